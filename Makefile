@@ -1,0 +1,53 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`. `make help` lists the rest.
+SHELL := /bin/sh
+PY := .venv/bin/python
+.DEFAULT_GOAL := help
+.PHONY: help setup demo serve test lint types unit e2e lock clean
+
+help:            ## list the targets
+	@sed -n 's/^\([a-z0-9-]*\):.*##/\1\t/p' Makefile | expand -t 12
+
+setup: .venv/.ready .venv-engine/.ready   ## create .venv and the engine's environment
+
+.venv/.ready: tests/requirements.txt pyproject.toml infra/setup.sh
+	sh infra/setup.sh .venv tests/requirements.txt
+	.venv/bin/uv pip install --quiet --python $(PY) --no-deps --no-build-isolation --editable .
+	touch $@
+
+.venv-engine/.ready: infra/local/requirements.txt infra/setup.sh
+	sh infra/setup.sh .venv-engine infra/local/requirements.txt
+	touch $@
+
+demo: setup      ## fetch three real media through the whole service, or one: make demo URL=https://...
+	@$(PY) -m infra.local.demo $(URL)
+
+serve: setup     ## the service on the embedded engine, until Ctrl-C
+	.venv/bin/reelhaul serve
+
+test: lint types unit e2e   ## everything that needs neither root nor network
+
+lint: setup
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+
+types: setup
+	.venv/bin/mypy
+
+unit: setup      ## unit, integration and template tests
+	.venv/bin/pytest tests/unit tests/integration tests/infra
+
+e2e: setup       ## the deployed template over HTTP
+	.venv/bin/pytest tests/e2e
+
+# The dependency groups of pyproject.toml, compiled for every Python from 3.11 on. `tests` first: the others follow its versions.
+COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	--no-emit-find-links --no-annotate --custom-compile-command "make lock" $(if $(UPGRADE),--upgrade)
+lock: setup      ## compile the requirements files; UPGRADE=1 moves every pin that may move
+	$(COMPILE) --group pyproject.toml:tests --output-file tests/requirements.txt
+	$(COMPILE) --group pyproject.toml:layer --constraints tests/requirements.txt --output-file layers/dependencies/requirements.txt
+	$(COMPILE) --group pyproject.toml:downloader --constraints tests/requirements.txt --output-file functions/downloader/requirements.txt
+	$(COMPILE) --group pyproject.toml:infra --constraints tests/requirements.txt --output-file infra/requirements.txt
+	$(COMPILE) --group pyproject.toml:engine --output-file infra/local/requirements.txt
+
+clean:           ## remove what the other targets made
+	rm -rf .venv .venv-engine .reelhaul cdk.out .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""What every function of Reelhaul shares. This source tree is the Lambda layer `core`."""

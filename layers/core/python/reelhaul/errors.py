@@ -1,0 +1,231 @@
+"""The exception tree. Every class has a stable, dotted `code` for programs and a sentence for people.
+
+Whether something is worth another try is in the type: `Transient` is, `Permanent` is not. HTTP statuses are not decided
+here, see `reelhaul.contracts.replies`.
+"""
+
+from typing import ClassVar
+
+
+class ReelhaulError(Exception):
+    """Base of every error that a client may see. `str(error)` is a sentence fit for the client."""
+
+    code: ClassVar[str] = "internal"
+    sentence: ClassVar[str] = "Something went wrong on our side. Please try again."
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(message or self.sentence)
+
+
+# --- what a caller can get wrong -------------------------------------------------------------------------------------
+
+
+class InvalidRequest(ReelhaulError):
+    """The request cannot be understood. `field` names the culprit, None where it is the request as a whole."""
+
+    code = "request.invalid"
+    sentence = "The request is not valid."
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
+
+
+class NotSupported(InvalidRequest):
+    """A field that the contract knows and this version does not carry out. Refused rather than ignored."""
+
+    code = "request.not_supported"
+
+
+class Unauthorized(ReelhaulError):
+    code = "auth.unauthorized"
+    sentence = "A valid access key is required, as x-access-token or as Authorization: Bearer."
+
+
+class JobNotFound(ReelhaulError):
+    """Unknown, deleted, or another tenant's: one error, so that nobody can tell which."""
+
+    code = "job.not_found"
+    sentence = "There is no download with this id."
+
+
+class FileNotFound(ReelhaulError):
+    code = "file.not_found"
+    sentence = "This download has no file to hand out."
+
+
+class Conflict(ReelhaulError):
+    """The job is not in a state from which this is allowed."""
+
+    code = "job.conflict"
+    sentence = "The download is not in a state that allows this."
+
+
+class KeyNotFound(ReelhaulError):
+    code = "key.not_found"
+    sentence = "There is no access key with this id."
+
+
+# --- what can happen on our side -------------------------------------------------------------------------------------
+
+
+class ServiceUnavailable(ReelhaulError):
+    """AWS did not do what it was asked, after the SDK's own retries."""
+
+    code = "service.unavailable"
+    sentence = "The service cannot do this at the moment. Please try again."
+
+
+class LeaseLost(ReelhaulError):
+    """The job has moved on without this worker (cancelled, deleted, taken over): stop, and remove what was written."""
+
+    code = "job.lease_lost"
+    sentence = "The download has been taken over or stopped."
+
+
+class MalformedMessage(ReelhaulError):
+    code = "queue.malformed_message"
+    sentence = "The message is not one of ours."
+
+
+# --- what can become of a source: these end up in the job ------------------------------------------------------------
+
+
+class SourceError(ReelhaulError):
+    """A download did not succeed. `retry_after_s` is what the source asked for, where it did."""
+
+    code = "source.failed"
+    sentence = "The media could not be downloaded."
+
+    def __init__(self, message: str | None = None, *, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class Permanent(SourceError):
+    """Another try would end the same way."""
+
+
+class Transient(SourceError):
+    """Worth another try, later."""
+
+
+class SourceUnsupported(Permanent):
+    code = "source.unsupported"
+    sentence = "No media was found at this address, or the site is not supported."
+
+
+class SourceNotFound(Permanent):
+    code = "source.not_found"
+    sentence = "The source says that this media does not exist (any more)."
+
+
+class SourceForbidden(Permanent):
+    code = "source.forbidden"
+    sentence = "The source does not allow access to this media."
+
+
+class SourceLoginRequired(Permanent):
+    code = "source.login_required"
+    sentence = "The source shows this media only to users who are logged in."
+
+
+class SourceGeoBlocked(Permanent):
+    code = "source.geo_blocked"
+    sentence = "The source does not offer this media in the country this service runs in."
+
+
+class SourceDrm(Permanent):
+    code = "source.drm"
+    sentence = "This media is protected by DRM, which this service does not touch."
+
+
+class SourceLive(Permanent):
+    code = "source.live"
+    sentence = "This is a live stream. Only finished recordings can be downloaded."
+
+
+class SourceRefused(Permanent):
+    code = "source.refused_address"
+    sentence = "This service does not connect to the address that the source is at or leads to."
+
+
+class SourceNotMedia(Permanent):
+    code = "source.not_media"
+    sentence = "What the source sent is neither video nor audio."
+
+
+class SourceTooLarge(Permanent):
+    code = "source.too_large"
+    sentence = "The media is larger than this service allows."
+
+
+class SourceTooSlow(Permanent):
+    code = "source.too_slow"
+    sentence = "The media could not be fetched in the time that this service allows for one download."
+
+
+class SourceBlocked(Permanent):
+    code = "source.blocked"
+    sentence = "The site takes this service for a robot. It needs cookies or a proxy for this site."
+
+
+class ExtractorBroken(Permanent):
+    code = "source.extractor_broken"
+    sentence = "The site has changed and cannot be read at the moment. An update of the extractor is needed."
+
+
+class SourceUnreachable(Transient):
+    code = "source.unreachable"
+    sentence = "The source could not be reached: its name is unknown, or it does not accept the connection."
+
+
+class SourceInterrupted(Transient):
+    code = "source.interrupted"
+    sentence = "The source broke off before the media was complete."
+
+
+class SourceUnavailable(Transient):
+    code = "source.unavailable"
+    sentence = "The source has a problem of its own at the moment."
+
+
+class SourceRateLimited(Transient):
+    code = "source.rate_limited"
+    sentence = "The source asks this service to slow down."
+
+
+class SourceTimedOut(Transient):
+    code = "source.timed_out"
+    sentence = "The source did not answer in time."
+
+
+class StorageUnavailable(Transient):
+    """Not the source's fault, but the job's fate all the same."""
+
+    code = "storage.unavailable"
+    sentence = "The media could not be stored. Please try again."
+
+
+class WorkerCrashed(Transient):
+    """The fetcher or its worker died without a word, as it does when memory runs out."""
+
+    code = "job.crashed"
+    sentence = "The download ended unexpectedly, several times."
+
+
+class DeadLetter(Permanent):
+    code = "job.dead_letter"
+    sentence = "The download could not be handled and was given up."
+
+
+def _descendants(cls: type[SourceError]) -> list[type[SourceError]]:
+    return [cls, *(deeper for child in cls.__subclasses__() for deeper in _descendants(child))]
+
+
+_BY_CODE = {cls.code: cls for cls in reversed(_descendants(SourceError))}
+
+
+def source_error(code: str, *, retry_after_s: float | None = None) -> SourceError:
+    """The error with this code, as it comes from the fetcher or the table; an unknown code is a plain `SourceError`."""
+    return _BY_CODE.get(code, SourceError)(retry_after_s=retry_after_s)

@@ -1,0 +1,100 @@
+"""Settings: frozen, typed, read once from a mapping. Nothing else in the project reads the environment.
+
+Each function has a class that names exactly what it needs; a field is the environment variable of the same name in
+capitals. `infra` gives every function these variables, and a test compares the two.
+"""
+
+import dataclasses
+import types
+from collections.abc import Mapping
+from typing import Any, Self, get_args, get_origin, get_type_hints
+
+
+class SettingsError(Exception):
+    """A setting is missing or makes no sense; the message names the variable."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Settings:
+    @classmethod
+    def from_env(cls, env: Mapping[str, str]) -> Self:
+        """Read every field from `env`. Raises `SettingsError` for one that is missing or of the wrong type."""
+        types_by_name = get_type_hints(cls)
+        values = {}
+        for field in dataclasses.fields(cls):
+            variable = field.name.upper()
+            if variable in env:
+                values[field.name] = _parse(variable, env[variable], types_by_name[field.name])
+            elif field.default is dataclasses.MISSING:
+                raise SettingsError(f"{variable} is not set")
+        return cls(**values)
+
+
+def _parse(variable: str, text: str, wanted: Any) -> Any:
+    if isinstance(wanted, types.UnionType):
+        wanted = next(part for part in get_args(wanted) if part is not type(None))
+    if get_origin(wanted) is frozenset:
+        return frozenset(part.strip() for part in text.split(",") if part.strip())
+    try:
+        return wanted(text)
+    except ValueError as error:
+        raise SettingsError(f"{variable} is {text!r}, which is not of type {wanted.__name__}") from error
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorizerSettings(_Settings):
+    table_name: str
+    pepper_secret_arn: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SubmitSettings(_Settings):
+    """For the functions that create and retry jobs."""
+
+    table_name: str
+    queue_url: str
+    retention_days: int = 7
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ReadSettings(_Settings):
+    """For the functions that show jobs and hand out links."""
+
+    table_name: str
+    bucket_name: str
+    link_secret_arn: str
+    hold_s: float = 20.0  # how long a status request may be held back; API Gateway gives up at 30 s
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class DeleteSettings(_Settings):
+    table_name: str
+    bucket_name: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SweeperSettings(_Settings):
+    table_name: str
+    bucket_name: str
+    queue_url: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetterSettings(_Settings):
+    table_name: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class RotationSettings(_Settings):
+    link_user_name: str
+    bucket_name: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class DownloaderSettings(_Settings):
+    table_name: str
+    bucket_name: str
+    queue_url: str
+    allowed_origins: frozenset[str] = frozenset()  # HOST:PORT that the egress guard lets through
+    max_bytes: int = 8 * 1024**3  # what leaves room for a merge on Lambda's largest /tmp is set by the template
+    work_directory: str = "/tmp"  # noqa: S108 - the only place Lambda lets a function write
