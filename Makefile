@@ -7,7 +7,8 @@ PY := .venv/bin/python
 help:            ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*##/\1\t/p' Makefile | expand -t 12
 
-setup: .venv/.ready .venv-engine/.ready   ## create .venv and the engine's environment
+setup: .venv/.ready .venv-engine/.ready   ## create .venv, the engine's environment and the template for this machine
+	@$(PY) -m infra.local.assembly
 
 .venv/.ready: tests/requirements.txt pyproject.toml infra/setup.sh
 	sh infra/setup.sh .venv tests/requirements.txt

@@ -37,6 +37,15 @@ class NotSupported(InvalidRequest):
     code = "request.not_supported"
 
 
+class RequestTooLarge(InvalidRequest):
+    code = "request.too_large"
+
+
+class RouteNotFound(ReelhaulError):
+    code = "route.not_found"
+    sentence = "There is nothing at this address."
+
+
 class Unauthorized(ReelhaulError):
     code = "auth.unauthorized"
     sentence = "A valid access key is required, as x-access-token or as Authorization: Bearer."
@@ -52,6 +61,13 @@ class JobNotFound(ReelhaulError):
 class FileNotFound(ReelhaulError):
     code = "file.not_found"
     sentence = "This download has no file to hand out."
+
+
+class FileExpired(ReelhaulError):
+    """Never raised: how a job is described whose file is past its retention."""
+
+    code = "file.expired"
+    sentence = "The file has been removed at the end of its retention. A retry fetches it again."
 
 
 class Conflict(ReelhaulError):

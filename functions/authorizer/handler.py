@@ -1,0 +1,47 @@
+"""Who asks? Tells the API's functions the tenant behind a key, an empty one where there is no valid key.
+
+It never denies: an HTTP API would answer that with a 403 of its own, and the contract wants a 401 in its error shape,
+which the functions give. When the key cannot be looked up this raises, and the API answers 500: an outage of ours must
+not tell a client that its key is wrong.
+"""
+
+import functools
+import os
+from collections.abc import Mapping
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from reelhaul.aws import client
+from reelhaul.errors import Unauthorized
+from reelhaul.keys import KeyStore, pepper_from
+from reelhaul.settings import AuthorizerSettings
+
+logger = Logger(service="authorizer")
+
+
+@functools.cache
+def dependencies() -> KeyStore:
+    settings = AuthorizerSettings.from_env(os.environ)
+    pepper = pepper_from(client("secretsmanager"), settings.pepper_secret_arn)
+    return KeyStore(client("dynamodb"), settings.table_name, pepper)
+
+
+def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    try:
+        record = dependencies().verify(presented_key(event.get("headers") or {}))
+    except Unauthorized:
+        return {"isAuthorized": True, "context": {"tenant": ""}}
+    logger.info("key_accepted", tenant=record.tenant, key_id=record.id)
+    return {"isAuthorized": True, "context": {"tenant": record.tenant, "key_id": record.id}}
+
+
+def presented_key(headers: Mapping[str, str]) -> str:
+    """The key in `x-access-token` or `Authorization: Bearer`. Raises `Unauthorized` for none, or two that differ."""
+    lower = {name.lower(): value for name, value in headers.items()}
+    scheme, _, credentials = lower.get("authorization", "").strip().partition(" ")
+    bearer = credentials.strip() if scheme.lower() == "bearer" else ""
+    keys = {key for key in (lower.get("x-access-token", "").strip(), bearer) if key}
+    if len(keys) != 1:
+        raise Unauthorized
+    return keys.pop()

@@ -1,0 +1,70 @@
+"""`POST /download` and `POST /api/download`: a job for a URL."""
+
+import dataclasses
+import functools
+import os
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from reelhaul import http
+from reelhaul.aws import client
+from reelhaul.contracts import downloads, offline, requests
+from reelhaul.jobs import Job
+from reelhaul.options import DownloadRequest
+from reelhaul.queue import JobQueue
+from reelhaul.settings import SubmitSettings
+from reelhaul.store import JobStore
+from reelhaul.submit import submit
+
+logger = Logger(service="create_download")
+app = http.resolver(logger)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Dependencies:
+    store: JobStore
+    queue: JobQueue
+    retention_days: int
+
+
+@functools.cache
+def dependencies() -> Dependencies:
+    settings = SubmitSettings.from_env(os.environ)
+    return Dependencies(
+        store=JobStore(client("dynamodb"), settings.table_name),
+        queue=JobQueue(client("sqs"), settings.queue_url),
+        retention_days=settings.retention_days,
+    )
+
+
+@app.post("/download")
+def create_download() -> dict[str, Any]:
+    event = app.current_event
+    job = _submit(requests.parse_download(http.json_object(event), event.headers))
+    return downloads.accepted(job, http.output_url(event, job.id))
+
+
+@app.post("/api/download")
+def create_offline() -> dict[str, Any]:
+    event = app.current_event
+    return offline.accepted(_submit(requests.parse_offline(http.json_object(event), event.headers)))
+
+
+def _submit(request: DownloadRequest) -> Job:
+    deps = dependencies()
+    job = submit(
+        request,
+        tenant=http.caller(app),
+        retention_days=deps.retention_days,
+        store=deps.store,
+        queue=deps.queue,
+        log=logger.error,
+    )
+    logger.info("job_created", job_id=job.id, tenant=job.tenant)
+    return job
+
+
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    return app.resolve(event, context)

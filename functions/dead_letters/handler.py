@@ -1,0 +1,42 @@
+"""The dead-letter queue: a message that was tried in vain ends its job, so that nobody waits for it for ever."""
+
+import functools
+import os
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from dead_letters.burial import give_up
+from reelhaul.aws import client
+from reelhaul.errors import MalformedMessage, ServiceUnavailable
+from reelhaul.queue import JobMessage
+from reelhaul.settings import DeadLetterSettings
+from reelhaul.store import JobStore
+
+logger = Logger(service="dead_letters")
+
+
+@functools.cache
+def dependencies() -> JobStore:
+    return JobStore(client("dynamodb"), DeadLetterSettings.from_env(os.environ).table_name)
+
+
+def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
+    """Handle an SQS event; what it reports as failed comes again."""
+    failed = [record["messageId"] for record in event["Records"] if not _is_settled(record)]
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+
+def _is_settled(record: dict[str, Any]) -> bool:
+    try:
+        message = JobMessage.parse(record["body"])
+        ended = give_up(message, store=dependencies())
+    except MalformedMessage:
+        # Nothing can be done about it, now or later. Its text is left out: what is not ours may be anything.
+        logger.exception("dead_letter_unreadable", message_id=record["messageId"], size=len(record["body"]))
+        return True
+    except ServiceUnavailable:
+        logger.exception("dead_letter_postponed", message_id=record["messageId"])
+        return False
+    logger.info("dead_letter_settled", job_id=message.job_id, tenant=message.tenant, ended=ended)
+    return True

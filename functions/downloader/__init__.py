@@ -1,0 +1,1 @@
+"""The downloader: the container image that fetches one job and stores it."""

@@ -1,0 +1,14 @@
+"""Everything that a fetcher may hand over, by extension, and what it is served as. Nothing else leaves this service."""
+
+CONTENT_TYPES = {
+    "mp4": "video/mp4",
+    "webm": "video/webm",
+    "mkv": "video/x-matroska",
+    "m4a": "audio/mp4",
+    "mp3": "audio/mpeg",
+    "opus": "audio/ogg",
+    "ogg": "audio/ogg",
+    "flac": "audio/flac",
+    "wav": "audio/wav",
+    "mka": "audio/x-matroska",
+}

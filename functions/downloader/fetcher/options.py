@@ -1,0 +1,101 @@
+"""yt-dlp's parameters for a request: what it may do, where it may write, which formats it should like."""
+
+import logging
+import os
+from collections.abc import Callable
+from typing import Any
+
+from downloader.fetcher import guard
+from downloader.fetcher.reporting import for_the_log
+from downloader.fetcher.request import Request
+
+SOCKET_TIMEOUT_S = 20
+RETRIES = 2  # at once: what takes patience goes back to the queue
+CONCURRENT_FRAGMENTS = 4
+BUFFER = 256 * 1024
+
+# Of formats that look the same, those that every player knows and that fit mp4.
+_PREFERENCES = ["lang", "quality", "res", "fps", "hdr:12", "vcodec:h264", "channels", "acodec:aac"]
+
+
+class Log:
+    """yt-dlp's messages: warnings and errors go to standard error, of which the parent keeps a tail."""
+
+    def __init__(self) -> None:
+        self._logger = logging.getLogger("yt-dlp")
+
+    def debug(self, message: str) -> None:
+        """Also what yt-dlp calls info. Dropped: it may hold URLs with keys in them."""
+
+    def warning(self, message: str) -> None:
+        self._logger.warning("%s", for_the_log(message))
+
+    def error(self, message: str) -> None:
+        self._logger.error("%s", for_the_log(message))
+
+
+def parameters(request: Request, *, on_progress: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
+    """Everything that `yt_dlp.YoutubeDL` gets. Configuration files are only read by its command line, so by nobody."""
+    return {
+        **_walls(request),
+        **_choice(request),
+        **_output(request),
+        "logger": Log(),
+        "noprogress": True,
+        "progress_hooks": [on_progress],
+        "ignoreerrors": False,
+        "socket_timeout": SOCKET_TIMEOUT_S,
+        "retries": RETRIES,
+        "fragment_retries": RETRIES,
+        "extractor_retries": 1,
+        "file_access_retries": 0,
+        "buffersize": BUFFER,
+        "noresizebuffer": True,
+        "concurrent_fragment_downloads": CONCURRENT_FRAGMENTS,
+    }
+
+
+def _walls(request: Request) -> dict[str, Any]:
+    deno = {"deno": {"path": str(guard.BIN / "deno")}} if os.environ.get("REELHAUL_DENO") else {}
+    return {
+        "proxy": request.proxy,  # as a parameter: NO_PROXY would undo an environment variable
+        "enable_file_urls": False,
+        "remote_components": [],
+        "js_runtimes": deno,
+        "cachedir": False,
+        "usenetrc": False,
+        "geo_bypass": False,  # it invents addresses to pretend that a request comes from elsewhere
+        "default_search": "error",
+        "allowed_extractors": ["default"],
+        "external_downloader": "native",
+        "hls_prefer_native": True,
+        "ffmpeg_location": str(guard.BIN),
+        "skip_unavailable_fragments": False,
+        "allow_unplayable_formats": False,
+        "fixup": "never",  # `downloader.fetcher.finishing` does it, from what the file is and not what it is called
+    }
+
+
+def _choice(request: Request) -> dict[str, Any]:
+    sort = list(_PREFERENCES)
+    if request.max_height is not None:
+        sort.insert(0, f"res:{request.max_height}")  # the best that is not above it, else the lowest there is
+    return {
+        "format": "ba/b" if request.wants_audio else "bv*+ba/b",
+        "format_sort": sort,
+        "merge_output_format": "mp4/webm/mkv",
+        "noplaylist": True,
+        "playlist_items": "1,2",  # a second entry is enough to see that it is a playlist
+        "extract_flat": "in_playlist",
+    }
+
+
+def _output(request: Request) -> dict[str, Any]:
+    return {
+        "outtmpl": {"default": str(request.directory / "media.%(ext)s")},
+        "overwrites": True,
+        "updatetime": False,
+        "writethumbnail": False,
+        "writesubtitles": False,
+        "writeinfojson": False,
+    }

@@ -1,0 +1,61 @@
+"""What the parent hears: one JSON object per line."""
+
+import json
+import math
+import os
+import re
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from reelhaul.errors import SourceError
+
+PROGRESS_EVERY_S = 0.25
+MAX_DETAIL_CHARS = 500
+MAX_TEXT_CHARS = 2000  # of a remote text; the parent shortens it further
+
+_URL = re.compile(r"(https?://)(?:[^\s/?#@'\"]*@)?([^\s/?#'\"<>]*)[^\s'\"<>]*", re.IGNORECASE)
+
+
+class Reporter:
+    """Writes events to the descriptor `out`. `secret` never appears in one."""
+
+    def __init__(self, out: int, *, secret: str) -> None:
+        self._out = out
+        self._secret = secret
+        self._lock = threading.Lock()
+        self._next_progress = 0.0
+
+    def progress(self, *, phase: str, fields: Mapping[str, float | None], force: bool = False) -> None:
+        """How far it is; dropped if the last one has only just been written, unless forced."""
+        now = time.monotonic()
+        if not force and now < self._next_progress:
+            return
+        self._next_progress = now + PROGRESS_EVERY_S
+        self._write({"event": "progress", "phase": phase, **{name: _finite(value) for name, value in fields.items()}})
+
+    def finished(self, fields: Mapping[str, Any]) -> None:
+        short = {name: value[:MAX_TEXT_CHARS] if isinstance(value, str) else value for name, value in fields.items()}
+        self._write({"event": "finished", **short})
+
+    def failed(self, error: SourceError, *, detail: str) -> None:
+        if self._secret:
+            detail = detail.replace(self._secret, "***")
+        fields = {"code": error.code, "retry_after_s": error.retry_after_s}
+        self._write({"event": "failed", **fields, "detail": for_the_log(detail)})
+
+    def _write(self, event: dict[str, Any]) -> None:
+        data = json.dumps(event).encode() + b"\n"
+        with self._lock:
+            while data:
+                data = data[os.write(self._out, data) :]
+
+
+def for_the_log(text: str) -> str:
+    """`text` on one bounded line. Of URLs only the host is left: the rest may hold keys that open the media."""
+    return " ".join(_URL.sub(r"\1\2/...", text).split())[:MAX_DETAIL_CHARS]
+
+
+def _finite(value: float | None) -> float | None:
+    return value if value is not None and math.isfinite(value) and value >= 0 else None

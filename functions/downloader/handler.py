@@ -1,0 +1,95 @@
+"""The downloader: one SQS message, one job. The dependencies are wired here, once per process, and nowhere else."""
+
+import functools
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from aws_lambda_powertools import Logger
+
+from downloader.egress import EgressProxy
+from downloader.fetch import FetchRequest, fetch, harden_parent
+from downloader.worker import Worker
+from reelhaul import aws
+from reelhaul.errors import MalformedMessage, ServiceUnavailable
+from reelhaul.jobs import Job, Media, Progress
+from reelhaul.queue import JobMessage, JobQueue
+from reelhaul.settings import DownloaderSettings
+from reelhaul.store import JobStore
+
+logger = Logger(service="downloader")
+
+_AGAIN_S = 10  # when AWS cannot be reached before a claim, the message comes again after this
+
+
+@functools.cache
+def settings() -> DownloaderSettings:
+    return DownloaderSettings.from_env(os.environ)
+
+
+@functools.cache
+def queue() -> JobQueue:
+    return JobQueue(aws.client("sqs"), settings().queue_url)
+
+
+@functools.cache
+def worker() -> Worker:
+    harden_parent()
+    made = Worker(
+        store=JobStore(aws.client("dynamodb"), settings().table_name),
+        queue=queue(),
+        s3=aws.client("s3"),
+        bucket_name=settings().bucket_name,
+        fetch=guarded_fetch,
+        work_directory=Path(settings().work_directory),
+        logger=logger,
+    )
+    # Lambda sends this before it ends an environment with extensions, `reelhaul serve` when it is asked to stop.
+    signal.signal(signal.SIGTERM, lambda *_: made.interrupt())
+    return made
+
+
+def guarded_fetch(
+    job: Job, *, directory: Path, deadline: float, on_progress: Callable[[Progress], None], stop: threading.Event
+) -> tuple[Path, Media]:
+    """Fetch a job's media in a child process whose only way out is a filtering proxy of this job's own."""
+    limits = settings()
+    with EgressProxy(allowed_origins=limits.allowed_origins, max_bytes=limits.max_bytes, deadline=deadline) as proxy:
+        request = FetchRequest(
+            url=job.url, quality=job.quality, download_type=job.download_type, max_bytes=limits.max_bytes
+        )
+        fetched = fetch(request, proxy=proxy, directory=directory, on_progress=on_progress, stop=stop, log=logger.info)
+    return fetched.path, fetched.media
+
+
+def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Handle an SQS event; what it reports as failed comes again, and after five times becomes a dead letter."""
+    failed = [record["messageId"] for record in event["Records"] if not _handled(record, context)]
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+
+def _handled(record: dict[str, Any], context: Any) -> bool:
+    ends_at = time.monotonic() + context.get_remaining_time_in_millis() / 1000
+    try:
+        message = JobMessage.parse(record["body"])
+        worker().run(message, remaining_s=ends_at - time.monotonic())
+    except MalformedMessage:
+        logger.exception("message_malformed", message_id=record["messageId"], size=len(record["body"]))
+        return _again(record, after_s=0)
+    except ServiceUnavailable:
+        logger.exception("message_postponed", message_id=record["messageId"])
+        return _again(record, after_s=_AGAIN_S)
+    return True
+
+
+def _again(record: dict[str, Any], *, after_s: int) -> bool:
+    """Not handled: let the message come back soon rather than after the queue's whole visibility time-out."""
+    try:
+        queue().postpone(record["receiptHandle"], after_s)
+    except ServiceUnavailable:
+        logger.warning("message_left_to_its_time_out", message_id=record["messageId"])
+    return False

@@ -1,0 +1,208 @@
+"""One job from claim to end. Every way out of `Worker.run` leaves the job ended, queued again, or somebody else's."""
+
+import dataclasses
+import random
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from downloader.lease import Lease
+from downloader.transfer import Uploader
+from reelhaul import jobs
+from reelhaul.errors import (
+    Conflict,
+    JobNotFound,
+    LeaseLost,
+    ReelhaulError,
+    ServiceUnavailable,
+    SourceError,
+    StorageUnavailable,
+    Transient,
+    WorkerCrashed,
+)
+from reelhaul.jobs import MAX_ATTEMPTS, Job, Media, Phase, Progress, State, StoredObject
+from reelhaul.names import content_disposition
+from reelhaul.objects import MediaBucket
+from reelhaul.queue import JobMessage, JobQueue
+from reelhaul.store import JobStore
+from reelhaul.submit import send
+
+_BACKOFF_S = 3.0  # the first wait is up to this, each further one up to twice the one before
+_MAX_RETRY_AFTER_S = 600.0  # a source that wants a longer pause is not waited for
+_FETCH_SHARE = 0.8  # of the time there is; the rest is for the upload
+_LAST_WORDS_S = 1.0  # what it takes to clean up and to write the verdict before Lambda ends the process
+
+
+class Fetch(Protocol):
+    """How the worker has a job's media fetched; `downloader.fetching` does it, in a process of its own."""
+
+    def __call__(
+        self,
+        job: Job,
+        *,
+        directory: Path,
+        deadline: float,
+        on_progress: Callable[[Progress], None],
+        stop: threading.Event,
+    ) -> tuple[Path, Media]:
+        """Fetch into `directory` before `deadline` (monotonic). Raises `SourceError`, and `LeaseLost` when stopped."""
+
+
+class Worker:
+    """Runs jobs, one at a time. `interrupt` set from outside gives the current job back to the queue."""
+
+    def __init__(
+        self,
+        *,
+        store: JobStore,
+        queue: JobQueue,
+        s3: Any,
+        bucket_name: str,
+        fetch: Fetch,
+        work_directory: Path,
+        logger: Any,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._store = store
+        self._queue = queue
+        self._s3 = s3
+        self._bucket_name = bucket_name
+        self._bucket = MediaBucket(s3, bucket_name)
+        self._fetch = fetch
+        self._work_directory = work_directory
+        self._logger = logger
+        self._clock = clock
+        self._stop = threading.Event()
+        self._interrupted = False
+
+    def interrupt(self) -> None:
+        """The process has to end: give the current job back. Safe to call from a signal handler."""
+        self._interrupted = True
+        self._stop.set()
+
+    def run(self, message: JobMessage, *, remaining_s: float) -> None:
+        """Carry out the job that `message` names, if it is still to be done, within `remaining_s` seconds.
+
+        Raises `ServiceUnavailable` only before the claim: then nothing has happened and the message should come again.
+        """
+        job = self._claim(message)
+        if job is None:
+            return
+        self._logger.info("job_claimed", job_id=job.id, tenant=job.tenant, attempt=job.attempts, fence=job.fence)
+        if not self._interrupted:
+            self._stop.clear()
+        directory = Path(tempfile.mkdtemp(prefix="job-", dir=self._work_directory))
+        try:
+            self._attempt(job, directory, ends_at=time.monotonic() + remaining_s, fetch_s=remaining_s * _FETCH_SHARE)
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
+
+    def _claim(self, message: JobMessage) -> Job | None:
+        try:
+            job = self._store.get(message.tenant, message.job_id)
+            if job.state is not State.QUEUED or job.generation != message.generation:
+                return None
+            return self._store.swap(job, jobs.claim(job, now=self._clock()))
+        except (JobNotFound, Conflict):
+            return None  # deleted, or another worker was faster: the message is done with either way
+
+    def _attempt(self, job: Job, directory: Path, *, ends_at: float, fetch_s: float) -> None:
+        lease = Lease(job, store=self._store, stop=self._stop, clock=self._clock)
+        try:
+            with lease:
+                path, media = self._fetch(
+                    job,
+                    directory=directory,
+                    deadline=time.monotonic() + fetch_s,
+                    on_progress=lease.report,
+                    stop=self._stop,
+                )
+                stored = self._upload(job, path, media, lease, ends_at=ends_at)
+            held = lease.end()
+        except Exception as error:  # noqa: BLE001 - whatever went wrong, the job must end or go back
+            self._give_up(job, lease, error)
+            return
+        self._complete(held, media, stored)
+
+    def _upload(self, job: Job, path: Path, media: Media, lease: Lease, *, ends_at: float) -> StoredObject:
+        size = path.stat().st_size
+        lease.report(Progress(phase=Phase.FINISHING, downloaded_bytes=size, total_bytes=size))
+        uploader = Uploader(self._s3, self._bucket_name, stop=self._stop, deadline=ends_at - _LAST_WORDS_S)
+        return uploader.upload(
+            path,
+            key=jobs.object_key(job, media.extension),
+            content_type=media.content_type,
+            disposition=content_disposition(dataclasses.replace(job, media=media).filename),
+        )
+
+    def _complete(self, job: Job, media: Media, stored: StoredObject) -> None:
+        details = {"job_id": job.id, "tenant": job.tenant, "bytes": stored.size}
+        try:
+            done = self._store.swap(job, jobs.complete(job, media, stored, now=self._clock()))
+        except Conflict:
+            self._clean(job)
+            self._logger.info("job_lost", **details)
+        except ServiceUnavailable:
+            # It may or may not be written. The object stays, as a job that is done must have it; if it is not, the
+            # sweeper finds the lease over, and removes the object once another worker has finished.
+            self._logger.exception("job_left_to_the_sweeper", **details)
+        else:
+            seconds = round((done.completed_at or 0) - job.created_at, 3)
+            self._logger.info("job_finished", **details, seconds=seconds, attempt=job.attempts)
+
+    def _give_up(self, job: Job, lease: Lease, error: Exception) -> None:
+        """The attempt did not succeed: remove what it wrote, and say so in the job unless that has moved on."""
+        details = {"job_id": job.id, "tenant": job.tenant, "attempt": job.attempts}
+        tidy = self._clean(job)
+        if not isinstance(error, ReelhaulError):
+            self._logger.error("job_attempt_broken", exc_info=error, **details)
+        try:
+            held = lease.end()
+            after, delay_s = self._verdict(held, error, tidy=tidy)
+            self._store.swap(held, after)
+        except (LeaseLost, Conflict):
+            self._logger.info("job_lost", **details)
+        except ServiceUnavailable:
+            self._logger.exception("job_left_to_the_sweeper", **details)
+        else:
+            self._logger.info("job_attempt_failed", **details, state=after.state, error_code=after.error_code)
+            if after.state is State.QUEUED:
+                send(after, queue=self._queue, log=self._logger.warning, delay_s=delay_s)
+
+    def _verdict(self, job: Job, error: Exception, *, tidy: bool) -> tuple[Job, float]:
+        """What becomes of a job whose attempt ended with `error`, and after how many seconds it is tried again."""
+        now = self._clock()
+        if self._interrupted:
+            return jobs.requeue(job, now=now, count=False, cut_off=not tidy), 0.0
+        told = _told(error)
+        delay_s = _delay_s(told, job.attempts)
+        if isinstance(told, Transient) and job.attempts < MAX_ATTEMPTS and delay_s <= _MAX_RETRY_AFTER_S:
+            return jobs.requeue(job, now=now, delay_s=delay_s, cut_off=not tidy), delay_s
+        return jobs.fail(job, told, now=now, cut_off=not tidy), 0.0
+
+    def _clean(self, job: Job) -> bool:
+        """Remove what this attempt wrote. False when that cannot be said to have worked."""
+        try:
+            self._bucket.clean(job.tenant, job.id, fence=job.fence)
+        except ServiceUnavailable:
+            return False
+        return True
+
+
+def _told(error: Exception) -> SourceError:
+    """What the job is told about `error`."""
+    if isinstance(error, SourceError):
+        return error
+    if isinstance(error, ServiceUnavailable):
+        return StorageUnavailable()
+    return WorkerCrashed()
+
+
+def _delay_s(error: SourceError, attempts: int) -> float:
+    """Exponential backoff with full jitter (AWS Architecture Blog, 2015), or what the source asked for if longer."""
+    backoff = random.uniform(0, _BACKOFF_S * 2 ** (attempts - 1))  # noqa: S311 - spreads load, protects nothing
+    return max(backoff, error.retry_after_s or 0)

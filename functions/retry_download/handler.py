@@ -1,0 +1,46 @@
+"""`POST /download/{id}`: the same job once more."""
+
+import dataclasses
+import functools
+import os
+from typing import Any
+
+from aws_lambda_powertools import Logger
+from aws_lambda_powertools.utilities.typing import LambdaContext
+
+from reelhaul import http
+from reelhaul.aws import client
+from reelhaul.contracts import downloads
+from reelhaul.queue import JobQueue
+from reelhaul.settings import SubmitSettings
+from reelhaul.store import JobStore
+from reelhaul.submit import retry
+
+logger = Logger(service="retry_download")
+app = http.resolver(logger)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Dependencies:
+    store: JobStore
+    queue: JobQueue
+
+
+@functools.cache
+def dependencies() -> Dependencies:
+    settings = SubmitSettings.from_env(os.environ)
+    return Dependencies(
+        store=JobStore(client("dynamodb"), settings.table_name), queue=JobQueue(client("sqs"), settings.queue_url)
+    )
+
+
+@app.post("/download/<job_id>")
+def retry_download(job_id: str) -> dict[str, Any]:
+    deps = dependencies()
+    job = retry(http.caller(app), job_id, store=deps.store, queue=deps.queue, log=logger.error)
+    logger.info("job_retried", job_id=job.id, tenant=job.tenant, generation=job.generation)
+    return downloads.accepted(job, http.output_url(app.current_event, job.id))
+
+
+def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    return app.resolve(event, context)

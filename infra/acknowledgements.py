@@ -1,0 +1,92 @@
+"""Findings of cdk-nag that see right and call for no change: each by its name and place, with the reason."""
+
+from typing import cast
+
+import aws_cdk as cdk
+from aws_cdk import aws_lambda as lambda_
+from constructs import IConstruct
+
+from infra.stack import ReelhaulStack
+
+_ANSWERED = "API Gateway waits for the answer: an error goes to the caller, and there is no event that could be lost."
+_FED_BY_SQS = "Fed by SQS: a message that fails stays in its queue, and nothing calls this function asynchronously."
+_OBJECT_NAMES = (
+    "Objects are named at run time, after tenant, job and attempt; the wildcard stays within this one bucket."
+)
+_PYTHON = "One Python everywhere: the wheels of the layer, the container image and the tests are all for this version."
+_NO_TRACE = "Job and tenant ids in the logs tie a job's steps together. The X-Ray SDK is in maintenance mode."
+
+
+def acknowledge(stack: ReelhaulStack) -> None:
+    asked_by_api = (stack.authorizer, stack.create_download, stack.get_status, stack.list_downloads)
+    for function in (*asked_by_api, stack.retry_download, stack.delete_download):
+        _acknowledge_zip_function(function, no_dead_letters=_ANSWERED)
+    _acknowledge_zip_function(
+        stack.sweeper, no_dead_letters="Looks every minute at all that is due: what one call misses the next one finds."
+    )
+    _acknowledge_zip_function(stack.dead_letters, no_dead_letters=_FED_BY_SQS)
+    _acknowledge_zip_function(
+        stack.rotate_link_key, no_dead_letters="Secrets Manager repeats a rotation that failed, all steps of it."
+    )
+    _acknowledge_downloader(stack)
+    _acknowledge_queues(stack)
+    _acknowledge_storage(stack)
+
+
+def _acknowledge_zip_function(function: lambda_.Function, *, no_dead_letters: str) -> None:
+    _acknowledge(function, "AwsSolutions-L1", _PYTHON)
+    _acknowledge(function, "Serverless-LambdaLatestVersion", _PYTHON)
+    _acknowledge(function, "Serverless-LambdaTracing", _NO_TRACE)
+    _acknowledge(function, "Serverless-LambdaDLQ", no_dead_letters)
+
+
+def _acknowledge_downloader(stack: ReelhaulStack) -> None:
+    _acknowledge(stack.downloader.function, "Serverless-LambdaTracing", _NO_TRACE)
+    _acknowledge(stack.downloader.function, "Serverless-LambdaDLQ", _FED_BY_SQS)
+
+
+def _acknowledge_queues(stack: ReelhaulStack) -> None:
+    _acknowledge(stack.work.dead_letters, "Serverless-SQSRedrivePolicy", "This is where the redrive policy leads to.")
+    missing = "Serverless-LambdaEventSourceMappingDestination"
+    _acknowledge(
+        stack.downloader, missing, "The queue's redrive policy does this; Lambda offers a destination for streams only."
+    )
+    _acknowledge(
+        stack.dead_letters,
+        missing,
+        "What fails here stays in the dead-letter queue, for the 14 days that are possible.",
+    )
+    _acknowledge(
+        stack.every_minute,
+        "Serverless-EventBusDLQ",
+        "A call that is lost is worth nothing a minute later: the next one comes.",
+    )
+
+
+def _acknowledge_storage(stack: ReelhaulStack) -> None:
+    bucket = stack.media.bucket
+    _acknowledge(
+        bucket,
+        "AwsSolutions-S1",
+        "The API's access log says which key was given a link. S3's own would be a second bucket that remembers who "
+        "fetched what for longer than the media exist.",
+    )
+    any_object = f"AwsSolutions-IAM5[Resource::<{_logical_id(bucket)}.Arn>/*]"
+    _acknowledge(stack.link_key.user, any_object, _OBJECT_NAMES)
+    for function in (stack.delete_download, stack.sweeper, stack.downloader.function):
+        _acknowledge(function.role or function, any_object, _OBJECT_NAMES)
+    _acknowledge(
+        stack.pepper,
+        "AwsSolutions-SMG4",
+        "All access keys are hashed with it: a rotation would make every one of them void.",
+    )
+
+
+def _logical_id(construct: IConstruct) -> str:
+    """What the resource behind a construct is called in the template."""
+    resource = cast("cdk.CfnElement", construct.node.default_child)
+    return cdk.Stack.of(construct).get_logical_id(resource)
+
+
+def _acknowledge(construct: IConstruct, finding: str, reason: str) -> None:
+    cdk.Validations.of(construct).acknowledge(cdk.Acknowledgment(id=finding, reason=reason))

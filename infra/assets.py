@@ -1,0 +1,83 @@
+"""The code that is deployed: which files, and what has to be installed for it. Nothing here needs Docker."""
+
+import hashlib
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import aws_cdk as cdk
+import jsii
+from aws_cdk import aws_ecr_assets as ecr_assets
+from aws_cdk import aws_lambda as lambda_
+
+ROOT = Path(__file__).resolve().parent.parent
+_NOISE = ["**/__pycache__", "**/*.pyc"]  # a test run must not change an asset's hash
+_REQUIREMENTS = ROOT / "layers/dependencies/requirements.txt"
+
+
+def core_layer() -> lambda_.Code:
+    """What every function shares: `layers/core` as it lies there."""
+    return lambda_.Code.from_asset(str(ROOT / "layers/core"), exclude=_NOISE)
+
+
+def zip_function(name: str) -> lambda_.Code:
+    """The function's own folder, under its own name, so that its module is `name.handler` everywhere."""
+    own = ["*", f"!{name}", f"!{name}/**", *_NOISE]
+    return lambda_.Code.from_asset(str(ROOT / "functions"), exclude=own, ignore_mode=cdk.IgnoreMode.GIT)
+
+
+def downloader_image(*, architecture: str) -> lambda_.DockerImageCode:
+    """The image's context is the repository, of which only what the Dockerfile copies counts."""
+    platform = ecr_assets.Platform.LINUX_ARM64 if architecture == "arm64" else ecr_assets.Platform.LINUX_AMD64
+    return lambda_.DockerImageCode.from_image_asset(
+        str(ROOT),
+        file="functions/downloader/Dockerfile",
+        exclude=["*", "!layers/core/python/**", "!functions/downloader/**", *_NOISE],
+        ignore_mode=cdk.IgnoreMode.DOCKER,
+        platform=platform,
+    )
+
+
+def dependencies_layer(*, python: str, platform: str) -> lambda_.Code:
+    """The third-party packages of the zip functions, as wheels for that Python and platform (both as uv names them)."""
+    wanted = hashlib.sha256(f"{python} {platform}\n".encode() + _REQUIREMENTS.read_bytes()).hexdigest()
+    return lambda_.Code.from_asset(
+        str(_REQUIREMENTS.parent),
+        exclude=_NOISE,
+        asset_hash=wanted,
+        asset_hash_type=cdk.AssetHashType.CUSTOM,
+        bundling=cdk.BundlingOptions(
+            image=cdk.DockerImage.from_registry("never-pulled"),  # an argument that is required, and not used
+            local=_UvInstall(python, platform),
+        ),
+    )
+
+
+@jsii.implements(cdk.ILocalBundling)
+class _UvInstall:
+    """Installs the layer with the uv of our own environment, which can do so for another machine than this one."""
+
+    def __init__(self, python: str, platform: str) -> None:
+        self._target = ["--python-version", python, "--python-platform", platform]
+
+    def try_bundle(self, output_dir: str, *, image: cdk.DockerImage, **_options: object) -> bool:  # noqa: ARG002 - jsii's
+        """Fill `output_dir`; never leaves it to Docker. Raises `RuntimeError` with what uv had to say."""
+        output = Path(output_dir)
+        uv = Path(sys.executable).with_name("uv")
+        options = ["--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:", *self._target]
+        command = [uv, "pip", "install", *options, "--target", output / "python", "--requirement", _REQUIREMENTS]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"The layer `dependencies` could not be installed: {done.stderr.strip()}")
+        _strip(output / "python")
+        shutil.copy(_REQUIREMENTS, output)
+        return True
+
+
+def _strip(site: Path) -> None:
+    """Remove what no function reads: command-line scripts (with this machine's paths in them), and uv's own notes."""
+    shutil.rmtree(site / "bin", ignore_errors=True)
+    for pattern in ("*.dist-info/RECORD", "*.dist-info/INSTALLER", "*.dist-info/REQUESTED", ".lock"):
+        for path in site.glob(pattern):
+            path.unlink()

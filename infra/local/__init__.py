@@ -1,0 +1,1 @@
+"""Reelhaul on a laptop: the same template, deployed to an embedded engine."""

@@ -1,0 +1,135 @@
+"""The embedded engine as seen from `reelhaul serve`: its process, its address, and AWS clients that talk to it."""
+
+import http.client
+import socket
+import subprocess
+import time
+from pathlib import Path
+from typing import Any, Self
+
+import boto3
+from botocore.config import Config
+
+from infra.local import processes
+from infra.local.processes import ROOT
+
+REGION = "us-east-1"
+CREDENTIALS = {
+    "AWS_ACCESS_KEY_ID": "test",
+    "AWS_SECRET_ACCESS_KEY": "test",
+    "AWS_REGION": REGION,
+    "AWS_DEFAULT_REGION": REGION,
+}
+_PYTHON = ROOT / ".venv-engine" / "bin" / "python"
+_START_S, _STOP_S = 15.0, 20.0  # at the end it writes its whole state to disk
+
+
+class EngineFailed(Exception):
+    """The engine does not start; the message says why as far as that is known."""
+
+
+class Engine:
+    """ministack on 127.0.0.1:`port`, its state below `directory`."""
+
+    def __init__(self, *, port: int, directory: Path) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self._port = port
+        self._directory = directory
+        self._api_file = directory / "api-id"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        """Start, and return when it answers. Raises `EngineFailed`."""
+        if not _PYTHON.exists():
+            raise EngineFailed("The engine is not installed yet: run `make setup`.")
+        if is_taken(self._port):
+            raise EngineFailed(f"Port {self._port} is in use. Name another with --port.")
+        self._directory.mkdir(parents=True, exist_ok=True)
+        log = self._directory / "engine.log"
+        command = [str(_PYTHON), str(Path(__file__).with_name("engine_process.py"))]
+        self._process = processes.start(command, env=self._environment(), log=log)
+        try:
+            self._wait(log)
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process is not None:
+            processes.end(self._process, grace_s=_STOP_S)
+
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def open_door(self, api_id: str) -> None:
+        """From now on requests that are not for AWS go to this HTTP API."""
+        self._api_file.write_text(api_id)
+
+    def client(self, service: str) -> Any:
+        config = Config(s3={"addressing_style": "path"}, retries={"mode": "standard", "max_attempts": 3})
+        return boto3.client(  # type: ignore[call-overload]
+            service,
+            endpoint_url=self.url,
+            region_name=REGION,
+            aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+            config=config,
+        )
+
+    def _environment(self) -> dict[str, str]:
+        state = {"PERSIST_STATE": "1", "STATE_DIR": str(self._directory / "state")}
+        objects = {"S3_PERSIST": "1", "S3_DATA_DIR": str(self._directory / "s3")}
+        unused = {"SFTP_ENABLED": "0", "IOT_MTLS_ENABLED": "0", "DOCKER_HOST": "unix:///nonexistent"}
+        return processes.plain_environment(
+            GATEWAY_PORT=str(self._port),
+            API_FILE=str(self._api_file),
+            LOG_LEVEL="INFO",
+            MINISTACK_REGION=REGION,
+            AWS_ENDPOINT_URL=self.url,
+            **state,
+            **objects,
+            **unused,
+        )
+
+    def _wait(self, log: Path) -> None:
+        deadline = time.monotonic() + _START_S
+        while time.monotonic() < deadline:
+            if not self.is_running():
+                raise EngineFailed(f"The engine ended at once. Its last words, from {log}:\n{_tail(log)}")
+            if self._answers():
+                return
+            time.sleep(0.05)
+        raise EngineFailed(f"The engine did not answer within {_START_S:.0f} s; see {log}.")
+
+    def _answers(self) -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=2)
+        try:
+            connection.request("GET", "/_ministack/health")
+            return connection.getresponse().status == 200
+        except OSError:
+            return False
+        finally:
+            connection.close()
+
+
+def is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return True
+    return False
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on at the moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _tail(log: Path, *, lines: int = 8) -> str:
+    return "\n".join(log.read_text(errors="replace").splitlines()[-lines:])

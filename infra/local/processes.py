@@ -1,0 +1,61 @@
+"""Starting and ending the programs that `reelhaul serve` is made of, so that none outlives it."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+# The parent that a tether ends with is the thread that forked, not its process: so one thread starts all, and stays.
+_STARTER = ThreadPoolExecutor(1, thread_name_prefix="starter")
+_TETHER = str(Path(__file__).with_name("tethered.py"))
+
+
+def start(
+    command: Sequence[str], *, env: Mapping[str, str], log: Path, end_signal: signal.Signals = signal.SIGTERM
+) -> subprocess.Popen[bytes]:
+    """Run `command` in a session of its own (Ctrl-C is for `serve` alone), its output added to `log`.
+
+    It gets `end_signal` if this process is killed.
+    """
+    tethered = [sys.executable, "-I", "-S", _TETHER, str(int(end_signal)), str(os.getpid()), *command]
+    with log.open("ab") as output:
+        started = _STARTER.submit(
+            subprocess.Popen,
+            tethered,
+            env=dict(env),
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+        return started.result()
+
+
+def end(process: subprocess.Popen[bytes], *, grace_s: float) -> None:
+    """Ask the process to end, and make it after `grace_s` seconds. Returns when it is gone."""
+    if process.poll() is None:
+        process.terminate()
+    try:
+        process.wait(grace_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+
+
+def children(pid: int) -> list[int]:
+    """The processes that `pid` has started and that still run (proc(5))."""
+    try:
+        tasks = list(Path(f"/proc/{pid}/task").iterdir())
+        return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def plain_environment(**extra: str) -> dict[str, str]:
+    """A short environment: none of the caller's AWS settings or proxies reach what is started here."""
+    kept = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR", "TZ") if name in os.environ}
+    return {"PATH": os.defpath, "PYTHONUNBUFFERED": "1", **kept, **extra}

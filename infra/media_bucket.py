@@ -1,0 +1,63 @@
+"""The bucket that the finished media lie in."""
+
+from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_s3 as s3
+from constructs import Construct
+
+from infra.allow import allow
+
+_GRACE_DAYS = 2  # the sweeper removes what has expired; the lifecycle is for what it could not
+
+
+class MediaBucket(Construct):
+    """Private, TLS only, and empty again a few days after the last download. Objects: `tenant/job/fence.extension`."""
+
+    def __init__(self, scope: Construct, name: str, *, retention_days: int, removal: RemovalPolicy) -> None:
+        super().__init__(scope, name)
+        self.bucket = s3.Bucket(
+            self,
+            "Bucket",
+            block_public_access=s3.BlockPublicAccess.BLOCK_ALL,
+            object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
+            encryption=s3.BucketEncryption.S3_MANAGED,
+            enforce_ssl=True,
+            cors=[_readable_by_web_pages()],
+            lifecycle_rules=[
+                s3.LifecycleRule(
+                    expiration=Duration.days(retention_days + _GRACE_DAYS),
+                    abort_incomplete_multipart_upload_after=Duration.days(1),
+                )
+            ],
+            removal_policy=removal,
+        )
+
+    # The CDK's own grant_read, grant_put and grant_delete say s3:GetObject*, s3:List* and the like, and so include
+    # versions, access lists, tags and legal holds.
+
+    def grant_read_objects(self, grantee: iam.IGrantable) -> None:
+        allow(grantee, "s3:GetObject", on=self._objects)
+
+    def grant_store_objects(self, grantee: iam.IGrantable) -> None:
+        """Write, in parts too, and look at what was written to compare it with what was meant."""
+        allow(grantee, "s3:GetObject", "s3:PutObject", on=self._objects)
+
+    def grant_remove_objects(self, grantee: iam.IGrantable) -> None:
+        """Find and remove objects and unfinished uploads."""
+        allow(grantee, "s3:AbortMultipartUpload", "s3:DeleteObject", "s3:ListMultipartUploadParts", on=self._objects)
+        allow(grantee, "s3:ListBucket", "s3:ListBucketMultipartUploads", on=[self.bucket.bucket_arn])
+
+    @property
+    def _objects(self) -> list[str]:
+        return [self.bucket.arn_for_objects("*")]
+
+
+def _readable_by_web_pages() -> s3.CorsRule:
+    """A page that has a link may fetch it. Its request follows our redirect with all the headers it was made with."""
+    return s3.CorsRule(
+        allowed_methods=[s3.HttpMethods.GET, s3.HttpMethods.HEAD],
+        allowed_origins=["*"],
+        allowed_headers=["*"],
+        exposed_headers=["Content-Disposition", "Content-Length", "Content-Range", "ETag"],
+        max_age=3600,
+    )

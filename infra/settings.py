@@ -1,0 +1,101 @@
+"""What an operator may choose, read from the CDK's context (`cdk.json`, or `--context name=value`) and checked once."""
+
+import dataclasses
+import re
+from collections.abc import Callable, Mapping
+from typing import Literal, Self
+
+Architecture = Literal["arm64", "x86_64"]
+RemovalPolicy = Literal["retain", "destroy"]
+
+_PLATFORMS = {"arm64": "aarch64-manylinux2014", "x86_64": "x86_64-manylinux2014"}
+
+
+class SettingsError(Exception):
+    """A value in the context makes no sense; the message is one sentence that names it."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """Names and units as in the context. `layer_*` say for which interpreter the zip functions' wheels are chosen."""
+
+    stage: str = "prod"
+    architecture: Architecture = "arm64"
+    retention_days: int = 7
+    worker_concurrency: int = 10
+    worker_memory_mb: int = 2048  # 1,769 MB are one whole CPU; Deno and ffmpeg make use of a little more
+    worker_tmp_mb: int = 10_240  # Lambda's largest, and cheap: 10 GB for a minute cost 0.00002 USD
+    worker_timeout_s: int = 900
+    allowed_origins: tuple[str, ...] = ()
+    throttle_rate: int = 50
+    throttle_burst: int = 100
+    layer_python: str = "3.13"
+    layer_platform: str = _PLATFORMS["arm64"]
+    removal_policy: RemovalPolicy = "retain"
+
+    @classmethod
+    def from_context(cls, context: Mapping[str, object]) -> Self:
+        """Read every field from `context`. Raises `SettingsError`, also for a name that only looks like one of ours."""
+        ours = {name: value for name, value in context.items() if re.fullmatch(r"[a-z]+(_[a-z]+)*", name)}
+        for name in ours.keys() - _PARSERS.keys():
+            raise SettingsError(f"{name} is not a setting; there are {', '.join(_PARSERS)}.")
+        values = {name: _PARSERS[name](name, value) for name, value in ours.items()}
+        if "architecture" in values:
+            values.setdefault("layer_platform", _PLATFORMS[str(values["architecture"])])
+        return cls(**values)  # type: ignore[arg-type]  # each parser gives its field's type
+
+    @property
+    def max_bytes(self) -> int:
+        """The largest media: a merge needs the tracks and the result at once, and a tenth of /tmp is for the rest."""
+        return self.worker_tmp_mb * 1024**2 * 45 // 100
+
+
+_Parser = Callable[[str, object], object]
+
+
+def _number(least: int, most: int) -> _Parser:
+    def parse(name: str, value: object) -> int:
+        text = str(value)
+        if isinstance(value, bool) or not re.fullmatch(r"\d{1,9}", text) or not least <= int(text) <= most:
+            raise SettingsError(f"{name} is {value!r}; it must be a whole number from {least} to {most}.")
+        return int(text)
+
+    return parse
+
+
+def _text(pattern: str, description: str) -> _Parser:
+    def parse(name: str, value: object) -> str:
+        if not isinstance(value, str) or not re.fullmatch(pattern, value):
+            raise SettingsError(f"{name} is {value!r}; it must be {description}.")
+        return value
+
+    return parse
+
+
+def _origins(name: str, value: object) -> tuple[str, ...]:
+    """A list, or the same as text with commas, since the command line knows only text."""
+    origins = value.split(",") if isinstance(value, str) else value
+    if not isinstance(origins, list | tuple) or not all(_is_origin(origin) for origin in origins if origin != ""):
+        raise SettingsError(f"{name} is {value!r}; it must be a list of HOST:PORT, or the same as text with commas.")
+    return tuple(origin.strip() for origin in origins if origin != "")
+
+
+def _is_origin(value: object) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"(\[[0-9a-f:.]+\]|[\w.-]+):\d{1,5}", value.strip()) is not None
+
+
+_PARSERS: dict[str, _Parser] = {
+    "stage": _text(r"[a-z][a-z0-9-]{0,19}", "1 to 20 lower-case letters, digits and hyphens, a letter first"),
+    "architecture": _text("arm64|x86_64", "arm64 or x86_64"),
+    "retention_days": _number(1, 365),
+    "worker_concurrency": _number(2, 1000),  # the limits of an SQS event source's maximum concurrency
+    "worker_memory_mb": _number(1024, 10_240),
+    "worker_tmp_mb": _number(512, 10_240),
+    "worker_timeout_s": _number(30, 900),
+    "allowed_origins": _origins,
+    "throttle_rate": _number(1, 10_000),  # what an account is given; API Gateway takes more and does not do it
+    "throttle_burst": _number(1, 5_000),
+    "layer_python": _text(r"3\.\d{1,2}", "a Python version such as 3.13"),
+    "layer_platform": _text(r"[a-z0-9_]+(-[a-z0-9_]+)+", "a platform as uv names it, such as aarch64-manylinux2014"),
+    "removal_policy": _text("retain|destroy", "retain or destroy"),
+}

@@ -1,0 +1,143 @@
+"""The stack: what there is, how it is connected, and who may do what with it.
+
+The whole access policy of the service is `ReelhaulStack._grant`: a function may do what is granted there, write its own
+log, and, where a queue feeds it, take messages from that queue.
+"""
+
+from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
+from aws_cdk import aws_lambda_event_sources as event_sources
+from aws_cdk import aws_secretsmanager as secretsmanager
+from constructs import Construct
+
+from infra.downloader import Downloader
+from infra.http_api import HttpApi
+from infra.jobs_table import JobsTable
+from infra.link_key import LinkKey
+from infra.media_bucket import MediaBucket
+from infra.settings import Settings
+from infra.work_queue import WorkQueue
+from infra.zip_functions import ZipFunctions
+
+
+class ReelhaulStack(Stack):
+    """From POST to link: an API, its functions, a queue, a worker, a table and a bucket."""
+
+    def __init__(self, scope: Construct, name: str, *, settings: Settings) -> None:
+        super().__init__(scope, name, stack_name=f"{name}-{settings.stage}", description="A media download service")
+        removal = RemovalPolicy.RETAIN if settings.removal_policy == "retain" else RemovalPolicy.DESTROY
+        self.jobs = JobsTable(self, "Jobs", removal=removal)
+        self.media = MediaBucket(self, "Media", retention_days=settings.retention_days, removal=removal)
+        self.work = WorkQueue(self, "Work", worker_timeout_s=settings.worker_timeout_s)
+        self.link_key = LinkKey(self, "LinkKey")
+        self.pepper = secretsmanager.Secret(
+            self,
+            "Pepper",
+            description="What the hashes of the access keys are keyed with",
+            generate_secret_string=secretsmanager.SecretStringGenerator(password_length=64, exclude_punctuation=True),
+            removal_policy=removal,  # as the table's: without the pepper every key in there is void
+        )
+        self._add_functions(settings)
+        self._grant()
+        self._connect(settings)
+        self._add_outputs()
+
+    def _add_functions(self, settings: Settings) -> None:
+        table = {"TABLE_NAME": self.jobs.table.table_name}
+        bucket = {"BUCKET_NAME": self.media.bucket.bucket_name}
+        queue = {"QUEUE_URL": self.work.queue.queue_url}
+        submits = table | queue | {"RETENTION_DAYS": str(settings.retention_days)}
+        reads = table | bucket | {"LINK_SECRET_ARN": self.link_key.secret.secret_arn}
+        limits = {"ALLOWED_ORIGINS": ",".join(settings.allowed_origins), "MAX_BYTES": str(settings.max_bytes)}
+
+        zipped = ZipFunctions(self, "Functions", settings=settings)
+        self.authorizer = zipped.add("authorizer", table | {"PEPPER_SECRET_ARN": self.pepper.secret_arn})
+        self.create_download = zipped.add("create_download", submits)
+        self.get_status = zipped.add("get_status", reads, timeout_s=29)  # holds requests back; API Gateway waits for 30
+        self.list_downloads = zipped.add("list_downloads", reads)
+        self.retry_download = zipped.add("retry_download", submits)
+        self.delete_download = zipped.add("delete_download", table | bucket, timeout_s=29)  # may remove many at once
+        self.sweeper = zipped.add("sweeper", table | bucket | queue, timeout_s=55)  # the next one starts after 60
+        self.dead_letters = zipped.add("dead_letters", table)
+        self.rotate_link_key = zipped.add(
+            "rotate_link_key",
+            bucket | {"LINK_USER_NAME": self.link_key.user.user_name},
+            timeout_s=60,  # IAM takes some ten seconds until a new key is known everywhere
+        )
+        self.downloader = Downloader(self, "Downloader", settings=settings, environment=table | bucket | queue | limits)
+
+    def _grant(self) -> None:
+        self.jobs.grant_check_keys(self.authorizer)
+        self.pepper.grant_read(self.authorizer)
+
+        for submitting in (self.create_download, self.retry_download):
+            self.jobs.grant_write_jobs(submitting)
+            self.work.queue.grant_send_messages(submitting)
+
+        self.jobs.grant_read_jobs(self.get_status)
+        self.jobs.grant_list_jobs(self.list_downloads)
+        for linking in (self.get_status, self.list_downloads):
+            self.link_key.secret.grant_read(linking)
+        self.media.grant_read_objects(self.link_key.user)
+
+        self.jobs.grant_list_jobs(self.delete_download)
+        self.jobs.grant_list_due(self.sweeper)
+        self.work.queue.grant_send_messages(self.sweeper)
+        for removing in (self.delete_download, self.sweeper):
+            self.jobs.grant_remove_jobs(removing)
+            self.media.grant_remove_objects(removing)
+
+        self.jobs.grant_write_jobs(self.dead_letters)
+        self.link_key.grant_rotate(self.rotate_link_key)
+
+        worker = self.downloader.function
+        self.jobs.grant_write_jobs(worker)
+        self.media.grant_store_objects(worker)
+        self.media.grant_remove_objects(worker)
+        self.work.queue.grant_send_messages(worker)
+
+    def _connect(self, settings: Settings) -> None:
+        self.http = HttpApi(
+            self, "Http", authorizer=self.authorizer, rate=settings.throttle_rate, burst=settings.throttle_burst
+        )
+        self.http.route(self.create_download, "POST /download", "POST /api/download")
+        self.http.route(
+            self.get_status, "GET /download/{id}", "GET /async-response/{id}", "GET /api/download/{id}/file"
+        )
+        self.http.route(self.list_downloads, "GET /download", "GET /api/downloads")
+        self.http.route(self.retry_download, "POST /download/{id}")
+        self.http.route(
+            self.delete_download,
+            "DELETE /download/{id}",
+            "DELETE /download",
+            "DELETE /api/downloads/{id}",
+            "DELETE /api/downloads/{id}/remove",
+        )
+
+        self.downloader.take_from(self.work.queue, max_concurrency=settings.worker_concurrency)
+        self.dead_letters.add_event_source(
+            event_sources.SqsEventSource(self.work.dead_letters, batch_size=1, report_batch_item_failures=True)
+        )
+        self.every_minute = events.Rule(
+            self,
+            "EveryMinute",
+            schedule=events.Schedule.rate(Duration.minutes(1)),
+            targets=[targets.LambdaFunction(self.sweeper)],
+        )
+        self.link_key.rotate_with(self.rotate_link_key)
+
+    def _add_outputs(self) -> None:
+        outputs = {
+            "ApiUrl": self.http.api.api_endpoint,
+            "TableName": self.jobs.table.table_name,
+            "BucketName": self.media.bucket.bucket_name,
+            "QueueUrl": self.work.queue.queue_url,
+            "DeadLetterQueueUrl": self.work.dead_letters.queue_url,
+            "PepperSecretArn": self.pepper.secret_arn,
+            "LinkSecretArn": self.link_key.secret.secret_arn,
+            "DownloaderFunctionName": self.downloader.function.function_name,
+            "RotationFunctionName": self.rotate_link_key.function_name,
+        }
+        for name, value in outputs.items():
+            CfnOutput(self, name, value=value)

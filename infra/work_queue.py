@@ -1,0 +1,34 @@
+"""The queue of jobs, and the one for messages that nobody could handle."""
+
+from aws_cdk import Duration
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+_MAX_RECEIVES = 5  # a job has three attempts of its own; the rest is for workers that die without a word
+_MARGIN_S = 60
+DEAD_LETTER_TIMEOUT_S = 10
+
+
+class WorkQueue(Construct):
+    """Messages reappear a minute after a worker's time-out at the latest, and turn up dead after five deliveries."""
+
+    def __init__(self, scope: Construct, name: str, *, worker_timeout_s: int) -> None:
+        super().__init__(scope, name)
+        self.dead_letters = sqs.Queue(
+            self,
+            "DeadLetters",
+            retention_period=Duration.days(14),
+            visibility_timeout=Duration.seconds(6 * DEAD_LETTER_TIMEOUT_S),  # AWS advises six times the function's
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+        )
+        self.queue = sqs.Queue(
+            self,
+            "Queue",
+            retention_period=Duration.days(4),
+            # Not six times: workers extend it while they live, so it only has to outlast one invocation.
+            visibility_timeout=Duration.seconds(worker_timeout_s + _MARGIN_S),
+            encryption=sqs.QueueEncryption.SQS_MANAGED,
+            enforce_ssl=True,
+            dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=_MAX_RECEIVES),
+        )

@@ -1,0 +1,55 @@
+"""The functions that are deployed as zip files, and the two layers that they share."""
+
+from collections.abc import Mapping
+
+from aws_cdk import Duration
+from aws_cdk import aws_lambda as lambda_
+from constructs import Construct
+
+from infra import assets
+from infra.own_role import OwnRole
+from infra.settings import Settings
+
+_MEMORY_MB = 512  # more is more CPU: below this a cold start is much slower, above it hardly faster
+
+
+class ZipFunctions(Construct):
+    """Makes functions of the folders in `functions/`, each with a role and a log of its own."""
+
+    def __init__(self, scope: Construct, name: str, *, settings: Settings) -> None:
+        super().__init__(scope, name)
+        self._architecture = architecture_of(settings)
+        dependencies = assets.dependencies_layer(python=settings.layer_python, platform=settings.layer_platform)
+        self._layers = [self._layer("Core", assets.core_layer()), self._layer("Dependencies", dependencies)]
+
+    def add(self, name: str, environment: Mapping[str, str], *, timeout_s: int = 10) -> lambda_.Function:
+        """The function in `functions/<name>`, called <Name> in the template."""
+        scope = Construct(self, "".join(word.capitalize() for word in name.split("_")))
+        own = OwnRole(scope, "Own")
+        return lambda_.Function(
+            scope,
+            "Function",
+            code=assets.zip_function(name),
+            handler=f"{name}.handler.lambda_handler",
+            runtime=lambda_.Runtime.PYTHON_3_13,
+            architecture=self._architecture,
+            layers=self._layers,
+            memory_size=_MEMORY_MB,
+            timeout=Duration.seconds(timeout_s),
+            environment=dict(environment),
+            role=own.role,
+            log_group=own.log_group,
+        )
+
+    def _layer(self, name: str, code: lambda_.Code) -> lambda_.LayerVersion:
+        return lambda_.LayerVersion(
+            self,
+            name,
+            code=code,
+            compatible_architectures=[self._architecture],
+            compatible_runtimes=[lambda_.Runtime.PYTHON_3_13],
+        )
+
+
+def architecture_of(settings: Settings) -> lambda_.Architecture:
+    return lambda_.Architecture.ARM_64 if settings.architecture == "arm64" else lambda_.Architecture.X86_64

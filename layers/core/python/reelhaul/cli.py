@@ -1,0 +1,213 @@
+"""The command `reelhaul`: the service on this machine, and the access keys of any deployment of it."""
+
+import argparse
+import datetime
+import re
+import signal
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+
+from reelhaul.errors import ReelhaulError
+from reelhaul.keys import KeyRecord, KeyStore, pepper_from
+
+_LOCAL_STACK = "Reelhaul-local"
+_LOCAL_TENANT = "local"
+_DAY_S = 86_400
+
+
+class _Stopped(BaseException):
+    """A signal asks the service to end."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command. Returns its exit code: 0, or 1 after a sentence on standard error."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options) or 0)
+    except ReelhaulError as error:
+        return _complain(str(error))
+    except (ClientError, BotoCoreError) as error:
+        return _complain(f"AWS: {error}")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="reelhaul", description="A media download service that you own.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    serve = commands.add_parser("serve", help="run the service on this machine, on an embedded engine")
+    serve.set_defaults(run=_serve)
+    serve.add_argument("--port", type=_port, default=8787, help="default: %(default)s")
+    serve.add_argument(
+        "--data-dir", type=Path, default=Path(".reelhaul/data"), help="where its state lives; default: %(default)s"
+    )
+    serve.add_argument("--api-key", help="use this access key instead of a new one")
+    serve.add_argument(
+        "--allow-origin", action="append", default=[], type=_origin, metavar="HOST:PORT",
+        help="open a source that the egress guard would refuse, as one on this machine; may be repeated",
+    )  # fmt: skip
+    serve.add_argument("--invocation-limit", type=_seconds, metavar="SECONDS", help="the downloader's Lambda time-out")
+    _add_keys(commands)
+    return parser
+
+
+def _add_keys(commands: Any) -> None:
+    keys = commands.add_parser("keys", help="create, list and revoke access keys")
+    actions = keys.add_subparsers(required=True, metavar="ACTION")
+    create = actions.add_parser("create", help="make a key and show it, this once")
+    create.set_defaults(run=_create_key)
+    create.add_argument("--tenant", required=True, help="whose key it is: jobs are seen by their tenant only")
+    create.add_argument("--label", default="", help="a word for the list")
+    create.add_argument("--days", type=_seconds, help="how long it is valid; default: until it is revoked")
+    shown = actions.add_parser("list", help="show all keys, but never the keys themselves")
+    shown.set_defaults(run=_list_keys)
+    revoke = actions.add_parser("revoke", help="end a key at once")
+    revoke.set_defaults(run=_revoke_key)
+    revoke.add_argument("key_id", help="as `reelhaul keys list` shows it")
+    for action in (create, shown, revoke):
+        place = action.add_mutually_exclusive_group()
+        place.add_argument(
+            "--local", nargs="?", const="http://127.0.0.1:8787", metavar="URL", help="of a running `reelhaul serve`"
+        )
+        place.add_argument(
+            "--stack", default="Reelhaul-prod", help="of a deployment, in the account of your AWS credentials"
+        )
+
+
+# --- serve -----------------------------------------------------------------------------------------------------------
+
+
+def _serve(options: argparse.Namespace) -> int:
+    try:
+        from infra.local.assembly import SynthesisFailed
+        from infra.local.engine import EngineFailed
+        from infra.local.service import LocalService, ServiceFailed, wait_while_running
+    except ImportError:
+        return _complain("`reelhaul serve` needs a checkout of the project; see its README.")
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, _stop)
+    service = LocalService(
+        port=options.port,
+        directory=options.data_dir,
+        allowed_origins=options.allow_origin,
+        invocation_limit_s=options.invocation_limit,
+    )
+    try:
+        with service:
+            key = _issue_local_key(service, options.api_key)
+            _check_answers(service.url, key)
+            print("ready", service.url, key, flush=True)
+            wait_while_running(service)
+    except _Stopped:
+        return 0
+    except (EngineFailed, ServiceFailed, SynthesisFailed) as error:
+        return _complain(str(error))
+    return _complain(f"The engine has ended unexpectedly; see {options.data_dir / 'engine.log'}.")
+
+
+def _stop(*_: object) -> NoReturn:
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, signal.SIG_IGN)  # the end is on its way; a second signal must not cut it short
+    raise _Stopped
+
+
+def _issue_local_key(service: Any, key: str | None) -> str:
+    secrets = service.client("secretsmanager")
+    store = KeyStore(
+        service.client("dynamodb"),
+        service.outputs["TableName"],
+        pepper_from(secrets, service.outputs["PepperSecretArn"]),
+    )
+    text, _ = store.issue(_LOCAL_TENANT, label="reelhaul serve", key=key)
+    return text
+
+
+def _check_answers(url: str, key: str) -> None:
+    """One request the whole way, so that "ready" is the truth and the first user does not wait for a cold start."""
+    request = urllib.request.Request(f"{url}/download?count=1", headers={"x-access-token": key})  # noqa: S310 - our own
+    try:
+        with urllib.request.urlopen(request, timeout=15) as reply:  # noqa: S310
+            reply.read()
+    except (urllib.error.URLError, OSError) as error:
+        raise ReelhaulError(f"The service has started but does not answer: {error}") from error
+
+
+# --- keys ------------------------------------------------------------------------------------------------------------
+
+
+def _create_key(options: argparse.Namespace) -> None:
+    expires_at = None
+    store = _key_store(options)
+    if options.days:
+        expires_at = int(datetime.datetime.now(datetime.UTC).timestamp()) + options.days * _DAY_S
+    text, record = store.issue(options.tenant, label=options.label, expires_at=expires_at)
+    print(f"{record.id} of tenant {record.tenant}. The key is shown this once:", file=sys.stderr)
+    print(text)
+
+
+def _list_keys(options: argparse.Namespace) -> None:
+    rows = [("ID", "TENANT", "STATE", "CREATED", "LABEL"), *(_row(record) for record in _key_store(options).list())]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _revoke_key(options: argparse.Namespace) -> None:
+    record = _key_store(options).revoke(options.key_id)
+    print(f"{record.id} of tenant {record.tenant} is revoked.")
+
+
+def _row(record: KeyRecord) -> tuple[str, ...]:
+    now = datetime.datetime.now(datetime.UTC)
+    state = "valid" if record.is_valid(now.timestamp()) else "revoked" if record.revoked_at else "expired"
+    created = datetime.datetime.fromtimestamp(record.created_at, datetime.UTC)
+    return record.id, record.tenant, state, f"{created:%Y-%m-%d %H:%M}", record.label
+
+
+def _key_store(options: argparse.Namespace) -> KeyStore:
+    place: dict[str, Any] = {}
+    if options.local:
+        place = {
+            "endpoint_url": options.local, "region_name": "us-east-1", "aws_access_key_id": "test",
+            "aws_secret_access_key": "test",
+        }  # fmt: skip
+    stack = _LOCAL_STACK if options.local else options.stack
+    outputs = _outputs(boto3.client("cloudformation", **place), stack)
+    pepper = pepper_from(boto3.client("secretsmanager", **place), outputs["PepperSecretArn"])
+    return KeyStore(boto3.client("dynamodb", **place), outputs["TableName"], pepper)
+
+
+def _outputs(cloudformation: Any, stack: str) -> dict[str, str]:
+    found = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
+    return {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
+
+
+# --- arguments -------------------------------------------------------------------------------------------------------
+
+
+def _port(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 65_535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port")
+    return int(text)
+
+
+def _seconds(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 900:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 900")
+    return int(text)
+
+
+def _origin(text: str) -> str:
+    if not re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):\d{1,5}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
+    return text.lower()
+
+
+def _complain(sentence: str) -> int:
+    print(sentence, file=sys.stderr)
+    return 1

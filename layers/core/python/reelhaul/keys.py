@@ -1,0 +1,149 @@
+"""Access keys: issue, verify, revoke. The table holds keyed hashes only; the key itself is shown once, when it is made.
+
+The hash is HMAC-SHA256 under a pepper from Secrets Manager: keys are random enough that a slow password hash would add
+nothing, and without the pepper the table alone does not allow a guess to be checked.
+"""
+
+import dataclasses
+import hashlib
+import hmac
+import re
+import secrets
+import time
+from collections.abc import Callable
+from typing import Any
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+
+from reelhaul.aws import translated
+from reelhaul.errors import InvalidRequest, KeyNotFound, Unauthorized
+
+_PREFIX = "sk-"
+_MIN_CHARS, _MAX_CHARS = 16, 200  # of a key that somebody brings along
+_TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+_LIST = "KEYS"
+_SERIALIZER, _DESERIALIZER = TypeSerializer(), TypeDeserializer()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class KeyRecord:
+    """What is known of a key. Times are seconds since the epoch; `hash` is the keyed hash, in hexadecimal."""
+
+    id: str
+    tenant: str
+    label: str
+    hash: str
+    created_at: int
+    expires_at: int | None = None
+    revoked_at: int | None = None
+
+    def is_valid(self, now: float) -> bool:
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+
+class KeyStore:
+    """`client` is a boto3 DynamoDB client, `pepper` gives the secret that the hashes are keyed with."""
+
+    def __init__(
+        self, client: Any, table_name: str, pepper: Callable[[], bytes], *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._client = client
+        self._table = table_name
+        self._pepper = pepper
+        self._clock = clock
+
+    def issue(
+        self, tenant: str, *, label: str = "", expires_at: int | None = None, key: str | None = None
+    ) -> tuple[str, KeyRecord]:
+        """A new key for `tenant`, and its record. `key` uses that text instead of a random one (for tests and demos).
+
+        Issuing the same `key` for the same tenant again renews it. Raises `InvalidRequest` for a tenant or key of the
+        wrong form, and for a key that belongs to another tenant.
+        """
+        if not _TENANT.fullmatch(tenant):
+            raise InvalidRequest("A tenant is 1-40 lower-case letters, digits and hyphens.", field="tenant")
+        text = key or _PREFIX + secrets.token_urlsafe(32)
+        if not (_MIN_CHARS <= len(text) <= _MAX_CHARS and text.isascii() and text.isprintable() and " " not in text):
+            raise InvalidRequest(f"A key is {_MIN_CHARS}-{_MAX_CHARS} printable ASCII characters.", field="key")
+        digest = self._hash(text)
+        known = self._by_hash(digest)
+        if known is not None and known.tenant != tenant:
+            raise InvalidRequest("This key belongs to another tenant.", field="key")
+        key_id = known.id if known else "key-" + secrets.token_hex(6)
+        record = KeyRecord(
+            id=key_id, tenant=tenant, label=label, hash=digest, created_at=int(self._clock()), expires_at=expires_at
+        )
+        self._put(record)
+        return text, record
+
+    def verify(self, key: str) -> KeyRecord:
+        """Whose key this is. Raises `Unauthorized` for one that is unknown, revoked or expired."""
+        record = self._by_hash(self._hash(key)) if 0 < len(key) <= _MAX_CHARS else None
+        if record is None or not record.is_valid(self._clock()):
+            raise Unauthorized
+        return record
+
+    def list(self) -> list[KeyRecord]:
+        """All keys, revoked ones too, oldest first."""
+        values = {":list": {"S": _LIST}}
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table, KeyConditionExpression="pk = :list", ExpressionAttributeValues=values
+        )
+        with translated():
+            records = [_record(item) for page in pages for item in page["Items"]]
+        return sorted(records, key=lambda record: (record.created_at, record.id))
+
+    def revoke(self, key_id: str) -> KeyRecord:
+        """The key stops working with the next request. Raises `KeyNotFound`; revoking twice keeps the first time."""
+        record = next((record for record in self.list() if record.id == key_id), None)
+        if record is None:
+            raise KeyNotFound
+        if record.revoked_at is None:
+            record = dataclasses.replace(record, revoked_at=int(self._clock()))
+            self._put(record)
+        return record
+
+    def _hash(self, key: str) -> str:
+        return hmac.new(self._pepper(), key.encode(), hashlib.sha256).hexdigest()
+
+    def _by_hash(self, digest: str) -> KeyRecord | None:
+        with translated():
+            reply = self._client.get_item(
+                TableName=self._table, Key={"pk": {"S": f"KEY#{digest}"}, "sk": {"S": "KEY"}}, ConsistentRead=True
+            )
+        return _record(reply["Item"]) if "Item" in reply else None
+
+    def _put(self, record: KeyRecord) -> None:
+        fields = {name: value for name, value in dataclasses.asdict(record).items() if value is not None}
+        places = [{"pk": f"KEY#{record.hash}", "sk": "KEY"}, {"pk": _LIST, "sk": record.id}]
+        puts = [
+            {
+                "Put": {
+                    "TableName": self._table,
+                    "Item": {n: _SERIALIZER.serialize(v) for n, v in (place | fields).items()},
+                }
+            }
+            for place in places
+        ]
+        with translated():
+            self._client.transact_write_items(TransactItems=puts)
+
+
+def _record(item: dict[str, Any]) -> KeyRecord:
+    fields = {name: _DESERIALIZER.deserialize(value) for name, value in item.items() if name not in {"pk", "sk"}}
+    for name in {"created_at", "expires_at", "revoked_at"} & fields.keys():
+        fields[name] = int(fields[name])
+    return KeyRecord(**fields)
+
+
+def pepper_from(secrets_client: Any, secret_arn: str) -> Callable[[], bytes]:
+    """The pepper, read from Secrets Manager on first use and kept: it never changes while keys exist."""
+    known: list[bytes] = []
+
+    def pepper() -> bytes:
+        if not known:
+            with translated():
+                known.append(secrets_client.get_secret_value(SecretId=secret_arn)["SecretString"].encode())
+        return known[0]
+
+    return pepper

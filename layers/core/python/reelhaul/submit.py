@@ -1,0 +1,61 @@
+"""Submitting a job, and submitting it again: the record first, then the message."""
+
+import time
+from collections.abc import Callable
+
+from reelhaul import jobs
+from reelhaul.errors import ServiceUnavailable
+from reelhaul.jobs import Job, State
+from reelhaul.options import DownloadRequest
+from reelhaul.queue import JobQueue
+from reelhaul.store import JobStore
+
+Log = Callable[..., object]
+
+
+def submit(
+    request: DownloadRequest,
+    *,
+    tenant: str,
+    retention_days: int,
+    store: JobStore,
+    queue: JobQueue,
+    log: Log,
+    clock: Callable[[], float] = time.time,
+) -> Job:
+    """A new job, stored and queued. Raises `ServiceUnavailable` only when it could not be stored."""
+    now = clock()
+    job = jobs.new(
+        job_id=jobs.new_id(now), tenant=tenant, url=request.url, name=request.name, quality=request.quality,
+        download_type=request.download_type, retention_days=retention_days, now=now,
+    )  # fmt: skip
+    store.create(job)
+    send(job, queue=queue, log=log)
+    return job
+
+
+def retry(
+    tenant: str, job_id: str, *, store: JobStore, queue: JobQueue, log: Log, clock: Callable[[], float] = time.time
+) -> Job:
+    """The same job once more, as a new generation. Raises `JobNotFound`, and `Conflict` while it runs or is done."""
+
+    def step(job: Job) -> Job:
+        now = clock()
+        seen = job.seen_at(now)
+        if seen.state is State.EXPIRED and job.state is State.DONE:
+            return jobs.expire(job, now=now, untidy=True)
+        return jobs.retry(job, now=now)
+
+    job = store.change(tenant, job_id, step)
+    if job.state is State.EXPIRED:  # a step of its own: the file's end is a fact whether or not somebody wants it again
+        job = store.change(tenant, job_id, step)
+    send(job, queue=queue, log=log)
+    return job
+
+
+def send(job: Job, *, queue: JobQueue, log: Log, delay_s: float = 0) -> None:
+    """Send the job's message. A failure is logged and not raised: the job is stored, and the sweeper sends it again."""
+    try:
+        queue.send(job, delay_s=delay_s)
+    except ServiceUnavailable as error:
+        log("job_send_failed", job_id=job.id, tenant=job.tenant, cause=repr(error.__cause__))

@@ -1,0 +1,146 @@
+"""AWS as moto imitates it, laid out as `infra` does it."""
+
+import dataclasses
+import importlib
+from collections.abc import Iterator
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from reelhaul import aws
+from reelhaul.links import AccessKey
+from reelhaul.objects import MediaBucket
+from reelhaul.queue import JobQueue
+from reelhaul.store import JobStore
+
+REGION = "eu-central-1"
+FUNCTIONS = (
+    "authorizer", "create_download", "dead_letters", "delete_download", "get_status", "list_downloads",
+    "retry_download", "rotate_link_key", "sweeper",
+)  # fmt: skip
+TABLE = {
+    "TableName": "reelhaul",
+    "BillingMode": "PAY_PER_REQUEST",
+    "KeySchema": [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}],
+    "AttributeDefinitions": [
+        {"AttributeName": name, "AttributeType": "N" if name == "due_at" else "S"}
+        for name in ("pk", "sk", "due_shard", "due_at", "status_key")
+    ],
+    "GlobalSecondaryIndexes": [
+        {
+            "IndexName": name,
+            "KeySchema": [
+                {"AttributeName": partition, "KeyType": "HASH"},
+                {"AttributeName": sort, "KeyType": "RANGE"},
+            ],
+            "Projection": {"ProjectionType": "ALL"},
+        }
+        for name, partition, sort in (("due", "due_shard", "due_at"), ("status", "status_key", "sk"))
+    ],
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Cloud:
+    """What the template would have made."""
+
+    table: str
+    bucket: str
+    queue_url: str
+    link_user: str
+    link_secret: str
+    link_key: AccessKey
+    pepper_secret: str
+
+    @property
+    def store(self) -> JobStore:
+        return JobStore(aws.client("dynamodb"), self.table)
+
+    @property
+    def queue(self) -> JobQueue:
+        return JobQueue(aws.client("sqs"), self.queue_url)
+
+    @property
+    def media(self) -> MediaBucket:
+        return MediaBucket(aws.client("s3"), self.bucket)
+
+    def put_object(self, key: str, content: bytes = b"media") -> None:
+        aws.client("s3").put_object(Bucket=self.bucket, Key=key, Body=content)
+
+    def object_keys(self) -> list[str]:
+        found = aws.client("s3").list_objects_v2(Bucket=self.bucket).get("Contents", [])
+        return [entry["Key"] for entry in found]
+
+    def messages(self) -> list[str]:
+        """Take all messages from the queue."""
+        taken: list[str] = []
+        while True:
+            reply = aws.client("sqs").receive_message(QueueUrl=self.queue_url, MaxNumberOfMessages=10)
+            if "Messages" not in reply:
+                return taken
+            taken += [message["Body"] for message in reply["Messages"]]
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    """An empty installation in moto, and the environment that tells the functions about it."""
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_SESSION_TOKEN": "testing",
+        "AWS_DEFAULT_REGION": REGION,
+    }.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    _forget()
+    with mock_aws():
+        made = _installation()
+        for name, value in _environment(made).items():
+            monkeypatch.setenv(name, value)
+        yield made
+    _forget()
+
+
+def _forget() -> None:
+    """A client made outside of moto would never be intercepted."""
+    aws.client.cache_clear()
+    for name in FUNCTIONS:
+        importlib.import_module(f"{name}.handler").dependencies.cache_clear()
+
+
+def _installation() -> Cloud:
+    aws.client("dynamodb").create_table(**TABLE)
+    aws.client("s3").create_bucket(Bucket="media", CreateBucketConfiguration={"LocationConstraint": REGION})
+    queue_url = aws.client("sqs").create_queue(QueueName="work")["QueueUrl"]
+    aws.client("iam").create_user(UserName="links")
+    made = aws.client("iam").create_access_key(UserName="links")["AccessKey"]
+    key = AccessKey(made["AccessKeyId"], made["SecretAccessKey"])
+    return Cloud(
+        table="reelhaul",
+        bucket="media",
+        queue_url=queue_url,
+        link_user="links",
+        link_secret=_secret("link-key", key.to_secret()),
+        link_key=key,
+        pepper_secret=_secret("pepper", "a pepper for tests"),
+    )
+
+
+def _secret(name: str, value: str) -> str:
+    arn: str = boto3.client("secretsmanager").create_secret(Name=name, SecretString=value)["ARN"]
+    return arn
+
+
+def _environment(made: Cloud) -> dict[str, Any]:
+    return {
+        "TABLE_NAME": made.table,
+        "BUCKET_NAME": made.bucket,
+        "QUEUE_URL": made.queue_url,
+        "LINK_SECRET_ARN": made.link_secret,
+        "LINK_USER_NAME": made.link_user,
+        "PEPPER_SECRET_ARN": made.pepper_secret,
+        "RETENTION_DAYS": "7",
+        "HOLD_S": "0",
+    }

@@ -1,0 +1,64 @@
+"""The API's functions behind the routes of the template."""
+
+import dataclasses
+import importlib
+import json
+import re
+from typing import Any
+
+import pytest
+
+from tests.conftest import Cloud
+from tests.events import Context, HttpRequest
+
+ROUTES = {
+    "POST /download": "create_download",
+    "POST /api/download": "create_download",
+    "GET /download/{id}": "get_status",
+    "GET /async-response/{id}": "get_status",
+    "GET /api/download/{id}/file": "get_status",
+    "GET /download": "list_downloads",
+    "GET /api/downloads": "list_downloads",
+    "POST /download/{id}": "retry_download",
+    "DELETE /download/{id}": "delete_download",
+    "DELETE /download": "delete_download",
+    "DELETE /api/downloads/{id}": "delete_download",
+    "DELETE /api/downloads/{id}/remove": "delete_download",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Reply:
+    status: int
+    headers: dict[str, str]
+    text: str
+
+    @property
+    def body(self) -> Any:
+        return json.loads(self.text)
+
+
+class Api:
+    """Calls the function that the template routes a request to."""
+
+    def __call__(self, method: str, path: str, *, json_body: Any = None, **request: Any) -> Reply:
+        if json_body is not None:
+            request["body"] = json.dumps(json_body)
+        return self.send(HttpRequest(method=method, path=path, **request))
+
+    def send(self, request: HttpRequest, *, function: str | None = None, remaining_ms: int = 30_000) -> Reply:
+        handler = importlib.import_module(f"{function or function_for(request)}.handler").lambda_handler
+        reply = handler(request.event(), Context(remaining_ms=remaining_ms))
+        return Reply(reply["statusCode"], reply["headers"], reply["body"])
+
+
+def function_for(request: HttpRequest) -> str:
+    for route, function in ROUTES.items():
+        if re.fullmatch(re.sub(r"\{id\}", "[^/]+", route), f"{request.method} {request.path}"):
+            return function
+    raise LookupError(f"no route for {request.method} {request.path}")
+
+
+@pytest.fixture
+def api(cloud: Cloud) -> Api:
+    return Api()

@@ -1,0 +1,168 @@
+"""A source as sources are: media that plays, and everything that goes wrong with one. Loopback only."""
+
+import collections
+import contextlib
+import functools
+import threading
+import time
+from pathlib import Path
+from typing import IO, Any
+from urllib.parse import parse_qs, urlsplit
+
+from infra.local.media import MediaHandler, MediaServer, ffmpeg, make_all, make_mp4
+
+HTML = b"<!DOCTYPE html><html><head><title>Nothing here</title></head><body><p>No media at all.</p></body></html>"
+
+
+@functools.cache
+def make_media(directory: Path) -> Path:
+    """All clips below `directory`, made once: those of `infra.local.media`, and some that need care."""
+    make_all(directory)
+    make_mp4(directory / "other" / "clip.mp4", tone_hz=880)  # the same name, other bytes
+    clip = str(directory / "clip.mp4")
+    ffmpeg("-i", clip, "-vn", "-c:a", "libmp3lame", str(directory / "tone.mp3"))
+    ffmpeg("-i", clip, "-c:v", "libvpx-vp9", "-deadline", "realtime", "-c:a", "libopus", str(directory / "clip.webm"))
+    ffmpeg("-i", clip, "-an", "-c:v", "copy", str(directory / "silent.mp4"))
+    (directory / "html.mp4").write_bytes(HTML)
+    (directory / "page.html").write_bytes(HTML)
+    (directory / "list.mp4").write_text("ffconcat version 1.0\nfile clip.mp4\n")
+    (directory / "playlist.mp4").write_text("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nclip.mp4\n#EXT-X-ENDLIST\n")
+    return directory
+
+
+class SourceHandler(MediaHandler):
+    """Files, and these paths:
+
+    /status/<code>, /half.mp4 and /half-chunked.mp4 (close half way), /chunked/<file>, /endless.mp4, /redirect?to=<url>,
+    /slow/<file>?rate=<bytes per second>, /hls-to/<host:port> and /dash-to/<host:port> (whose segments are there),
+    /live.m3u8, /one and /two (pages with that many videos).
+    """
+
+    server: "SourceServer"
+
+    def do_GET(self) -> None:  # noqa: N802 - named by the base class
+        parts = urlsplit(self.path)
+        self.server.hits[parts.path] += 1
+        self.query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+        first, _, rest = parts.path.lstrip("/").partition("/")
+        special = getattr(self, "serve_" + first.translate(str.maketrans("-.", "__")), None)
+        if special is None:
+            super().do_GET()
+        else:
+            special(rest)
+
+    def serve_status(self, code: str) -> None:
+        self.send_response(int(code))
+        if code in {"429", "503"}:
+            self.send_header("Retry-After", "7")
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def serve_half_mp4(self, _: str) -> None:
+        """Announces the whole file, sends half of it, and ends in order (FIN). Whatever range is asked for."""
+        data = (self.server.directory / "clip.mp4").read_bytes()
+        self._send_whole(len(data), data[: len(data) // 2])
+
+    def serve_half_chunked_mp4(self, _: str) -> None:
+        data = (self.server.directory / "clip.mp4").read_bytes()
+        self._start_chunked("video/mp4")
+        self._send_chunk(data[: len(data) // 2])
+        self.close_connection = True
+
+    def serve_chunked(self, name: str) -> None:
+        self._start_chunked("video/mp4")
+        self._send_chunk((self.server.directory / name).read_bytes())
+        self._send_chunk(b"")
+
+    def serve_slow(self, name: str) -> None:
+        rate = int(self.query.get("rate", "20000"))
+        self.server.rates[threading.get_ident()] = rate
+        try:
+            self.send_file(name)
+        finally:
+            del self.server.rates[threading.get_ident()]
+
+    def serve_endless_mp4(self, _: str) -> None:
+        """A chunked body that never ends, after the beginning of a real file."""
+        self._start_chunked("video/mp4")
+        with contextlib.suppress(OSError):
+            while True:
+                self._send_chunk(b"\0" * 65_536)
+
+    def serve_redirect(self, _: str) -> None:
+        self.send_response(302)
+        self.send_header("Location", self.query["to"])
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+
+    def serve_hls_to(self, origin: str) -> None:
+        lines = ["#EXTM3U", "#EXT-X-TARGETDURATION:2", "#EXTINF:2,", f"http://{origin}/secret.ts", "#EXT-X-ENDLIST", ""]
+        self._send_text("\n".join(lines), "application/vnd.apple.mpegurl")
+
+    def serve_live_m3u8(self, _: str) -> None:
+        lines = ["#EXTM3U", "#EXT-X-TARGETDURATION:1", "#EXT-X-MEDIA-SEQUENCE:7", "#EXTINF:1,", "/hls/180-0.ts", ""]
+        self._send_text("\n".join(lines), "application/vnd.apple.mpegurl")
+
+    def serve_dash_to(self, origin: str) -> None:
+        manifest = (self.server.directory / "dash" / "manifest.mpd").read_text()
+        self._send_text(
+            manifest.replace("<Period", f"<BaseURL>http://{origin}/</BaseURL><Period", 1), "application/dash+xml"
+        )
+
+    def serve_two(self, _: str) -> None:
+        videos = '<video src="/clip.mp4"></video><video src="/other/clip.mp4"></video>'
+        self._send_text(f"<html><body>{videos}</body></html>", "text/html")
+
+    def serve_one(self, _: str) -> None:
+        self._send_text('<html><title>One</title><body><video src="/clip.mp4"></video></body></html>', "text/html")
+
+    def send_bytes(self, file: IO[bytes], count: int) -> None:
+        rate = self.server.rates.get(threading.get_ident())
+        if rate is None:
+            super().send_bytes(file, count)
+            return
+        while count > 0 and not self.server.closing.is_set():
+            data = file.read(min(count, max(1, rate // 20)))
+            self.wfile.write(data)
+            count -= len(data)
+            time.sleep(0.05)
+
+    def _send_text(self, text: str, content_type: str) -> None:
+        self._send_whole(len(text.encode()), text.encode(), content_type=content_type)
+
+    def _send_whole(self, length: int, data: bytes, *, content_type: str = "video/mp4") -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(length))
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.wfile.write(data)
+        self.close_connection = True
+
+    def _start_chunked(self, content_type: str) -> None:
+        self.send_response(200)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+
+    def _send_chunk(self, data: bytes) -> None:
+        self.wfile.write(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+
+
+class SourceServer(MediaServer):
+    """`hits` counts requests per path, `connections` every one that was made at all."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory, SourceHandler)
+        self.hits: collections.Counter[str] = collections.Counter()
+        self.connections = 0
+        self.rates: dict[int, int] = {}
+        self.closing = threading.Event()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        self.connections += 1
+        super().process_request(request, client_address)
+
+    def __exit__(self, *details: object) -> None:
+        self.closing.set()
+        super().__exit__(*details)
