@@ -66,7 +66,8 @@ class _UvInstall:
         output = Path(output_dir)
         uv = Path(sys.executable).with_name("uv")
         options = ["--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:", *self._target]
-        command = [uv, "pip", "install", *options, "--target", output / "python", "--requirement", _REQUIREMENTS]
+        places = ["--target", str(output / "python"), "--requirement", str(_REQUIREMENTS)]
+        command = [str(uv), "pip", "install", *options, *places]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
             raise RuntimeError(f"The layer `dependencies` could not be installed: {done.stderr.strip()}")

@@ -3,7 +3,7 @@
 import json
 
 import jsii
-from aws_cdk import Duration, RemovalPolicy
+from aws_cdk import Duration, RemovalPolicy, Stack
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_apigatewayv2 as apigatewayv2
 from aws_cdk import aws_apigatewayv2_authorizers as authorizers
@@ -22,7 +22,11 @@ class HttpApi(Construct):
     def __init__(self, scope: Construct, name: str, *, authorizer: lambda_.IFunction, rate: int, burst: int) -> None:
         super().__init__(scope, name)
         self.api = apigatewayv2.HttpApi(
-            self, "Api", create_default_stage=False, default_authorizer=_always_asked(authorizer)
+            self,
+            "Api",
+            api_name=Stack.of(self).stack_name,
+            create_default_stage=False,
+            default_authorizer=_always_asked(authorizer),
         )
         apigatewayv2.HttpStage(
             self,

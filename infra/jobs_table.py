@@ -8,6 +8,9 @@ from constructs import Construct
 from infra.allow import allow
 
 _STRING, _NUMBER = dynamodb.AttributeType.STRING, dynamodb.AttributeType.NUMBER
+# Ceilings on what a runaway client can cost, in units a second. A thousand workers, the most there can be, each write
+# an item of 1 to 2 KB every 2 seconds.
+_MAX_READS, _MAX_WRITES = 4000, 2000
 _JOBS = ("TENANT#*",)
 _JOBS_AND_TOMBSTONES = (*_JOBS, "DELETED")
 _KEYS = ("KEY#*",)
@@ -26,8 +29,7 @@ class JobsTable(Construct):
             "Table",
             partition_key=_attribute("pk", _STRING),
             sort_key=_attribute("sk", _STRING),
-            # A ceiling on what a runaway client can cost, at some thirty times what ten busy workers write.
-            billing=dynamodb.Billing.on_demand(max_read_request_units=4000, max_write_request_units=2000),
+            billing=dynamodb.Billing.on_demand(max_read_request_units=_MAX_READS, max_write_request_units=_MAX_WRITES),
             global_secondary_indexes=[
                 _index("due", _attribute("due_shard", _STRING), _attribute("due_at", _NUMBER)),
                 _index("status", _attribute("status_key", _STRING), _attribute("sk", _STRING)),
@@ -86,5 +88,10 @@ def _attribute(name: str, kind: dynamodb.AttributeType) -> dynamodb.Attribute:
 
 def _index(name: str, partition: dynamodb.Attribute, sort: dynamodb.Attribute) -> dynamodb.GlobalSecondaryIndexPropsV2:
     return dynamodb.GlobalSecondaryIndexPropsV2(
-        index_name=name, partition_key=partition, sort_key=sort, projection_type=dynamodb.ProjectionType.ALL
+        index_name=name,
+        partition_key=partition,
+        sort_key=sort,
+        projection_type=dynamodb.ProjectionType.ALL,
+        max_read_request_units=_MAX_READS,
+        max_write_request_units=_MAX_WRITES,
     )

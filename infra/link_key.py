@@ -35,7 +35,7 @@ class LinkKey(Construct):
     def rotate_with(self, function: lambda_.Function) -> None:
         """Have Secrets Manager call `function`, once at deployment and then every 30 days.
 
-        CDK's own `add_rotation_schedule` also lets the function draw random passwords, on every resource there is.
+        The CDK's own `add_rotation_schedule` also lets the function draw random passwords, on every resource there is.
         """
         permission = lambda_.CfnPermission(
             self,
@@ -55,11 +55,11 @@ class LinkKey(Construct):
             ),
             rotate_immediately_on_update=True,
         )
-        schedule.add_dependency(permission)
+        schedule.node.add_dependency(permission)
 
     def grant_rotate(self, grantee: iam.IGrantable) -> None:
         """Exchange this user's keys, and the secret's versions."""
-        keys = ("CreateAccessKey", "DeleteAccessKey", "ListAccessKeys", "UpdateAccessKey")
+        keys = ("CreateAccessKey", "DeleteAccessKey", "ListAccessKeys")
         allow(grantee, *(f"iam:{action}" for action in keys), on=[self.user.user_arn])
         versions = ("DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage")
         allow(grantee, *(f"secretsmanager:{action}" for action in versions), on=[self.secret.secret_arn])

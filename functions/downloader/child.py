@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
+from downloader.events import Implausible
+
 GRACE_S = 0.5  # between asking and killing
 STDERR_TAIL_BYTES = 4096
 
@@ -117,7 +119,7 @@ class Child:
     def lines(self, *, wait_s: float, most: int) -> Iterator[bytes] | None:
         """Lines it has written within `wait_s`, maybe none; None once it has closed its output.
 
-        Raises `ValueError` for a line longer than `most` bytes.
+        Raises `Implausible` for a line longer than `most` bytes.
         """
         complete: list[bytes] = []
         for key, _ in self._selector.select(wait_s):
@@ -131,7 +133,7 @@ class Child:
                 return None
             *complete, self._pending = (self._pending + data).split(b"\n")
         if any(len(line) > most for line in [*complete, self._pending]):
-            raise ValueError("a line is too long")
+            raise Implausible("a line is too long")
         return iter(complete)
 
     def _end_group(self) -> None:

@@ -41,7 +41,7 @@ class FetchRequest:
     quality: str = "best"
     download_type: str = "video"
     max_bytes: int
-    max_memory_bytes: int = 2 * 1024**3
+    max_memory_bytes: int = 1024**3  # leaves the parent room in 2 GB; 300 MB are enough for everyday media
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +68,7 @@ def fetch(
     with Child(directory=directory, request=_as_json(request, proxy, directory)) as child:
         try:
             last = _last_word(child, proxy=proxy, directory=directory, on_progress=on_progress, stop=stop)
-        except (Implausible, ValueError) as error:
+        except Implausible as error:
             log("fetcher_implausible", reason=str(error))
             raise WorkerCrashed from error
     if isinstance(last, Finished):

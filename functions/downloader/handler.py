@@ -1,5 +1,6 @@
 """The downloader: one SQS message, one job. The dependencies are wired here, once per process, and nowhere else."""
 
+import dataclasses
 import functools
 import os
 import signal
@@ -26,42 +27,47 @@ logger = Logger(service="downloader")
 _AGAIN_S = 10  # when AWS cannot be reached before a claim, the message comes again after this
 
 
-@functools.cache
-def settings() -> DownloaderSettings:
-    return DownloaderSettings.from_env(os.environ)
+@dataclasses.dataclass(frozen=True, slots=True)
+class Dependencies:
+    queue: JobQueue
+    worker: Worker
 
 
 @functools.cache
-def queue() -> JobQueue:
-    return JobQueue(aws.client("sqs"), settings().queue_url)
-
-
-@functools.cache
-def worker() -> Worker:
-    harden_parent()
-    made = Worker(
-        store=JobStore(aws.client("dynamodb"), settings().table_name),
-        queue=queue(),
+def dependencies() -> Dependencies:
+    settings = DownloaderSettings.from_env(os.environ)
+    queue = JobQueue(aws.client("sqs"), settings.queue_url)
+    worker = Worker(
+        store=JobStore(aws.client("dynamodb"), settings.table_name),
+        queue=queue,
         s3=aws.client("s3"),
-        bucket_name=settings().bucket_name,
-        fetch=guarded_fetch,
-        work_directory=Path(settings().work_directory),
+        bucket_name=settings.bucket_name,
+        fetch=functools.partial(guarded_fetch, settings=settings),
+        work_directory=Path(settings.work_directory),
         logger=logger,
     )
+    harden_parent()
     # Lambda sends this before it ends an environment with extensions, `reelhaul serve` when it is asked to stop.
-    signal.signal(signal.SIGTERM, lambda *_: made.interrupt())
-    return made
+    signal.signal(signal.SIGTERM, lambda *_: worker.interrupt())
+    return Dependencies(queue, worker)
 
 
 def guarded_fetch(
-    job: Job, *, directory: Path, deadline: float, on_progress: Callable[[Progress], None], stop: threading.Event
+    job: Job,
+    *,
+    directory: Path,
+    deadline: float,
+    on_progress: Callable[[Progress], None],
+    stop: threading.Event,
+    settings: DownloaderSettings,
 ) -> tuple[Path, Media]:
     """Fetch a job's media in a child process whose only way out is a filtering proxy of this job's own."""
-    limits = settings()
-    with EgressProxy(allowed_origins=limits.allowed_origins, max_bytes=limits.max_bytes, deadline=deadline) as proxy:
-        request = FetchRequest(
-            url=job.url, quality=job.quality, download_type=job.download_type, max_bytes=limits.max_bytes
-        )
+    request = FetchRequest(
+        url=job.url, quality=job.quality, download_type=job.download_type, max_bytes=settings.max_bytes
+    )
+    with EgressProxy(
+        allowed_origins=settings.allowed_origins, max_bytes=settings.max_bytes, deadline=deadline
+    ) as proxy:
         fetched = fetch(request, proxy=proxy, directory=directory, on_progress=on_progress, stop=stop, log=logger.info)
     return fetched.path, fetched.media
 
@@ -76,7 +82,7 @@ def _handled(record: dict[str, Any], context: Any) -> bool:
     ends_at = time.monotonic() + context.get_remaining_time_in_millis() / 1000
     try:
         message = JobMessage.parse(record["body"])
-        worker().run(message, remaining_s=ends_at - time.monotonic())
+        dependencies().worker.run(message, remaining_s=ends_at - time.monotonic())
     except MalformedMessage:
         logger.exception("message_malformed", message_id=record["messageId"], size=len(record["body"]))
         return _again(record, after_s=0)
@@ -89,7 +95,7 @@ def _handled(record: dict[str, Any], context: Any) -> bool:
 def _again(record: dict[str, Any], *, after_s: int) -> bool:
     """Not handled: let the message come back soon rather than after the queue's whole visibility time-out."""
     try:
-        queue().postpone(record["receiptHandle"], after_s)
+        dependencies().queue.postpone(record["receiptHandle"], after_s)
     except ServiceUnavailable:
         logger.warning("message_left_to_its_time_out", message_id=record["messageId"])
     return False

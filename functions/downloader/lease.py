@@ -41,14 +41,15 @@ class Lease:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.end()
+        self._ended.set()
+        self._thread.join()
 
     def report(self, progress: Progress) -> None:
         """Remember `progress` for the next beat."""
         self._progress = progress
 
     def end(self) -> Job:
-        """Stop looking after the job and return it as last written. Raises `LeaseLost` if it is not ours any more."""
+        """The job as last written, once nobody looks after it any more. Raises `LeaseLost` if it is not ours."""
         self._ended.set()
         self._thread.join()
         if self.lost:

@@ -1,15 +1,16 @@
 """The fetched file goes to S3: every part with its SHA-256, and S3 must show size and checksum back."""
 
 import base64
+import functools
 import hashlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from reelhaul.aws import error_code, translated
 from reelhaul.errors import LeaseLost, SourceTooSlow, StorageUnavailable
@@ -17,6 +18,10 @@ from reelhaul.jobs import StoredObject
 
 PART_BYTES = 16 * 1024**2  # S3 asks for 5 MiB at least; 16 keeps its 10,000 parts good for 160 GB
 _UPLOADS_AT_ONCE = 4  # bounds memory to as many parts
+_MUST_BE_NEW = "*"  # as If-None-Match: no object is ever overwritten
+
+# The file's SHA-256, the checksum that S3 will show, and the call that makes the object appear.
+_Prepared = tuple[bytes, str, Callable[[], object]]
 
 
 class Uploader:
@@ -37,34 +42,42 @@ class Uploader:
         size = path.stat().st_size
         headers = {"Bucket": self._bucket, "Key": key, "ContentType": content_type, "ContentDisposition": disposition}
         with translated():
-            if size <= PART_BYTES:
-                whole, shown = self._put(path, headers)
+            whole, shown, commit = (self._whole if size <= PART_BYTES else self._in_parts)(path, headers)
+            try:
+                commit()
+            except (BotoCoreError, ClientError):
+                # What S3 has is what counts: the reply to a call that succeeded may be lost, its repetition refused.
+                if not self._has(key, size=size, shown=shown):
+                    raise
             else:
-                whole, shown = self._put_parts(path, headers)
-        self._verify(key, size=size, shown=shown)
+                if not self._has(key, size=size, shown=shown):
+                    raise StorageUnavailable
         return StoredObject(key=key, size=size, checksum_sha256=whole.hex())
 
-    def _put(self, path: Path, headers: dict[str, str]) -> tuple[bytes, str]:
+    def _whole(self, path: Path, headers: dict[str, str]) -> _Prepared:
         body = path.read_bytes()
         digest = hashlib.sha256(body).digest()
-        try:
-            self._client.put_object(**headers, Body=body, ChecksumSHA256=_text(digest), IfNoneMatch="*")
-        except ClientError as error:
-            if error_code(error) != "PreconditionFailed":  # else it is ours, its reply was lost: `_verify` will tell
-                raise
-        return digest, _text(digest)
+        put = functools.partial(
+            self._client.put_object, **headers, Body=body, **_checked(digest), IfNoneMatch=_MUST_BE_NEW
+        )
+        return digest, _text(digest), put
 
-    def _put_parts(self, path: Path, headers: dict[str, str]) -> tuple[bytes, str]:
-        upload = self._client.create_multipart_upload(**headers, ChecksumAlgorithm="SHA256")
+    def _in_parts(self, path: Path, headers: dict[str, str]) -> _Prepared:
+        upload = self._client.create_multipart_upload(**headers, ChecksumAlgorithm="SHA256", ChecksumType="COMPOSITE")
         place = {"Bucket": self._bucket, "Key": headers["Key"], "UploadId": upload["UploadId"]}
         whole, digests, etags = self._send_parts(path, place)
         parts = [
             {"PartNumber": number, "ETag": etags[number], "ChecksumSHA256": _text(digest)}
             for number, digest in enumerate(digests, 1)
         ]
-        self._complete(place, parts)
-        # For multipart objects S3 shows the checksum of the parts' checksums, and their number.
-        return whole, f"{_text(hashlib.sha256(b''.join(digests)).digest())}-{len(digests)}"
+        complete = functools.partial(
+            self._client.complete_multipart_upload,
+            **place,
+            MultipartUpload={"Parts": parts},
+            IfNoneMatch=_MUST_BE_NEW,
+        )
+        # The checksum that S3 shows of such an object is that of its parts' checksums, and their number.
+        return whole, f"{_text(hashlib.sha256(b''.join(digests)).digest())}-{len(digests)}", complete
 
     def _send_parts(self, path: Path, place: dict[str, str]) -> tuple[bytes, list[bytes], dict[int, str]]:
         whole, digests = hashlib.sha256(), []
@@ -78,7 +91,7 @@ class Uploader:
                 if len(running) == _UPLOADS_AT_ONCE:
                     _collect(running, etags)
                 sent = pool.submit(
-                    self._client.upload_part, **place, PartNumber=number, Body=body, ChecksumSHA256=_text(digests[-1])
+                    self._client.upload_part, **place, PartNumber=number, Body=body, **_checked(digests[-1])
                 )
                 running[sent] = number
             while running:
@@ -91,19 +104,14 @@ class Uploader:
         if time.monotonic() > self._deadline:
             raise SourceTooSlow
 
-    def _complete(self, place: dict[str, str], parts: list[dict[str, Any]]) -> None:
+    def _has(self, key: str, *, size: int, shown: str) -> bool:
         try:
-            self._client.complete_multipart_upload(**place, MultipartUpload={"Parts": parts}, IfNoneMatch="*")
-        except ClientError as error:
-            # The SDK repeats a call whose reply was lost; the upload is gone then because it is complete.
-            if error_code(error) not in {"NoSuchUpload", "PreconditionFailed"}:
-                raise
-
-    def _verify(self, key: str, *, size: int, shown: str) -> None:
-        with translated():
             head = self._client.head_object(Bucket=self._bucket, Key=key, ChecksumMode="ENABLED")
-        if head["ContentLength"] != size or head.get("ChecksumSHA256") != shown:
-            raise StorageUnavailable
+        except ClientError as error:
+            if error_code(error) == "404":
+                return False
+            raise
+        return bool(head["ContentLength"] == size and head.get("ChecksumSHA256") == shown)
 
 
 def _parts(path: Path) -> Iterator[bytes]:
@@ -117,6 +125,11 @@ def _collect(running: dict[Future[dict[str, str]], int], etags: dict[int, str]) 
     done, _ = wait(running, return_when=FIRST_COMPLETED)
     for future in done:
         etags[running.pop(future)] = future.result()["ETag"]
+
+
+def _checked(digest: bytes) -> dict[str, str]:
+    """S3 refuses the body unless it has this checksum."""
+    return {"ChecksumAlgorithm": "SHA256", "ChecksumSHA256": _text(digest)}
 
 
 def _text(digest: bytes) -> str:

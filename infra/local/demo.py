@@ -1,4 +1,4 @@
-"""The main job, shown: `make demo` fetches three media through the whole service, `make demo URL=...` one of yours.
+"""The main job, shown: `make demo` fetches three media through the service, `make demo URL=...` one of yours.
 
 It does what a client would: submits over HTTP with a key, watches the progress, fetches through the presigned link, and
 has ffprobe look at what came.
@@ -17,14 +17,15 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from infra.local import media
 from infra.local.engine import free_port, is_taken
 from infra.local.processes import ROOT
 
 _PORT = 8787  # as `reelhaul serve`, whose links the demo's then are
-_READY_S, _JOB_S = 60.0, 900.0
+_READY_S, _JOBS_S = 60.0, 900.0
+_BYTES_PER_S = 40_000
 
 
 class DemoFailed(Exception):
@@ -49,11 +50,21 @@ def main() -> int:
     return 0
 
 
+class _SlowHandler(media.MediaHandler):
+    """Sends so slowly that there is some progress to be seen."""
+
+    def send_bytes(self, file: IO[bytes], count: int) -> None:
+        while count and (data := file.read(min(_BYTES_PER_S // 10, count))):
+            self.wfile.write(data)
+            count -= len(data)
+            time.sleep(0.1)
+
+
 def _own_source(running: ExitStack) -> tuple[list[str], str]:
     print("Making a plain mp4, an HLS stream and a DASH stream with ffmpeg ...", flush=True)
     directory = Path(running.enter_context(tempfile.TemporaryDirectory()))
     media.make_all(directory)
-    source = running.enter_context(media.MediaServer(directory))
+    source = running.enter_context(media.MediaServer(directory, _SlowHandler))
     return [source.url(path) for path in ("clip.mp4", "hls/master.m3u8", "dash/manifest.mpd")], source.origin
 
 
@@ -100,31 +111,39 @@ def _service(origin: str | None) -> Iterator[_Client]:
 
 
 def _fetch_all(urls: list[str], client: _Client, directory: Path, *, strict: bool) -> list[str]:
-    ids = {url: client.call("POST", "/download", {"stream_link": url})["download_id"] for url in urls}
-    links = []
-    for number, (url, job_id) in enumerate(ids.items(), 1):
-        job = _watched(client, url, job_id)
-        path = directory / str(number)
-        urllib.request.urlretrieve(job["download_url"], path)  # noqa: S310 - a link that our service handed out
-        _check(path, job, strict=strict)
-        links.append(job["download_url"])
+    """Submit all at once, watch until all are done, check each. Returns the links."""
+    waiting = {client.call("POST", "/download", {"stream_link": url})["download_id"]: url for url in urls}
+    shown: dict[str, str] = {}
+    links: list[str] = []
+    deadline = time.monotonic() + _JOBS_S
+    while waiting:
+        for job_id, url in list(waiting.items()):
+            job: dict[str, Any] = client.call("GET", f"/download/{job_id}")["data"]
+            _show(url, job, shown)
+            if job["status"] == "done":
+                del waiting[job_id]
+                links.append(_fetched(job, directory, strict=strict))
+        if time.monotonic() > deadline:
+            raise DemoFailed(f"not done after {_JOBS_S:.0f} s: {', '.join(waiting.values())}")
+        time.sleep(0.25)
     return links
 
 
-def _watched(client: _Client, url: str, job_id: str) -> dict[str, Any]:
-    deadline, shown = time.monotonic() + _JOB_S, ""
-    while time.monotonic() < deadline:
-        job: dict[str, Any] = client.call("GET", f"/download/{job_id}")["data"]
-        line = f"{url}  {job['status']}  {job['progress']:.0f} %"
-        if line != shown:
-            print(line, flush=True)
-        shown = line
-        if job["status"] == "error":
-            raise DemoFailed(f"{url}: {job['error']} ({job['error_code']})")
-        if job["status"] == "done":
-            return job
-        time.sleep(0.25)
-    raise DemoFailed(f"{url} is not done after {_JOB_S:.0f} s")
+def _show(url: str, job: dict[str, Any], shown: dict[str, str]) -> None:
+    line = f"  {job['status']:<10}  {job['progress']:5.1f} %  {url}"
+    if shown.get(url) != line:
+        print(line, flush=True)
+        shown[url] = line
+    if job["status"] == "error":
+        raise DemoFailed(f"{url}: {job['error']} ({job['error_code']})")
+
+
+def _fetched(job: dict[str, Any], directory: Path, *, strict: bool) -> str:
+    link: str = job["download_url"]
+    path = directory / job["id"]
+    urllib.request.urlretrieve(link, path)  # noqa: S310 - a link that our service handed out
+    _check(path, job, strict=strict)
+    return link
 
 
 def _check(path: Path, job: dict[str, Any], *, strict: bool) -> None:

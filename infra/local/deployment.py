@@ -16,7 +16,7 @@ _BOOTSTRAP = "/cdk-bootstrap/hnb659fds/version"  # what `cdk bootstrap` would ha
 
 
 def deploy(engine: Engine, assembly: Path, stack: str) -> dict[str, str]:
-    """Create or update the assembly's one stack as `stack`, and return its outputs; at once if it is deployed already."""
+    """Create or update the assembly's stack as `stack`, and return its outputs; at once if it is deployed already."""
     template = next(assembly.glob("*.template.json"))
     body = template.read_text()
     digest = hashlib.sha256(body.encode()).hexdigest()

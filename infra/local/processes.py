@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,6 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 # The parent that a tether ends with is the thread that forked, not its process: so one thread starts all, and stays.
 _STARTER = ThreadPoolExecutor(1, thread_name_prefix="starter")
+_GROUP_S = 3.0
 _TETHER = str(Path(__file__).with_name("tethered.py"))
 
 
@@ -36,7 +38,7 @@ def start(
 
 
 def end(process: subprocess.Popen[bytes], *, grace_s: float) -> None:
-    """Ask the process to end, and make it after `grace_s` seconds. Returns when it is gone."""
+    """Ask the process to end, and make it after `grace_s` seconds. Returns when it and its whole group are gone."""
     if process.poll() is None:
         process.terminate()
     try:
@@ -44,6 +46,18 @@ def end(process: subprocess.Popen[bytes], *, grace_s: float) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+    deadline = time.monotonic() + _GROUP_S
+    while _kill_group(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def _kill_group(group: int) -> bool:
+    """Kill what is left of a process group. False when nothing is."""
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 def children(pid: int) -> list[int]:

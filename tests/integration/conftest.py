@@ -4,10 +4,13 @@ import dataclasses
 import importlib
 import json
 import re
+import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from reelhaul.jobs import Job
 from tests.conftest import Cloud
 from tests.events import Context, HttpRequest
 
@@ -47,8 +50,10 @@ class Api:
         return self.send(HttpRequest(method=method, path=path, **request))
 
     def send(self, request: HttpRequest, *, function: str | None = None, remaining_ms: int = 30_000) -> Reply:
+        """`function` sends the request there whatever the routes say."""
         handler = importlib.import_module(f"{function or function_for(request)}.handler").lambda_handler
         reply = handler(request.event(), Context(remaining_ms=remaining_ms))
+        assert json.loads(json.dumps(reply)) == reply, "Lambda would change it on its way"
         return Reply(reply["statusCode"], reply["headers"], reply["body"])
 
 
@@ -62,3 +67,17 @@ def function_for(request: HttpRequest) -> str:
 @pytest.fixture
 def api(cloud: Cloud) -> Api:
     return Api()
+
+
+@pytest.fixture
+def given(cloud: Cloud) -> Callable[..., Job]:
+    """Stores a job, with its object where it has one: `given(done, name="mine")`."""
+
+    def give(make: Callable[..., Job], **fields: Any) -> Job:
+        job = make(**({"now": round(time.time(), 3)} | fields))
+        cloud.store.create(job)
+        if job.stored is not None:
+            cloud.put_object(job.stored.key)
+        return job
+
+    return give

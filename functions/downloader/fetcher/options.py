@@ -12,7 +12,6 @@ from downloader.fetcher.request import Request
 SOCKET_TIMEOUT_S = 20
 RETRIES = 2  # at once: what takes patience goes back to the queue
 CONCURRENT_FRAGMENTS = 4
-BUFFER = 256 * 1024
 
 # Of formats that look the same, those that every player knows and that fit mp4.
 _PREFERENCES = ["lang", "quality", "res", "fps", "hdr:12", "vcodec:h264", "channels", "acodec:aac"]
@@ -49,8 +48,6 @@ def parameters(request: Request, *, on_progress: Callable[[dict[str, Any]], None
         "fragment_retries": RETRIES,
         "extractor_retries": 1,
         "file_access_retries": 0,
-        "buffersize": BUFFER,
-        "noresizebuffer": True,
         "concurrent_fragment_downloads": CONCURRENT_FRAGMENTS,
     }
 

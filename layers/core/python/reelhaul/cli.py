@@ -7,7 +7,7 @@ import signal
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -42,7 +42,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     serve = commands.add_parser("serve", help="run the service on this machine, on an embedded engine")
     serve.set_defaults(run=_serve)
-    serve.add_argument("--port", type=_port, default=8787, help="default: %(default)s")
+    serve.add_argument("--port", type=_number(1, 65_535), default=8787, help="default: %(default)s")
     serve.add_argument(
         "--data-dir", type=Path, default=Path(".reelhaul/data"), help="where its state lives; default: %(default)s"
     )
@@ -51,7 +51,9 @@ def _parser() -> argparse.ArgumentParser:
         "--allow-origin", action="append", default=[], type=_origin, metavar="HOST:PORT",
         help="open a source that the egress guard would refuse, as one on this machine; may be repeated",
     )  # fmt: skip
-    serve.add_argument("--invocation-limit", type=_seconds, metavar="SECONDS", help="the downloader's Lambda time-out")
+    serve.add_argument(
+        "--invocation-limit", type=_number(1, 900), metavar="SECONDS", help="the downloader's Lambda time-out"
+    )
     _add_keys(commands)
     return parser
 
@@ -63,7 +65,7 @@ def _add_keys(commands: Any) -> None:
     create.set_defaults(run=_create_key)
     create.add_argument("--tenant", required=True, help="whose key it is: jobs are seen by their tenant only")
     create.add_argument("--label", default="", help="a word for the list")
-    create.add_argument("--days", type=_seconds, help="how long it is valid; default: until it is revoked")
+    create.add_argument("--days", type=_number(1, 3650), help="how long it is valid; default: until it is revoked")
     shown = actions.add_parser("list", help="show all keys, but never the keys themselves")
     shown.set_defaults(run=_list_keys)
     revoke = actions.add_parser("revoke", help="end a key at once")
@@ -190,16 +192,13 @@ def _outputs(cloudformation: Any, stack: str) -> dict[str, str]:
 # --- arguments -------------------------------------------------------------------------------------------------------
 
 
-def _port(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 65_535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port")
-    return int(text)
+def _number(least: int, most: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if not (text.isascii() and text.isdecimal()) or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least} to {most}")
+        return int(text)
 
-
-def _seconds(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 900:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 to 900")
-    return int(text)
+    return parse
 
 
 def _origin(text: str) -> str:

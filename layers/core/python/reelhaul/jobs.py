@@ -212,7 +212,12 @@ def cancel(job: Job, *, now: float) -> Job:
 
 
 def requeue(job: Job, *, now: float, delay_s: float = 0, count: bool = True, cut_off: bool = False) -> Job:
-    """Back into the queue, for after `delay_s`. Without `count` the claim that ends here was no attempt."""
+    """Back into the queue, for after `delay_s`. Without `count` the claim that ends here was no attempt.
+
+    Raises `Conflict` unless it is running.
+    """
+    if job.state is not State.RUNNING:
+        raise Conflict("Only a running job goes back into the queue.")
     return job.to(
         State.QUEUED, fence=job.fence + 1, attempts=job.attempts if count else job.attempts - 1, sends=1,
         untidy=job.untidy or cut_off, due_at=now + delay_s + _patience_s(1), updated_at=now,

@@ -1,1 +1,1 @@
-"""The two HTTP contracts: requests in, views of a job out. `requests` is the one module that needs pydantic."""
+"""The two HTTP contracts: requests in, views of a job out. Pure."""

@@ -1,0 +1,105 @@
+"""`reelhaul serve` and `reelhaul keys` as programs: what survives an end, and that nothing else does."""
+
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from infra.local.engine import free_port
+from tests.e2e.running import REELHAUL, Service, request, serve, until
+from tests.media import SourceServer
+
+pytestmark = pytest.mark.e2e
+
+_JOB_ROUTES = (
+    ("GET", "/download/{}"),
+    ("POST", "/download/{}"),
+    ("DELETE", "/download/{}"),
+    ("GET", "/async-response/{}"),
+    ("GET", "/api/download/{}/file"),
+    ("DELETE", "/api/downloads/{}"),
+    ("DELETE", "/api/downloads/{}/remove"),
+)
+
+
+def keys(service: Service, *arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [REELHAUL, "keys", *arguments, "--local", service.url]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def test_job_interrupted_by_a_stop_is_finished_after_the_next_start(source: SourceServer, tmp_path: Path) -> None:
+    port, allowed = free_port(), ("--allow-origin", source.origin)
+    with serve(tmp_path / "data", *allowed, port=port) as service:
+        done = service.client().ended(service.client().create(source.url("clip.mp4")))
+        job_id = service.client().create(source.url("slow/clip.mp4?rate=20000"))
+        until(lambda: service.client().job(job_id)["downloaded_bytes"], lambda count: count > 0, within_s=60)
+        assert service.stop() == 0
+        assert service.processes() == []
+
+    with serve(tmp_path / "data", *allowed, port=port) as service:
+        job = service.client().ended(job_id, within_s=90)
+        assert job["status"] == "done"
+        file = request("GET", job["download_url"]).body
+        assert file == (source.directory / "clip.mp4").read_bytes()
+        assert job["attempts"] == 1  # a stop of ours is no failure of the source's
+        assert request("GET", done["download_url"]).status == 200
+
+
+def test_control_c_leaves_no_process_behind(source: SourceServer, tmp_path: Path) -> None:
+    with serve(tmp_path / "data", "--allow-origin", source.origin) as service:
+        job_id = service.client().create(source.url("slow/clip.mp4?rate=2000"))
+        until(lambda: service.client().job(job_id)["downloaded_bytes"], lambda count: count > 0, within_s=60)
+        assert len(service.processes()) > 3
+
+        assert service.stop(signal.SIGINT) == 0
+
+        assert service.processes() == []
+
+
+def test_killed_service_takes_everything_with_it(tmp_path: Path) -> None:
+    with serve(tmp_path / "data") as service:
+        service.process.kill()
+        service.process.wait()
+
+        until(service.processes, lambda left: not left, within_s=30)
+
+
+def test_taken_port_is_said_in_a_sentence(service: Service, tmp_path: Path) -> None:
+    port = service.url.rpartition(":")[2]
+
+    second = subprocess.run(
+        [REELHAUL, "serve", "--port", port, "--data-dir", str(tmp_path)], capture_output=True, text=True, check=False
+    )
+
+    assert second.returncode == 1
+    assert second.stderr.strip() == f"Port {port} is in use. Name another with --port."
+
+
+def test_keys_are_issued_listed_and_revoked(service: Service) -> None:
+    made = keys(service, "create", "--tenant", "acme", "--label", "for tests")
+    key = made.stdout.strip()
+    assert made.returncode == 0, made.stderr
+    assert service.client(key).call("GET", "/download").status == 200
+
+    listed = keys(service, "list").stdout
+    row = next(line for line in listed.splitlines() if "for tests" in line)
+    assert key not in listed
+    assert "valid" in row
+
+    revoked = keys(service, "revoke", row.split()[0])
+    assert revoked.returncode == 0, revoked.stderr
+    assert service.client(key).call("GET", "/download").status == 401
+
+
+def test_tenants_do_not_see_each_other(service: Service, source: SourceServer) -> None:
+    other = service.client(keys(service, "create", "--tenant", "other").stdout.strip())
+    job_id = service.client().create(source.url("clip.mp4"))
+    unknown = "download-" + "0" * 26
+
+    for method, path in _JOB_ROUTES:
+        theirs, nobodys = (other.call(method, path.format(which)) for which in (job_id, unknown))
+        assert theirs.status == 404, (method, path)
+        assert theirs.body == nobodys.body
+    assert other.call("GET", "/download").json["data"]["downloads"] == []
+    assert service.client().ended(job_id)["status"] == "done"

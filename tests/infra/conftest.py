@@ -1,0 +1,33 @@
+"""The template, synthesised once. Importing `infra` first chooses the Node that the CDK runs on."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.infra.template import NO_BUNDLING, Template, synthesise
+
+
+@pytest.fixture(scope="session")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Template:
+    """As `cdk.json` says, but that the layer's packages are not installed, which needs an index."""
+    return synthesise(NO_BUNDLING, tmp_path_factory.mktemp("assembly"))
+
+
+@pytest.fixture(scope="session")
+def other_template(tmp_path_factory: pytest.TempPathFactory) -> Template:
+    """One in which everything that an operator can choose has been chosen otherwise, in the command line's words."""
+    chosen = {
+        "stage": "dev",
+        "architecture": "x86_64",
+        "retention_days": "3",
+        "worker_concurrency": "4",
+        "worker_memory_mb": "3008",
+        "worker_tmp_mb": "2048",
+        "worker_timeout_s": "300",
+        "allowed_origins": "127.0.0.1:8000,[::1]:8001",
+        "throttle_rate": "5",
+        "throttle_burst": "7",
+        "layer_python": "3.11",
+        "removal_policy": "destroy",
+    }
+    return synthesise(NO_BUNDLING | chosen, Path(tmp_path_factory.mktemp("other")))

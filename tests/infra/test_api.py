@@ -1,0 +1,80 @@
+"""What the template says about the HTTP API."""
+
+import json
+
+from tests.infra.template import Template
+
+ROUTES = {
+    "POST /download": "create_download",
+    "POST /api/download": "create_download",
+    "GET /download/{id}": "get_status",
+    "GET /async-response/{id}": "get_status",
+    "GET /api/download/{id}/file": "get_status",
+    "GET /download": "list_downloads",
+    "GET /api/downloads": "list_downloads",
+    "POST /download/{id}": "retry_download",
+    "DELETE /download/{id}": "delete_download",
+    "DELETE /download": "delete_download",
+    "DELETE /api/downloads/{id}": "delete_download",
+    "DELETE /api/downloads/{id}/remove": "delete_download",
+}
+
+
+def test_every_route_leads_to_its_function_and_there_are_no_others(template: Template) -> None:
+    found = {}
+    for route in template.of_type("AWS::ApiGatewayV2::Route").values():
+        _, (kind, integration) = route["Target"]["Fn::Join"]
+        assert kind == "integrations/"
+        properties = template.resources[integration["Ref"]]["Properties"]
+        assert (properties["IntegrationType"], properties["PayloadFormatVersion"]) == ("AWS_PROXY", "2.0")
+        found[route["RouteKey"]] = template.function_behind(properties["IntegrationUri"])
+    assert found == ROUTES
+
+
+def test_every_route_asks_the_authorizer(template: Template) -> None:
+    (authorizer,) = template.of_type("AWS::ApiGatewayV2::Authorizer")
+    for route in template.of_type("AWS::ApiGatewayV2::Route").values():
+        assert route["AuthorizationType"] == "CUSTOM", route["RouteKey"]
+        assert route["AuthorizerId"] == {"Ref": authorizer}, route["RouteKey"]
+
+
+def test_authorizer_is_asked_for_every_request_whatever_its_headers(template: Template) -> None:
+    authorizer = template.only("AWS::ApiGatewayV2::Authorizer")
+    assert authorizer["AuthorizerType"] == "REQUEST"
+    assert authorizer["AuthorizerPayloadFormatVersion"] == "2.0"
+    assert authorizer["EnableSimpleResponses"] is True
+    assert authorizer["IdentitySource"] == []  # left out, some engines take the Authorization header
+    assert authorizer["AuthorizerResultTtlInSeconds"] == 0
+    assert template.function_behind(authorizer["AuthorizerUri"]) == "authorizer"
+
+
+def test_api_may_call_a_function_for_its_own_routes_only(template: Template) -> None:
+    allowed = set()
+    for permission in template.of_type("AWS::Lambda::Permission").values():
+        if permission["Principal"] == "apigateway.amazonaws.com":
+            source = template.plain(permission["SourceArn"])
+            assert ":api/" in source
+            allowed.add((source.split(":api/")[1], template.function_behind(permission["FunctionName"])))
+    (authorizer,) = template.of_type("AWS::ApiGatewayV2::Authorizer")
+    expected = {(f"*/*{route.split()[1]}", function) for route, function in ROUTES.items()}
+    assert allowed == expected | {(f"authorizers/{template.plain({'Ref': authorizer})}", "authorizer")}
+
+
+def test_api_is_closed_to_other_origins(template: Template) -> None:
+    assert "CorsConfiguration" not in template.only("AWS::ApiGatewayV2::Api")
+
+
+def test_stage_is_the_default_one_and_throttled(template: Template, other_template: Template) -> None:
+    stage = template.only("AWS::ApiGatewayV2::Stage")
+    assert (stage["StageName"], stage["AutoDeploy"]) == ("$default", True)
+    assert stage["DefaultRouteSettings"] == {"ThrottlingRateLimit": 50, "ThrottlingBurstLimit": 100}
+    chosen = other_template.only("AWS::ApiGatewayV2::Stage")["DefaultRouteSettings"]
+    assert chosen == {"ThrottlingRateLimit": 5, "ThrottlingBurstLimit": 7}
+
+
+def test_access_log_tells_who_asked_for_what_without_query_or_headers(template: Template) -> None:
+    log = template.only("AWS::ApiGatewayV2::Stage")["AccessLogSettings"]
+    assert log["DestinationArn"]["Fn::GetAtt"][0] in template.of_type("AWS::Logs::LogGroup")
+    fields = set(json.loads(log["Format"]).values())
+    assert {"$context.requestId", "$context.routeKey", "$context.status", "$context.authorizer.key_id"} <= fields
+    assert not any("header" in field or "query" in field for field in fields)

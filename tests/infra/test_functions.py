@@ -1,0 +1,185 @@
+"""What the template says about the functions."""
+
+import dataclasses
+import json
+from typing import Any
+
+import pytest
+
+from infra.assets import ROOT
+from reelhaul import settings
+from tests.infra.template import Template
+
+SETTINGS: dict[str, Any] = {
+    "authorizer": settings.AuthorizerSettings,
+    "create_download": settings.SubmitSettings,
+    "retry_download": settings.SubmitSettings,
+    "get_status": settings.ReadSettings,
+    "list_downloads": settings.ReadSettings,
+    "delete_download": settings.DeleteSettings,
+    "sweeper": settings.SweeperSettings,
+    "dead_letters": settings.DeadLetterSettings,
+    "rotate_link_key": settings.RotationSettings,
+    "downloader": settings.DownloaderSettings,
+}
+ZIPPED = sorted(SETTINGS.keys() - {"downloader"})
+
+
+def test_there_is_a_function_for_every_folder_and_no_other(template: Template) -> None:
+    folders = {path.parent.name for path in (ROOT / "functions").glob("*/handler.py")}
+    assert template.functions.keys() == folders == SETTINGS.keys()
+
+
+@pytest.mark.parametrize("function", SETTINGS)
+def test_function_is_given_the_settings_it_reads_and_nothing_else(template: Template, function: str) -> None:
+    given = template.functions[function]["Environment"]["Variables"]
+    fields = {field.name.upper(): field for field in dataclasses.fields(SETTINGS[function])}
+    needed = {name for name, field in fields.items() if field.default is dataclasses.MISSING}
+    assert needed <= given.keys() <= fields.keys()
+    SETTINGS[function].from_env({name: value if isinstance(value, str) else "a name" for name, value in given.items()})
+
+
+def test_settings_point_at_the_resources_they_are_named_for(template: Template) -> None:
+    expected = {
+        "TABLE_NAME": "table",
+        "BUCKET_NAME": "bucket",
+        "QUEUE_URL": "queue",
+        "LINK_SECRET_ARN": "link secret",
+        "LINK_USER_NAME": "link user",
+        "PEPPER_SECRET_ARN": "pepper",
+    }
+    for function in template.functions.values():
+        given = function["Environment"]["Variables"]
+        assert {
+            name: template.plain(given[name]) for name in given.keys() & expected.keys()
+        }.items() <= expected.items()
+
+
+def test_choices_of_the_operator_reach_the_functions(template: Template, other_template: Template) -> None:
+    def chosen(which: Template, function: str, name: str) -> str:
+        return str(which.functions[function]["Environment"]["Variables"][name])
+
+    assert chosen(template, "create_download", "RETENTION_DAYS") == "7"
+    assert chosen(other_template, "create_download", "RETENTION_DAYS") == "3"
+    assert chosen(template, "downloader", "ALLOWED_ORIGINS") == ""
+    assert chosen(other_template, "downloader", "ALLOWED_ORIGINS") == "127.0.0.1:8000,[::1]:8001"
+    assert (
+        int(chosen(other_template, "downloader", "MAX_BYTES"))
+        < 1024**3
+        < int(chosen(template, "downloader", "MAX_BYTES"))
+    )
+
+
+@pytest.mark.parametrize("function", ZIPPED)
+def test_zip_function_runs_on_our_python_with_both_layers(template: Template, function: str) -> None:
+    properties = template.functions[function]
+    assert properties["Runtime"] == "python3.13"
+    assert properties["Architectures"] == ["arm64"]
+    assert properties["Handler"] == f"{function}.handler.lambda_handler"
+    layers = [layer["Ref"] for layer in properties["Layers"]]
+    assert sorted(layers) == sorted(template.of_type("AWS::Lambda::LayerVersion"))
+
+
+@pytest.mark.parametrize("function", ZIPPED)
+def test_zip_holds_its_own_folder_and_nothing_else(template: Template, function: str) -> None:
+    asset = template.outdir / ("asset." + template.functions[function]["Code"]["S3Key"].removesuffix(".zip"))
+    assert [path.name for path in asset.iterdir()] == [function]
+    assert (asset / function / "handler.py").is_file()
+    assert not [path for path in asset.rglob("*") if path.name == "__pycache__" or path.suffix == ".pyc"]
+
+
+def test_time_outs_are_what_each_caller_waits_for(template: Template) -> None:
+    timeouts = {name: properties["Timeout"] for name, properties in template.functions.items()}
+    assert timeouts == dict.fromkeys(ZIPPED, 10) | {
+        "get_status": 29, "sweeper": 55, "rotate_link_key": 60, "downloader": 900,
+    }  # fmt: skip
+
+
+def test_every_function_writes_to_a_log_of_its_own_that_is_not_kept_forever(template: Template) -> None:
+    groups = template.of_type("AWS::Logs::LogGroup")
+    used = [function["LoggingConfig"]["LogGroup"]["Ref"] for function in template.functions.values()]
+    assert len(set(used)) == len(used)
+    assert set(used) <= groups.keys()
+    assert {group["RetentionInDays"] for group in groups.values()} == {30}
+
+
+def test_downloader_is_an_image_as_large_as_the_settings_say(template: Template, other_template: Template) -> None:
+    def size(which: Template) -> tuple[Any, ...]:
+        found = which.functions["downloader"]
+        storage = found["EphemeralStorage"]["Size"]
+        return found["PackageType"], found["Architectures"], found["MemorySize"], storage, found["Timeout"]
+
+    assert size(template) == ("Image", ["arm64"], 2048, 10_240, 900)
+    assert size(other_template) == ("Image", ["x86_64"], 3008, 2048, 300)
+
+
+def test_image_holds_what_its_dockerfile_copies_and_nothing_else(template: Template) -> None:
+    ((name, image),) = json.loads((template.outdir / "Reelhaul.assets.json").read_text())["dockerImages"].items()
+    context = template.outdir / image["source"]["directory"]
+    assert name in json.dumps(template.functions["downloader"]["Code"])
+    assert image["source"]["dockerFile"] == "functions/downloader/Dockerfile"
+    assert image["source"]["platform"] == "linux/arm64"
+    files = {str(path.relative_to(context)) for path in context.rglob("*") if path.is_file()}
+    assert {"functions/downloader/requirements.txt", "functions/downloader/handler.py"} <= files
+    assert "layers/core/python/reelhaul/jobs.py" in files
+    assert all(file.startswith(("functions/downloader/", "layers/core/python/reelhaul/")) for file in files)
+    assert not [file for file in files if "__pycache__" in file]
+
+
+def test_layer_is_another_one_for_another_python(template: Template, other_template: Template) -> None:
+    def codes(which: Template) -> dict[str, str]:
+        return {name: layer["Content"]["S3Key"] for name, layer in which.of_type("AWS::Lambda::LayerVersion").items()}
+
+    before, after = codes(template), codes(other_template)
+    assert [name for name in before if before[name] != after[name]] == [
+        name for name in before if name.startswith("FunctionsDependencies")
+    ]
+
+
+def test_downloader_takes_one_message_at_a_time(template: Template, other_template: Template) -> None:
+    source = _event_source(template, "downloader")
+    assert template.plain(source["EventSourceArn"]) == "queue"
+    assert source["BatchSize"] == 1
+    assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert source["ScalingConfig"] == {"MaximumConcurrency": 10}
+    assert _event_source(other_template, "downloader")["ScalingConfig"] == {"MaximumConcurrency": 4}
+
+
+def test_dead_letters_are_taken_one_at_a_time(template: Template) -> None:
+    source = _event_source(template, "dead_letters")
+    assert template.plain(source["EventSourceArn"]) == "dead-letter queue"
+    assert source["BatchSize"] == 1
+    assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_sweeper_runs_every_minute(template: Template) -> None:
+    rule = template.only("AWS::Events::Rule")
+    assert (rule["ScheduleExpression"], rule["State"]) == ("rate(1 minute)", "ENABLED")
+    (target,) = rule["Targets"]
+    assert template.function_behind(target["Arn"]) == "sweeper"
+    permission = _permission(template, "events.amazonaws.com")
+    assert template.function_behind(permission["FunctionName"]) == "sweeper"
+    assert permission["SourceArn"]["Fn::GetAtt"][0] in template.of_type("AWS::Events::Rule")
+
+
+def test_link_key_is_rotated_at_once_and_then_monthly(template: Template) -> None:
+    rotation = template.only("AWS::SecretsManager::RotationSchedule")
+    assert template.plain(rotation["SecretId"]) == "link secret"
+    assert rotation["RotationRules"] == {"AutomaticallyAfterDays": 30}
+    assert rotation["RotateImmediatelyOnUpdate"] is True
+    assert template.function_behind(rotation["RotationLambdaARN"]) == "rotate_link_key"
+    permission = _permission(template, "secretsmanager.amazonaws.com")
+    assert template.function_behind(permission["FunctionName"]) == "rotate_link_key"
+    assert permission["SourceAccount"] == {"Ref": "AWS::AccountId"}
+
+
+def _event_source(template: Template, function: str) -> dict[str, Any]:
+    sources = template.of_type("AWS::Lambda::EventSourceMapping").values()
+    (found,) = (source for source in sources if template.function_behind(source["FunctionName"]) == function)
+    return found
+
+
+def _permission(template: Template, principal: str) -> dict[str, Any]:
+    permissions = template.of_type("AWS::Lambda::Permission").values()
+    (found,) = (permission for permission in permissions if permission["Principal"] == principal)
+    return found

@@ -1,0 +1,123 @@
+"""Who may do what: the whole table, so that a right that is added shows up here."""
+
+from typing import Any
+
+import pytest
+
+from tests.infra.template import Template, as_list
+
+_JOB = ["dynamodb:GetItem table", "dynamodb:PutItem table"]
+_SEND = [f"sqs:{action} queue" for action in ("SendMessage", "GetQueueAttributes", "GetQueueUrl")]
+_TAKE = [
+    f"sqs:{action}"
+    for action in ("ReceiveMessage", "ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "GetQueueUrl")
+]
+_REMOVE = [
+    "s3:AbortMultipartUpload bucket/*", "s3:DeleteObject bucket/*", "s3:ListMultipartUploadParts bucket/*",
+    "s3:ListBucket bucket", "s3:ListBucketMultipartUploads bucket",
+]  # fmt: skip
+_READ_SECRET = ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"]
+
+RIGHTS: dict[str, list[str]] = {
+    "authorizer": ["dynamodb:GetItem table", *(f"{action} pepper" for action in _READ_SECRET)],
+    "create_download": [*_JOB, *_SEND],
+    "retry_download": [*_JOB, *_SEND],
+    "get_status": ["dynamodb:GetItem table", *(f"{action} link secret" for action in _READ_SECRET)],
+    "list_downloads": [
+        "dynamodb:Query table", "dynamodb:Query table/index/status",
+        *(f"{action} link secret" for action in _READ_SECRET),
+    ],
+    "delete_download": [*_JOB, "dynamodb:DeleteItem table", *_REMOVE],
+    "sweeper": [*_JOB, "dynamodb:DeleteItem table", "dynamodb:Query table/index/due", *_REMOVE, *_SEND],
+    "dead_letters": [*_JOB, *(f"{action} dead-letter queue" for action in _TAKE)],
+    "rotate_link_key": [
+        *(f"iam:{action} link user" for action in ("CreateAccessKey", "DeleteAccessKey", "ListAccessKeys")),
+        *(f"{action} link secret" for action in _READ_SECRET),
+        "secretsmanager:PutSecretValue link secret", "secretsmanager:UpdateSecretVersionStage link secret",
+    ],
+    "downloader": [
+        *_JOB, *_REMOVE, *_SEND, *(f"{action} queue" for action in _TAKE),
+        "s3:GetObject bucket/*", "s3:PutObject bucket/*",
+    ],
+}  # fmt: skip
+
+_JOBS = {"TENANT#*"}
+PARTITIONS: dict[str, set[str]] = {
+    "authorizer": {"KEY#*"},
+    "create_download": _JOBS,
+    "retry_download": _JOBS,
+    "get_status": _JOBS,
+    "list_downloads": _JOBS,
+    "delete_download": _JOBS | {"DELETED"},
+    "sweeper": _JOBS | {"DELETED"},
+    "dead_letters": _JOBS,
+    "downloader": _JOBS,
+}
+
+
+@pytest.mark.parametrize("function", RIGHTS)
+def test_function_has_exactly_these_rights(template: Template, function: str) -> None:
+    log = f"logs:CreateLogStream {_log(template, function)}", f"logs:PutLogEvents {_log(template, function)}"
+    assert _rights(template, template.statements_of_role(function)) == {*RIGHTS[function], *log}
+
+
+def test_no_function_is_without_a_line_in_this_table(template: Template) -> None:
+    assert template.functions.keys() == RIGHTS.keys()
+
+
+def test_every_function_has_a_role_of_its_own_that_only_lambda_takes_on(template: Template) -> None:
+    roles = [function["Role"]["Fn::GetAtt"][0] for function in template.functions.values()]
+    assert sorted(roles) == sorted(template.of_type("AWS::IAM::Role"))
+    for role in template.of_type("AWS::IAM::Role").values():
+        (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
+        assert (statement["Action"], statement["Principal"]) == ("sts:AssumeRole", {"Service": "lambda.amazonaws.com"})
+
+
+def test_link_user_may_read_objects_and_nothing_else(template: Template) -> None:
+    assert _rights(template, template.statements_of_user()) == {"s3:GetObject bucket/*"}
+
+
+@pytest.mark.parametrize("function", RIGHTS)
+def test_function_is_held_to_the_partitions_it_is_about(template: Template, function: str) -> None:
+    held_to = set()
+    for statement in template.statements_of_role(function):
+        resources = {template.plain(resource) for resource in as_list(statement["Resource"])}
+        if resources & {"table", "table/index/status"}:
+            condition = statement["Condition"]
+            assert condition.keys() == {"ForAllValues:StringLike"}
+            held_to |= set(condition["ForAllValues:StringLike"]["dynamodb:LeadingKeys"])
+    assert held_to == PARTITIONS.get(function, set())
+
+
+def test_secrets_are_read_by_those_who_need_them_only(template: Template) -> None:
+    readers: dict[str, set[str]] = {"pepper": set(), "link secret": set()}
+    for function in template.functions:
+        for right in _rights(template, template.statements_of_role(function)):
+            action, resource = right.split(" ", 1)
+            if action == "secretsmanager:GetSecretValue":
+                readers[resource].add(function)
+    assert readers == {"pepper": {"authorizer"}, "link secret": {"get_status", "list_downloads", "rotate_link_key"}}
+
+
+def test_no_policy_has_a_wildcard_but_for_the_names_of_objects(template: Template) -> None:
+    for statement in template.all_statements():
+        assert statement["Effect"] == "Allow"
+        assert "NotAction" not in statement
+        assert "NotResource" not in statement
+        assert not [action for action in as_list(statement["Action"]) if "*" in action]
+        wild = {template.plain(resource) for resource in as_list(statement["Resource"])}
+        assert {resource for resource in wild if "*" in resource} <= {"bucket/*"}
+
+
+def _rights(template: Template, statements: list[dict[str, Any]]) -> set[str]:
+    return {
+        f"{action} {template.plain(resource)}"
+        for statement in statements
+        for action in as_list(statement["Action"])
+        for resource in as_list(statement["Resource"])
+    }
+
+
+def _log(template: Template, function: str) -> str:
+    name: str = template.functions[function]["LoggingConfig"]["LogGroup"]["Ref"]
+    return name

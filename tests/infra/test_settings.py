@@ -1,0 +1,90 @@
+import dataclasses
+
+import pytest
+
+from infra.settings import Settings, SettingsError
+
+
+def test_defaults_hold_without_any_context() -> None:
+    settings = Settings.from_context({})
+    assert settings == Settings()
+    assert (settings.stage, settings.architecture, settings.retention_days) == ("prod", "arm64", 7)
+
+
+def test_values_from_the_command_line_are_text_and_mean_the_same() -> None:
+    as_text = Settings.from_context({"worker_timeout_s": "300", "allowed_origins": "127.0.0.1:80, media.test:8080"})
+    as_json = Settings.from_context({"worker_timeout_s": 300, "allowed_origins": ["127.0.0.1:80", "media.test:8080"]})
+    assert as_text == as_json
+    assert as_text.allowed_origins == ("127.0.0.1:80", "media.test:8080")
+
+
+def test_no_allowed_origins_as_text_are_none() -> None:
+    assert Settings.from_context({"allowed_origins": ""}).allowed_origins == ()
+
+
+@pytest.mark.parametrize(
+    ("architecture", "platform"), [("arm64", "aarch64-manylinux2014"), ("x86_64", "x86_64-manylinux2014")]
+)
+def test_wheels_are_chosen_for_the_architecture(architecture: str, platform: str) -> None:
+    assert Settings.from_context({"architecture": architecture}).layer_platform == platform
+
+
+def test_wheels_for_another_platform_can_be_asked_for() -> None:
+    settings = Settings.from_context({"architecture": "x86_64", "layer_platform": "x86_64-unknown-linux-musl"})
+    assert settings.layer_platform == "x86_64-unknown-linux-musl"
+
+
+def test_context_of_the_cdk_and_of_others_is_left_alone() -> None:
+    assert Settings.from_context({"@aws-cdk/core:target-partitions": ["aws"], "aws:cdk:x": 1}) == Settings()
+
+
+def test_media_and_its_merged_copy_fit_the_disk_together() -> None:
+    for size in (512, 10_240):
+        settings = dataclasses.replace(Settings(), worker_tmp_mb=size)
+        assert 2 * settings.max_bytes < size * 1024**2
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("stage", "Prod"),
+        ("stage", ""),
+        ("stage", 7),
+        ("architecture", "arm"),
+        ("architecture", ["arm64"]),
+        ("retention_days", 0),
+        ("retention_days", "7 days"),
+        ("retention_days", 1.5),
+        ("retention_days", True),
+        ("retention_days", None),
+        ("worker_concurrency", 1),
+        ("worker_concurrency", 1001),
+        ("worker_memory_mb", 128),
+        ("worker_tmp_mb", 20_000),
+        ("worker_timeout_s", 901),
+        ("worker_timeout_s", "-300"),
+        ("allowed_origins", "localhost"),
+        ("allowed_origins", ["http://127.0.0.1:80"]),
+        ("allowed_origins", {"127.0.0.1:80": True}),
+        ("allowed_origins", [80]),
+        ("throttle_rate", 0),
+        ("throttle_burst", "many"),
+        ("layer_python", 3.13),
+        ("layer_python", "2.7"),
+        ("layer_platform", "linux; rm"),
+        ("removal_policy", "snapshot"),
+    ],
+)
+def test_value_that_makes_no_sense_is_refused_in_one_sentence(name: str, value: object) -> None:
+    with pytest.raises(SettingsError) as refused:
+        Settings.from_context({name: value})
+    sentence = str(refused.value)
+    assert sentence.startswith(f"{name} is ")
+    assert "; it must be " in sentence
+    assert sentence.endswith(".")
+    assert "\n" not in sentence
+
+
+def test_name_that_is_no_setting_is_refused() -> None:
+    with pytest.raises(SettingsError, match="retention is not a setting; there are stage,"):
+        Settings.from_context({"retention": 7})

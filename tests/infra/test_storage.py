@@ -1,0 +1,117 @@
+"""What the template says about the table, the bucket, the queues and the secrets."""
+
+from typing import Any
+
+from tests.infra.template import Template
+
+
+def test_table_is_laid_out_as_the_store_expects(template: Template) -> None:
+    table = template.only("AWS::DynamoDB::GlobalTable")
+    assert _keys(table) == ("pk", "sk")
+    assert {index["IndexName"]: _keys(index) for index in table["GlobalSecondaryIndexes"]} == {
+        "due": ("due_shard", "due_at"),
+        "status": ("status_key", "sk"),
+    }
+    assert {index["Projection"]["ProjectionType"] for index in table["GlobalSecondaryIndexes"]} == {"ALL"}
+    types = {entry["AttributeName"]: entry["AttributeType"] for entry in table["AttributeDefinitions"]}
+    assert types == {"pk": "S", "sk": "S", "due_shard": "S", "due_at": "N", "status_key": "S"}
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "ttl", "Enabled": True}
+
+
+def test_table_is_paid_by_use_up_to_a_ceiling_and_can_be_restored(template: Template) -> None:
+    table = template.only("AWS::DynamoDB::GlobalTable")
+    (replica,) = table["Replicas"]
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["WriteOnDemandThroughputSettings"] == {"MaxWriteRequestUnits": 2000}
+    assert replica["ReadOnDemandThroughputSettings"] == {"MaxReadRequestUnits": 4000}
+    assert replica["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+
+
+def test_bucket_is_private(template: Template) -> None:
+    bucket = template.only("AWS::S3::Bucket")
+    assert bucket["PublicAccessBlockConfiguration"] == dict.fromkeys(
+        ("BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"), True
+    )
+    assert bucket["OwnershipControls"] == {"Rules": [{"ObjectOwnership": "BucketOwnerEnforced"}]}
+    (encryption,) = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert encryption["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
+
+
+def test_bucket_and_queues_refuse_plain_http(template: Template) -> None:
+    refused: dict[str, str] = {}
+    for kind in ("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy"):
+        for policy in template.of_type(kind).values():
+            (statement,) = policy["PolicyDocument"]["Statement"]
+            assert (statement["Effect"], statement["Principal"]) == ("Deny", {"AWS": "*"})
+            assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+            resources = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
+            refused |= {template.plain(resource): statement["Action"] for resource in resources}
+    assert refused == {"bucket": "s3:*", "bucket/*": "s3:*", "queue": "sqs:*", "dead-letter queue": "sqs:*"}
+
+
+def test_media_expire_two_days_after_their_retention(template: Template, other_template: Template) -> None:
+    assert _lifecycle(template) == {
+        "Status": "Enabled",
+        "ExpirationInDays": 9,
+        "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
+    }
+    assert _lifecycle(other_template)["ExpirationInDays"] == 5
+
+
+def test_web_page_may_read_what_it_has_a_link_for(template: Template) -> None:
+    (rule,) = template.only("AWS::S3::Bucket")["CorsConfiguration"]["CorsRules"]
+    assert rule["AllowedMethods"] == ["GET", "HEAD"]
+    assert (rule["AllowedOrigins"], rule["AllowedHeaders"]) == (["*"], ["*"])
+    assert set(rule["ExposedHeaders"]) == {"Content-Disposition", "Content-Length", "Content-Range", "ETag"}
+
+
+def test_message_reappears_only_after_its_worker_must_be_gone(template: Template, other_template: Template) -> None:
+    for which, timeout_s in ((template, 900), (other_template, 300)):
+        queue = which.only("AWS::SQS::Queue", "WorkQueue")
+        assert which.functions["downloader"]["Timeout"] == timeout_s
+        assert queue["VisibilityTimeout"] == timeout_s + 60
+
+
+def test_dead_letter_reappears_only_after_its_function_must_be_gone(template: Template) -> None:
+    dead_letters = template.only("AWS::SQS::Queue", "WorkDeadLetters")
+    assert dead_letters["VisibilityTimeout"] >= 6 * template.functions["dead_letters"]["Timeout"]
+
+
+def test_message_is_given_up_after_five_deliveries_and_kept_for_two_weeks(template: Template) -> None:
+    queue, dead_letters = (template.only("AWS::SQS::Queue", name) for name in ("WorkQueue", "WorkDeadLetters"))
+    assert template.plain(queue["RedrivePolicy"]["deadLetterTargetArn"]) == "dead-letter queue"
+    assert queue["RedrivePolicy"]["maxReceiveCount"] == 5
+    assert queue["MessageRetentionPeriod"] == 4 * 86_400
+    assert dead_letters["MessageRetentionPeriod"] == 14 * 86_400
+    assert queue["SqsManagedSseEnabled"] is dead_letters["SqsManagedSseEnabled"] is True
+
+
+def test_no_secret_is_written_in_the_template(template: Template) -> None:
+    secrets = template.of_type("AWS::SecretsManager::Secret")
+    assert len(secrets) == 2
+    assert all("SecretString" not in secret for secret in secrets.values())
+    assert template.only("AWS::SecretsManager::Secret", "Pepper")["GenerateSecretString"]["PasswordLength"] == 64
+    assert not template.of_type("AWS::IAM::AccessKey")  # replacing one would delete the key that links are signed with
+
+
+def test_what_cannot_be_made_again_is_kept_unless_asked_otherwise(template: Template, other_template: Template) -> None:
+    for start in ("JobsTable", "MediaBucket4", "Pepper"):
+        assert _deletion(template, start) == "Retain"
+        assert _deletion(other_template, start) == "Delete"
+    assert template.only("AWS::DynamoDB::GlobalTable")["Replicas"][0]["DeletionProtectionEnabled"] is True
+    assert other_template.only("AWS::DynamoDB::GlobalTable")["Replicas"][0]["DeletionProtectionEnabled"] is False
+
+
+def _keys(schema: dict[str, Any]) -> tuple[str, str]:
+    names = {entry["KeyType"]: entry["AttributeName"] for entry in schema["KeySchema"]}
+    return names["HASH"], names["RANGE"]
+
+
+def _lifecycle(template: Template) -> dict[str, Any]:
+    (rule,) = template.only("AWS::S3::Bucket")["LifecycleConfiguration"]["Rules"]
+    return dict(rule)
+
+
+def _deletion(template: Template, start: str) -> str:
+    (found,) = (resource for name, resource in template.resources.items() if name.startswith(start))
+    return str(found["DeletionPolicy"])

@@ -1,0 +1,106 @@
+"""The downloader's handler with real SQS events, its real fetcher and its real guard, on moto."""
+
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from downloader import handler
+from reelhaul import aws
+from reelhaul.jobs import Job, State
+from tests.conftest import Cloud
+from tests.events import Context
+from tests.faults import refused
+from tests.jobs_in import queued
+from tests.media import SourceServer, make_media
+
+
+@pytest.fixture(scope="module")
+def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_media(tmp_path_factory.mktemp("media"))
+
+
+@pytest.fixture
+def source(media: Path) -> Iterator[SourceServer]:
+    with SourceServer(media) as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def _installed(cloud: Cloud, source: SourceServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORK_DIRECTORY", str(tmp_path))
+    monkeypatch.setenv("ALLOWED_ORIGINS", source.origin)
+    handler.dependencies.cache_clear()
+
+
+def submitted(cloud: Cloud, url: str) -> Job:
+    job = queued(url=url, now=time.time())
+    cloud.store.create(job)
+    cloud.queue.send(job)
+    return job
+
+
+def received(cloud: Cloud) -> dict[str, Any]:
+    """The next message as SQS's event source mapping hands it on."""
+    message = aws.client("sqs").receive_message(QueueUrl=cloud.queue_url, VisibilityTimeout=900)["Messages"][0]
+    return {"messageId": message["MessageId"], "receiptHandle": message["ReceiptHandle"], "body": message["Body"]}
+
+
+def handled(*records: dict[str, Any]) -> list[str]:
+    reply = handler.lambda_handler({"Records": list(records)}, Context(remaining_ms=60_000))
+    return [failure["itemIdentifier"] for failure in reply["batchItemFailures"]]
+
+
+def test_message_becomes_a_stored_file(cloud: Cloud, source: SourceServer, tmp_path: Path) -> None:
+    job = submitted(cloud, source.url("clip.mp4"))
+
+    assert handled(received(cloud)) == []
+
+    done = cloud.store.get(job.tenant, job.id)
+    assert done.state is State.DONE, done
+    assert done.stored is not None
+    stored = aws.client("s3").get_object(Bucket=cloud.bucket, Key=done.stored.key)["Body"].read()
+    assert stored == (source.directory / "clip.mp4").read_bytes()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_source_that_is_gone_ends_the_job(cloud: Cloud, source: SourceServer) -> None:
+    job = submitted(cloud, source.url("status/404"))
+
+    assert handled(received(cloud)) == []
+
+    assert cloud.store.get(job.tenant, job.id).error_code == "source.not_found"
+
+
+@pytest.mark.parametrize("body", ["", "no json", "{}", '{"version": 99, "tenant": "acme", "job_id": "x"}', "[1]"])
+def test_message_that_is_not_ours_is_reported_and_comes_again_at_once(cloud: Cloud, body: str) -> None:
+    aws.client("sqs").send_message(QueueUrl=cloud.queue_url, MessageBody=body or " ")
+    record = received(cloud) | {"body": body}
+
+    assert handled(record) == [record["messageId"]]
+
+    assert received(cloud)["messageId"] == record["messageId"]  # and so soon becomes a dead letter
+
+
+def test_message_waits_for_a_table_that_is_down(cloud: Cloud, source: SourceServer) -> None:
+    job = submitted(cloud, source.url("clip.mp4"))
+    record = received(cloud)
+
+    with refused("dynamodb", "GetItem"):
+        assert handled(record) == [record["messageId"]]
+
+    assert cloud.store.get(job.tenant, job.id).state is State.QUEUED
+    assert handled(record) == []
+    assert cloud.store.get(job.tenant, job.id).state is State.DONE
+
+
+def test_message_of_an_unknown_job_is_done_with(cloud: Cloud, source: SourceServer) -> None:
+    job = submitted(cloud, source.url("clip.mp4"))
+    record = received(cloud) | {"messageId": str(uuid.uuid4())}
+    cloud.store.delete(job, now=time.time())
+
+    assert handled(record) == []
+    assert source.connections == 0

@@ -1,0 +1,69 @@
+"""Jobs in every state, each brought there by the steps that really lead there."""
+
+import dataclasses
+from typing import Any
+
+from reelhaul import jobs
+from reelhaul.errors import SourceNotFound
+from reelhaul.jobs import Job, Media, Progress, State, StoredObject
+
+NOW = 1_795_305_600.0  # 2026-11-22T00:00:00Z
+MEDIA = Media(
+    title="Ein Titel",
+    extension="mp4",
+    content_type="video/mp4",
+    duration_s=12.5,
+    thumbnail="https://img.example/t.jpg",
+    format_note="720p",
+)
+PROGRESS = Progress(downloaded_bytes=420, total_bytes=1000, speed=3_200_000.0, eta_s=120.0)
+
+
+def queued(*, tenant: str = "acme", now: float = NOW, **fields: Any) -> Job:
+    request: dict[str, Any] = {
+        "url": "https://media.example/a.mp4", "name": None, "quality": "720p", "download_type": "video",
+        "retention_days": 7,
+    }  # fmt: skip
+    return jobs.new(job_id=jobs.new_id(now), tenant=tenant, now=now, **(request | fields))
+
+
+def running(*, now: float = NOW, **fields: Any) -> Job:
+    return jobs.beat(jobs.claim(queued(now=now, **fields), now=now), PROGRESS, now=now)
+
+
+def stored(job: Job, *, extension: str = "mp4") -> StoredObject:
+    return StoredObject(key=jobs.object_key(job, extension), size=1000, checksum_sha256="ab" * 32)
+
+
+def done(*, now: float = NOW, media: Media = MEDIA, **fields: Any) -> Job:
+    job = running(now=now, **fields)
+    return jobs.complete(job, media, stored(job, extension=media.extension), now=now)
+
+
+def failed(*, now: float = NOW, **fields: Any) -> Job:
+    return jobs.fail(running(now=now, **fields), SourceNotFound(), now=now)
+
+
+def cancelled(*, now: float = NOW, **fields: Any) -> Job:
+    return jobs.cancel(queued(now=now, **fields), now=now)
+
+
+def expired(*, now: float = NOW, **fields: Any) -> Job:
+    return jobs.expire(done(now=now, **fields), now=now)
+
+
+def in_state(state: State, **fields: Any) -> Job:
+    makers = {
+        State.QUEUED: queued,
+        State.RUNNING: running,
+        State.DONE: done,
+        State.FAILED: failed,
+        State.CANCELLED: cancelled,
+        State.EXPIRED: expired,
+    }
+    return makers[state](**fields)
+
+
+def due(job: Job, at: float) -> Job:
+    """`job`, to be looked at from `at` on."""
+    return dataclasses.replace(job, due_at=at)

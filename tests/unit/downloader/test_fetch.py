@@ -1,0 +1,147 @@
+"""Fetching with the real child, through a real proxy, from a loopback source."""
+
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from downloader import child
+from reelhaul import errors
+from reelhaul.errors import LeaseLost, SourceError
+from reelhaul.jobs import Phase, Progress
+from tests.media import SourceServer, probed
+from tests.unit.downloader.fetching import Fetching, processes_in
+
+FUNCTIONS = Path(child.__file__).parents[1]
+
+# --- what plays ------------------------------------------------------------------------------------------------------
+
+
+def test_plain_mp4_arrives_as_it_is(fetching: Fetching, source: SourceServer) -> None:
+    fetched = fetching("clip.mp4")
+    assert fetched.path.parent == fetching.directory
+    assert fetched.path.read_bytes() == (source.directory / "clip.mp4").read_bytes()
+    assert (fetched.media.title, fetched.media.extension, fetched.media.content_type) == ("clip", "mp4", "video/mp4")
+    assert fetched.media.duration_s == pytest.approx(2, abs=0.1)
+    assert fetched.media.format_note == "180p"
+    assert [one.phase for one in fetching.progress] == [Phase.FETCHING, Phase.FINISHING]
+    assert fetching.progress[-1].downloaded_bytes == fetched.path.stat().st_size
+
+
+@pytest.mark.parametrize(
+    ("path", "options", "expected"),
+    [
+        ("hls/master.m3u8", {}, (["aac", "h264"], 360)),
+        ("hls/master.m3u8", {"quality": "240p"}, (["aac", "h264"], 180)),
+        ("hls/master.m3u8", {"quality": "144p"}, (["aac", "h264"], 180)),
+        ("dash/manifest.mpd", {"quality": "1080p"}, (["aac", "h264"], 180)),
+        ("dash/manifest.mpd", {"download_type": "audio"}, (["aac"], None)),
+        ("one", {}, (["aac", "h264"], 180)),
+    ],
+)
+def test_media_come_with_the_tracks_that_were_asked_for(
+    fetching: Fetching, path: str, options: dict[str, Any], expected: tuple[list[str], int | None]
+) -> None:
+    fetched = fetching(path, **options)
+    found = probed(fetched.path)
+    assert (found["codecs"], found["lines"]) == expected
+    assert found["duration_s"] == pytest.approx(2, abs=0.15)
+    assert fetched.media.extension == ("m4a" if options.get("download_type") == "audio" else "mp4")
+    assert [file.name for file in fetching.directory.iterdir()] == [fetched.path.name]
+
+
+# --- what does not ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("status/404", "source.not_found"),
+        ("status/500", "source.unavailable"),
+        ("half.mp4", "source.interrupted"),
+        ("half-chunked.mp4", "source.interrupted"),
+        ("html.mp4", "source.not_media"),
+        ("page.html?token=very-secret", "source.unsupported"),
+        ("two", "source.unsupported"),
+        ("live.m3u8", "source.live"),
+    ],
+)
+def test_bad_source_ends_with_its_own_code(fetching: Fetching, path: str, code: str) -> None:
+    started = time.monotonic()
+    with pytest.raises(SourceError) as caught:
+        fetching(path)
+    assert caught.value.code == code
+    ((event, fields),) = fetching.logged
+    assert (event, fields["error_code"]) == ("fetch_failed", code)
+    assert "very-secret" not in str(fields)
+    assert time.monotonic() - started < 20
+
+
+def test_source_that_asks_for_patience_is_quoted(fetching: Fetching) -> None:
+    with pytest.raises(errors.SourceRateLimited) as caught:
+        fetching("status/429")
+    assert caught.value.retry_after_s == 7
+
+
+@pytest.mark.parametrize("path", ["redirect?to=http://{}/clip.mp4", "hls-to/{}", "dash-to/{}"])
+def test_detour_to_the_inside_reaches_nobody(fetching: Fetching, canary: SourceServer, path: str) -> None:
+    with pytest.raises(errors.SourceRefused):
+        fetching(path.format(canary.origin))
+
+
+def test_inside_is_refused_as_a_source_through_a_tunnel_too(fetching: Fetching, canary: SourceServer) -> None:
+    fetching.url = lambda path: canary.url(path).replace("http:", "https:")
+    with pytest.raises(errors.SourceRefused):
+        fetching("clip.mp4")
+    assert fetching.logged[0][1]["error_code"] == "source.refused_address"
+
+
+def test_endless_source_is_too_large(fetching: Fetching) -> None:
+    with pytest.raises(errors.SourceTooLarge):
+        fetching("endless.mp4", max_bytes=5 * 1024**2)
+    assert fetching.received_bytes < 10 * 1024**2
+
+
+def test_page_that_unfolds_without_end_is_too_large(fetching: Fetching) -> None:
+    with pytest.raises(errors.SourceTooLarge):
+        fetching("bomb", max_memory_bytes=300 * 1024**2)
+
+
+def test_announced_size_is_believed_at_once(fetching: Fetching) -> None:
+    with pytest.raises(errors.SourceTooLarge):
+        fetching("slow/clip.mp4?rate=60000", max_bytes=100_000)
+
+
+def test_slow_source_ends_at_the_deadline(fetching: Fetching) -> None:
+    started = time.monotonic()
+    with pytest.raises(errors.SourceTooSlow):
+        fetching("slow/clip.mp4?rate=5000", seconds=2)
+    assert 1.9 < time.monotonic() - started < 6
+
+
+# --- stopping --------------------------------------------------------------------------------------------------------
+
+
+def test_stop_ends_the_child_at_once(fetching: Fetching) -> None:
+    stopped_at: list[float] = []
+
+    def stop(_: Progress) -> None:
+        fetching.stop.set()
+        stopped_at.append(time.monotonic())
+
+    fetching.on_progress = stop
+    with pytest.raises(LeaseLost):
+        fetching("slow/clip.mp4?rate=60000")
+    assert time.monotonic() - stopped_at[0] < 2
+    assert processes_in(fetching.directory) == []
+
+
+def test_error_of_the_one_who_listens_ends_the_child(fetching: Fetching) -> None:
+    def listen(_: Progress) -> None:
+        raise ValueError("enough")
+
+    fetching.on_progress = listen
+    with pytest.raises(ValueError, match="enough"):
+        fetching("slow/clip.mp4?rate=60000")
+    assert processes_in(fetching.directory) == []

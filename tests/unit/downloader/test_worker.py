@@ -1,0 +1,354 @@
+"""One job from claim to end, on moto. Only the fetch is made up."""
+
+import dataclasses
+import hashlib
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from downloader import lease as lease_module
+from downloader.worker import Worker
+from reelhaul import aws, jobs
+from reelhaul.errors import (
+    LeaseLost,
+    ServiceUnavailable,
+    SourceError,
+    SourceInterrupted,
+    SourceNotFound,
+    SourceRateLimited,
+)
+from reelhaul.jobs import MAX_ATTEMPTS, Job, Media, Progress, State
+from reelhaul.queue import JobMessage
+from tests.conftest import Cloud
+from tests.faults import meanwhile, refused, reply_lost
+from tests.jobs_in import queued
+
+CONTENT = b"moving pictures" * 100
+MEDIA = Media(title="A title", extension="mp4", content_type="video/mp4", duration_s=2.0)
+Act = Callable[[Job, Path, threading.Event], None]
+
+
+class _Logger(logging.LoggerAdapter[logging.Logger]):
+    """Powertools' way of calling a logger: fields as keyword arguments."""
+
+    def process(self, msg: Any, kwargs: Any) -> Any:
+        known = {name: kwargs.pop(name) for name in ("exc_info",) if name in kwargs}
+        return f"{msg} {kwargs}", known
+
+
+@dataclasses.dataclass
+class Fetching:
+    """Stands for the fetcher: writes `CONTENT`, unless it is told to do something else first."""
+
+    act: Act | None = None
+    directories: list[Path] = dataclasses.field(default_factory=list)
+
+    def __call__(
+        self,
+        job: Job,
+        *,
+        directory: Path,
+        deadline: float,
+        on_progress: Callable[[Progress], None],
+        stop: threading.Event,
+    ) -> tuple[Path, Media]:
+        assert list(directory.iterdir()) == []
+        self.directories.append(directory)
+        on_progress(Progress(downloaded_bytes=1))
+        path = directory / "media.mp4"
+        path.write_bytes(CONTENT)
+        if self.act:
+            self.act(job, directory, stop)
+        return path, MEDIA
+
+
+def failing(error: Exception) -> Act:
+    def act(*_: object) -> None:
+        raise error
+
+    return act
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease_module, "BEAT_S", 0.02)
+
+
+@pytest.fixture
+def fetching() -> Fetching:
+    return Fetching()
+
+
+@pytest.fixture
+def worker(cloud: Cloud, fetching: Fetching, tmp_path: Path) -> Worker:
+    return Worker(
+        store=cloud.store,
+        queue=cloud.queue,
+        s3=aws.client("s3"),
+        bucket_name=cloud.bucket,
+        fetch=fetching,
+        work_directory=tmp_path,
+        logger=_Logger(logging.getLogger("worker")),
+    )
+
+
+@pytest.fixture
+def job(cloud: Cloud) -> Job:
+    made = queued(now=time.time(), name="my video")
+    cloud.store.create(made)
+    return made
+
+
+def run(worker: Worker, job: Job) -> None:
+    worker.run(JobMessage(tenant=job.tenant, job_id=job.id, generation=job.generation), remaining_s=60)
+
+
+def now_in(cloud: Cloud, job: Job) -> Job:
+    return cloud.store.get(job.tenant, job.id)
+
+
+def test_fetched_media_become_the_jobs_object(worker: Worker, cloud: Cloud, job: Job) -> None:
+    run(worker, job)
+
+    done = now_in(cloud, job)
+    assert (done.state, done.media, done.attempts) == (State.DONE, MEDIA, 1)
+    assert done.stored is not None
+    assert done.stored.checksum_sha256 == hashlib.sha256(CONTENT).hexdigest()
+    assert cloud.object_keys() == [done.stored.key]
+    found = aws.client("s3").get_object(Bucket=cloud.bucket, Key=done.stored.key)
+    assert found["Body"].read() == CONTENT
+    assert (found["ContentType"], found["ContentDisposition"]) == ("video/mp4", 'attachment; filename="my video.mp4"')
+
+
+def test_nothing_stays_on_the_disk(worker: Worker, job: Job, tmp_path: Path) -> None:
+    run(worker, job)
+
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("again", ["same message", "old message"])
+def test_message_that_is_not_for_a_waiting_job_does_nothing(
+    worker: Worker, cloud: Cloud, job: Job, fetching: Fetching, again: str
+) -> None:
+    if again == "same message":
+        run(worker, job)
+    else:
+        cloud.store.swap(job, dataclasses.replace(job, generation=2))
+    before = now_in(cloud, job)
+
+    run(worker, job)
+
+    assert now_in(cloud, job) == before
+    assert len(fetching.directories) == (1 if again == "same message" else 0)
+
+
+def test_message_of_a_deleted_job_does_nothing(worker: Worker, cloud: Cloud, job: Job, fetching: Fetching) -> None:
+    cloud.store.delete(job, now=time.time())
+
+    run(worker, job)
+
+    assert fetching.directories == []
+
+
+def test_of_two_workers_one_has_the_job(worker: Worker, cloud: Cloud, job: Job, fetching: Fetching) -> None:
+    def claim_first() -> None:
+        cloud.store.swap(job, jobs.claim(job, now=time.time()))
+
+    with meanwhile("dynamodb", "PutItem", claim_first):
+        run(worker, job)
+
+    assert fetching.directories == []
+    assert now_in(cloud, job).fence == 1
+
+
+def test_permanent_error_ends_the_job(worker: Worker, cloud: Cloud, job: Job, fetching: Fetching) -> None:
+    fetching.act = failing(SourceNotFound())
+
+    run(worker, job)
+
+    failed = now_in(cloud, job)
+    assert (failed.state, failed.error_code, failed.error) == (
+        State.FAILED,
+        "source.not_found",
+        SourceNotFound.sentence,
+    )
+    assert cloud.object_keys() == cloud.messages() == []
+
+
+def test_transient_error_puts_the_job_back_until_its_attempts_are_spent(
+    worker: Worker, cloud: Cloud, job: Job, fetching: Fetching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("downloader.worker._BACKOFF_S", 0.0)  # so that the message is there to be seen
+    fetching.act = failing(SourceInterrupted())
+
+    for attempt in range(1, MAX_ATTEMPTS):
+        run(worker, job)
+        assert (now_in(cloud, job).state, now_in(cloud, job).attempts) == (State.QUEUED, attempt)
+        assert [json.loads(body)["job_id"] for body in cloud.messages()] == [job.id]
+    run(worker, job)
+
+    assert (now_in(cloud, job).state, now_in(cloud, job).error_code) == (State.FAILED, "source.interrupted")
+    assert cloud.messages() == []
+
+
+def test_every_attempt_has_a_directory_of_its_own(worker: Worker, job: Job, fetching: Fetching) -> None:
+    fetching.act = failing(SourceInterrupted())
+
+    for _ in range(MAX_ATTEMPTS):
+        run(worker, job)
+
+    assert len(set(fetching.directories)) == MAX_ATTEMPTS
+
+
+@pytest.mark.parametrize(("wanted_s", "state"), [(30, State.QUEUED), (86_400, State.FAILED)])
+def test_pause_that_the_source_asks_for_is_kept_within_reason(
+    worker: Worker, cloud: Cloud, job: Job, fetching: Fetching, wanted_s: float, state: State
+) -> None:
+    fetching.act = failing(SourceRateLimited(retry_after_s=wanted_s))
+    started = time.time()
+
+    run(worker, job)
+
+    seen = now_in(cloud, job)
+    assert seen.state is state
+    if state is State.QUEUED:
+        assert seen.due_at is not None
+        assert seen.due_at >= started + wanted_s
+        assert cloud.messages() == []  # not yet
+
+
+def test_unforeseen_error_is_no_ones_fault_but_ends(worker: Worker, cloud: Cloud, job: Job, fetching: Fetching) -> None:
+    fetching.act = failing(ZeroDivisionError("secret detail"))
+
+    for _ in range(MAX_ATTEMPTS):
+        run(worker, job)
+
+    failed = now_in(cloud, job)
+    assert (failed.state, failed.error_code) == (State.FAILED, "job.crashed")
+    assert "secret" not in str(failed.error)
+
+
+def test_cancel_while_fetching_stops_and_leaves_nothing(
+    worker: Worker, cloud: Cloud, job: Job, fetching: Fetching, tmp_path: Path
+) -> None:
+    def cancelled(held: Job, _directory: Path, stop: threading.Event) -> None:
+        cloud.store.change(held.tenant, held.id, lambda seen: jobs.cancel(seen, now=time.time()))
+        assert stop.wait(10)
+        raise LeaseLost
+
+    fetching.act = cancelled
+    run(worker, job)
+
+    assert now_in(cloud, job).state is State.CANCELLED
+    assert cloud.object_keys() == cloud.messages() == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_cancel_that_wins_the_race_to_the_end_leaves_no_object(worker: Worker, cloud: Cloud, job: Job) -> None:
+    def cancel() -> None:
+        cloud.store.change(job.tenant, job.id, lambda seen: jobs.cancel(seen, now=time.time()))
+
+    with meanwhile("s3", "HeadObject", cancel):  # the upload is done, the job not yet
+        run(worker, job)
+
+    assert now_in(cloud, job).state is State.CANCELLED
+    assert cloud.object_keys() == []
+
+
+def test_stale_worker_removes_its_own_object_and_not_the_winners(worker: Worker, cloud: Cloud, job: Job) -> None:
+    def take_over() -> None:
+        requeued = cloud.store.change(
+            job.tenant, job.id, lambda seen: jobs.requeue(seen, now=time.time(), cut_off=True)
+        )
+        claimed = cloud.store.swap(requeued, jobs.claim(requeued, now=time.time()))
+        cloud.put_object(jobs.object_key(claimed, "mp4"), b"the winner's")
+
+    with meanwhile("s3", "HeadObject", take_over):
+        run(worker, job)
+
+    held = now_in(cloud, job)
+    assert held.state is State.RUNNING
+    assert cloud.object_keys() == [jobs.object_key(held, "mp4")]
+
+
+def test_lost_reply_to_the_completion_is_still_a_completion(
+    worker: Worker, cloud: Cloud, job: Job, fetching: Fetching
+) -> None:
+    losing = reply_lost("dynamodb", "PutItem")
+
+    with meanwhile("s3", "HeadObject", losing.__enter__):
+        run(worker, job)
+    losing.__exit__(None, None, None)
+
+    done = now_in(cloud, job)
+    assert done.state is State.DONE
+    assert done.stored is not None
+    assert cloud.object_keys() == [done.stored.key]
+
+
+def test_unknown_outcome_of_the_completion_keeps_the_object(worker: Worker, cloud: Cloud, job: Job) -> None:
+    outage = refused("dynamodb", "PutItem")
+
+    with meanwhile("s3", "HeadObject", outage.__enter__):
+        run(worker, job)
+    outage.__exit__(None, None, None)
+
+    assert now_in(cloud, job).state is State.RUNNING  # the sweeper's, once the lease is over
+    assert len(cloud.object_keys()) == 1
+
+
+def test_interrupted_worker_gives_the_job_back_unharmed(
+    worker: Worker, cloud: Cloud, job: Job, fetching: Fetching
+) -> None:
+    def interrupted(_job: Job, _directory: Path, stop: threading.Event) -> None:
+        worker.interrupt()
+        assert stop.is_set()
+        raise LeaseLost
+
+    fetching.act = interrupted
+    run(worker, job)
+
+    assert (now_in(cloud, job).state, now_in(cloud, job).attempts) == (State.QUEUED, 0)
+    assert len(cloud.messages()) == 1
+
+
+def test_storage_outage_is_tried_again(worker: Worker, cloud: Cloud, job: Job) -> None:
+    with refused("s3", "PutObject"):
+        run(worker, job)
+
+    assert (now_in(cloud, job).state, now_in(cloud, job).untidy) == (State.QUEUED, False)
+
+
+def test_what_could_not_be_removed_is_remembered(worker: Worker, cloud: Cloud, job: Job, fetching: Fetching) -> None:
+    fetching.act = failing(SourceNotFound())
+
+    with refused("s3", "ListObjectsV2"):
+        run(worker, job)
+
+    failed = now_in(cloud, job)
+    assert (failed.state, failed.untidy) == (State.FAILED, True)
+    assert failed.due_at is not None
+
+
+def test_table_that_is_down_before_the_claim_brings_the_message_back(worker: Worker, cloud: Cloud, job: Job) -> None:
+    with refused("dynamodb", "GetItem"), pytest.raises(ServiceUnavailable):
+        run(worker, job)
+
+    assert now_in(cloud, job).state is State.QUEUED
+
+
+@pytest.mark.parametrize("error", [SourceError(), SourceNotFound()])
+def test_only_transient_errors_are_tried_again(
+    worker: Worker, cloud: Cloud, job: Job, fetching: Fetching, error: SourceError
+) -> None:
+    fetching.act = failing(error)
+
+    run(worker, job)
+
+    assert now_in(cloud, job).state is State.FAILED

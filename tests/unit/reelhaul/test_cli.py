@@ -1,0 +1,115 @@
+"""The command, against a deployed stack as moto imitates one. `reelhaul serve` is run for real in `tests/e2e`."""
+
+import json
+import time
+
+import boto3
+import pytest
+
+from reelhaul import aws
+from reelhaul.cli import main
+from reelhaul.errors import Unauthorized
+from reelhaul.keys import KeyStore, pepper_from
+from tests.conftest import Cloud
+
+
+@pytest.fixture
+def stack(cloud: Cloud) -> str:
+    """A stack that says of itself what ours does."""
+    outputs = {"TableName": {"Value": cloud.table}, "PepperSecretArn": {"Value": cloud.pepper_secret}}
+    template = {"Resources": {"Some": {"Type": "AWS::SQS::Queue"}}, "Outputs": outputs}
+    boto3.client("cloudformation").create_stack(StackName="Reelhaul-test", TemplateBody=json.dumps(template))
+    return "Reelhaul-test"
+
+
+def issued(stack: str, capsys: pytest.CaptureFixture[str], *options: str) -> str:
+    assert main(["keys", "create", "--tenant", "acme", "--stack", stack, *options]) == 0
+    return capsys.readouterr().out.strip()
+
+
+def verify(cloud: Cloud, key: str, *, in_days: float = 0) -> str:
+    pepper = pepper_from(aws.client("secretsmanager"), cloud.pepper_secret)
+    keys = KeyStore(aws.client("dynamodb"), cloud.table, pepper, clock=lambda: time.time() + in_days * 86_400)
+    return keys.verify(key).tenant
+
+
+def test_created_key_opens_the_door_of_its_tenant(stack: str, cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
+    key = issued(stack, capsys)
+
+    assert verify(cloud, key) == "acme"
+
+
+def test_key_for_some_days_ends_after_them(stack: str, cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
+    key = issued(stack, capsys, "--days", "2")
+
+    assert verify(cloud, key, in_days=1.9) == "acme"
+    with pytest.raises(Unauthorized):
+        verify(cloud, key, in_days=2.1)
+
+
+def test_list_shows_everything_but_the_key(stack: str, cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
+    key = issued(stack, capsys, "--label", "for the archive")
+
+    assert main(["keys", "list", "--stack", stack]) == 0
+
+    shown = capsys.readouterr().out
+    assert "acme" in shown
+    assert "for the archive" in shown
+    assert key not in shown
+
+
+def test_revoked_key_is_shown_as_such_and_opens_nothing(
+    stack: str, cloud: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    key = issued(stack, capsys)
+    main(["keys", "list", "--stack", stack])
+    key_id = capsys.readouterr().out.splitlines()[1].split()[0]
+
+    assert main(["keys", "revoke", key_id, "--stack", stack]) == 0
+
+    with pytest.raises(Unauthorized):
+        verify(cloud, key)
+    main(["keys", "list", "--stack", stack])
+    assert "revoked" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["keys", "revoke", "key-none"], "There is no access key with this id."),
+        (["keys", "create", "--tenant", "Not A Tenant"], "A tenant is 1-40 lower-case letters, digits and hyphens."),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_a_sentence(
+    stack: str, capsys: pytest.CaptureFixture[str], arguments: list[str], sentence: str
+) -> None:
+    assert main([*arguments, "--stack", stack]) == 1
+
+    assert capsys.readouterr().err.strip() == sentence
+
+
+def test_unknown_stack_is_said_in_a_sentence(cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["keys", "list", "--stack", "Reelhaul-nowhere"]) == 1
+
+    assert "Reelhaul-nowhere" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["serve", "--port", "0"],
+        ["serve", "--port", "x"],
+        ["serve", "--allow-origin", "http://127.0.0.1:80"],
+        ["serve", "--invocation-limit", "0"],
+        ["keys", "create"],
+    ],
+)
+def test_senseless_arguments_are_refused_with_the_usage(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+
+    assert ended.value.code == 2
+    assert "usage: reelhaul" in capsys.readouterr().err

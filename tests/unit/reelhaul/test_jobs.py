@@ -1,0 +1,236 @@
+"""What may happen to a job."""
+
+import dataclasses
+import itertools
+from collections.abc import Callable
+
+import pytest
+
+from reelhaul import jobs
+from reelhaul.errors import Conflict, SourceNotFound, WorkerCrashed
+from reelhaul.jobs import LEASE_S, MAX_ATTEMPTS, TRANSITIONS, Job, Progress, State
+from tests.jobs_in import MEDIA, NOW, PROGRESS, cancelled, done, expired, failed, in_state, queued, running, stored
+
+DAY_S = 86_400
+ALLOWED = {
+    ("QUEUED", "RUNNING"), ("QUEUED", "FAILED"), ("QUEUED", "CANCELLED"),
+    ("RUNNING", "QUEUED"), ("RUNNING", "DONE"), ("RUNNING", "FAILED"), ("RUNNING", "CANCELLED"),
+    ("DONE", "EXPIRED"),
+    ("FAILED", "QUEUED"), ("CANCELLED", "QUEUED"), ("EXPIRED", "QUEUED"),
+}  # fmt: skip
+STEPS: dict[str, tuple[Callable[[Job], Job], set[State]]] = {
+    "claim": (lambda job: jobs.claim(job, now=NOW), {State.QUEUED}),
+    "complete": (lambda job: jobs.complete(job, MEDIA, stored(job), now=NOW), {State.RUNNING}),
+    "fail": (lambda job: jobs.fail(job, SourceNotFound(), now=NOW), {State.QUEUED, State.RUNNING}),
+    "cancel": (lambda job: jobs.cancel(job, now=NOW), {State.QUEUED, State.RUNNING}),
+    "requeue": (lambda job: jobs.requeue(job, now=NOW), {State.RUNNING}),
+    "resend": (lambda job: jobs.resend(job, now=NOW), {State.QUEUED}),
+    "retry": (lambda job: jobs.retry(job, now=NOW), {State.FAILED, State.CANCELLED, State.EXPIRED}),
+    "expire": (lambda job: jobs.expire(job, now=NOW), {State.DONE}),
+}
+
+
+@pytest.mark.parametrize(("before", "after"), list(itertools.product(State, State)))
+def test_only_the_listed_transitions_are_possible(before: State, after: State) -> None:
+    job = in_state(before)
+    if (before.value, after.value) in ALLOWED:
+        assert job.to(after).state is after
+        return
+    with pytest.raises(Conflict):
+        job.to(after)
+
+
+def test_every_state_has_a_row_of_transitions() -> None:
+    assert set(TRANSITIONS) == set(State)
+
+
+@pytest.mark.parametrize(("step", "state"), list(itertools.product(STEPS, State)))
+def test_every_step_starts_only_where_it_may(step: str, state: State) -> None:
+    take, allowed_from = STEPS[step]
+    job = in_state(state)
+    if state in allowed_from:
+        take(job)
+        return
+    with pytest.raises(Conflict):
+        take(job)
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_every_step_changes_state_or_fence_so_that_of_two_one_loses(step: str) -> None:
+    take, allowed_from = STEPS[step]
+    for state in allowed_from:
+        job = in_state(state)
+        after = take(job)
+        assert (after.state, after.fence, after.generation) != (job.state, job.fence, job.generation)
+
+
+def test_claim_counts_the_attempt_and_bumps_the_fence() -> None:
+    job = queued()
+    claimed = jobs.claim(job, now=NOW)
+    assert (claimed.fence, claimed.attempts, claimed.due_at) == (job.fence + 1, 1, NOW + LEASE_S)
+
+
+def test_claim_is_refused_when_all_attempts_are_spent() -> None:
+    with pytest.raises(Conflict):
+        jobs.claim(dataclasses.replace(queued(), attempts=MAX_ATTEMPTS), now=NOW)
+
+
+def test_claim_forgets_the_progress_of_the_attempt_before() -> None:
+    again = jobs.requeue(running(), now=NOW)
+    assert jobs.claim(again, now=NOW).progress == Progress()
+
+
+def test_beat_extends_the_lease_and_keeps_the_fence() -> None:
+    job = running()
+    beaten = jobs.beat(job, PROGRESS, now=NOW + 10)
+    assert (beaten.fence, beaten.due_at, beaten.progress) == (job.fence, NOW + 10 + LEASE_S, PROGRESS)
+
+
+def test_complete_is_looked_at_again_a_day_after_the_file_expires() -> None:
+    """A link handed out in the file's last second lives for 24 hours."""
+    job = done()
+    assert job.file_expires_at == NOW + 7 * DAY_S
+    assert job.due_at == job.removal_at == NOW + 8 * DAY_S
+
+
+def test_complete_clears_the_error_of_an_attempt_before() -> None:
+    job = dataclasses.replace(running(), error="old", error_code="old.code")
+    finished = jobs.complete(job, MEDIA, stored(job), now=NOW)
+    assert (finished.error, finished.error_code, finished.progress.downloaded_bytes) == (None, None, 1000)
+
+
+def test_complete_of_a_job_that_lost_a_worker_is_tidied_first() -> None:
+    job = jobs.claim(jobs.requeue(running(), now=NOW, cut_off=True), now=NOW)
+    finished = jobs.complete(job, MEDIA, stored(job), now=NOW)
+    assert finished.due_at == NOW + LEASE_S
+    assert jobs.tidied(finished).due_at == finished.removal_at
+
+
+def test_fail_by_the_worker_leaves_nothing_due() -> None:
+    job = failed()
+    assert (job.error_code, job.error, job.due_at, job.untidy) == (
+        "source.not_found", "The source says that this media does not exist (any more).", None, False,
+    )  # fmt: skip
+
+
+def test_fail_by_somebody_else_makes_the_sweeper_look_for_leftovers() -> None:
+    job = jobs.fail(running(), WorkerCrashed(), now=NOW, cut_off=True)
+    assert (job.untidy, job.due_at) == (True, NOW + LEASE_S)
+
+
+def test_cancel_of_a_queued_job_leaves_nothing_to_tidy() -> None:
+    job = cancelled()
+    assert (job.error, job.untidy, job.due_at) == ("Cancelled", False, None)
+
+
+def test_cancel_of_a_running_job_has_to_be_tidied() -> None:
+    job = jobs.cancel(running(), now=NOW)
+    assert (job.untidy, job.due_at) == (True, NOW + LEASE_S)
+
+
+def test_requeue_counts_the_attempt_unless_told_otherwise() -> None:
+    assert jobs.requeue(running(), now=NOW).attempts == 1
+    assert jobs.requeue(running(), now=NOW, count=False).attempts == 0
+
+
+def test_requeue_waits_for_its_delay_before_it_is_due() -> None:
+    assert jobs.requeue(running(), now=NOW, delay_s=30).due_at == NOW + 30 + 60
+
+
+def test_resend_waits_twice_as_long_each_time_up_to_an_hour() -> None:
+    job, waits = queued(), []
+    for _ in range(8):
+        job = jobs.resend(job, now=NOW)
+        waits.append((job.due_at or 0) - NOW)
+    assert waits == [120, 240, 480, 960, 1920, 3600, 3600, 3600]
+
+
+def test_retry_is_a_new_generation_with_all_its_attempts() -> None:
+    again = jobs.retry(failed(), now=NOW)
+    assert (again.generation, again.attempts, again.sends, again.error, again.completed_at) == (2, 0, 1, None, None)
+
+
+def test_retry_remembers_what_is_untidy() -> None:
+    again = jobs.retry(jobs.cancel(running(), now=NOW), now=NOW)
+    assert again.untidy
+
+
+@pytest.mark.parametrize(
+    ("job", "said"), [(queued(), "still waiting"), (running(), "still running"), (done(), "is done")]
+)
+def test_retry_says_why_not(job: Job, said: str) -> None:
+    with pytest.raises(Conflict, match=said):
+        jobs.retry(job, now=NOW)
+
+
+def test_expire_forgets_the_object() -> None:
+    job = expired()
+    assert (job.stored, job.due_at, job.untidy) == (None, None, False)
+
+
+def test_expire_with_the_object_still_there_is_due_for_tidying() -> None:
+    job = jobs.expire(done(), now=NOW, untidy=True)
+    assert (job.untidy, job.due_at) == (True, NOW + LEASE_S)
+
+
+def test_a_done_job_is_seen_as_expired_from_its_retention_on() -> None:
+    job = done()
+    assert job.seen_at(NOW + 7 * DAY_S - 1).state is State.DONE
+    assert job.seen_at(NOW + 7 * DAY_S).state is State.EXPIRED
+
+
+def test_a_failed_job_is_never_seen_as_expired() -> None:
+    assert failed().seen_at(NOW + 1000 * DAY_S).state is State.FAILED
+
+
+@pytest.mark.parametrize(
+    ("progress", "percentage"),
+    [
+        (Progress(), 0.0),
+        (Progress(downloaded_bytes=5), 0.0),
+        (Progress(downloaded_bytes=1, total_bytes=3), 33.3),
+        (Progress(downloaded_bytes=3, total_bytes=3), 99.0),
+        (Progress(downloaded_bytes=9, total_bytes=3), 99.0),
+    ],
+)
+def test_percentage_stays_below_100_while_running(progress: Progress, percentage: float) -> None:
+    assert progress.percentage == percentage
+
+
+def test_title_is_the_given_name_then_the_media_title_then_the_id() -> None:
+    assert done(name="mine").title == "mine"
+    assert done().title == "Ein Titel"
+    job = queued()
+    assert job.title == job.id
+
+
+def test_filename_gets_its_extension_once() -> None:
+    assert done(name="clip").filename == "clip.mp4"
+    assert done(name="clip.MP4").filename == "clip.MP4"
+    assert queued(name="clip").filename == "clip"
+
+
+def test_ids_sort_by_time_and_differ_within_one_millisecond() -> None:
+    ids = [jobs.new_id(NOW + number / 1000) for number in range(50)]
+    assert ids == sorted(ids)
+    assert len({jobs.new_id(NOW) for _ in range(1000)}) == 1000
+
+
+def test_an_id_has_the_form_of_the_contract() -> None:
+    made = jobs.new_id(NOW)
+    assert made.startswith("download-")
+    assert len(made) == len("download-") + 26
+    assert made == made.lower()
+    assert jobs.is_id(made)
+
+
+@pytest.mark.parametrize(
+    "text", ["", "download-", "download-" + "0" * 25, "download-" + "0" * 27, "download-" + "U" * 26, "x-" + "0" * 26]
+)
+def test_other_texts_are_no_ids(text: str) -> None:
+    assert not jobs.is_id(text)
+
+
+def test_object_key_carries_tenant_job_and_fence() -> None:
+    job = running()
+    assert jobs.object_key(job, "mp4") == f"acme/{job.id}/1.mp4"

@@ -1,0 +1,140 @@
+"""Access keys: issue, verify, revoke."""
+
+import boto3
+import pytest
+
+from reelhaul import aws
+from reelhaul.errors import InvalidRequest, KeyNotFound, ServiceUnavailable, Unauthorized
+from reelhaul.keys import KeyStore, pepper_from
+from tests.conftest import Cloud
+from tests.faults import hooked, refused
+
+
+class Clock:
+    now = 1_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def keys(cloud: Cloud, clock: Clock) -> KeyStore:
+    return KeyStore(aws.client("dynamodb"), cloud.table, lambda: b"pepper", clock=clock)
+
+
+def test_an_issued_key_tells_its_tenant(keys: KeyStore) -> None:
+    text, record = keys.issue("acme", label="laptop")
+    assert text.startswith("sk-")
+    assert keys.verify(text) == record
+    assert (record.tenant, record.label) == ("acme", "laptop")
+
+
+def test_two_keys_of_one_tenant_differ(keys: KeyStore) -> None:
+    assert keys.issue("acme")[0] != keys.issue("acme")[0]
+
+
+@pytest.mark.parametrize("key", ["", "sk-unknown", "x" * 10_000, "ключ"])
+def test_an_unknown_key_is_unauthorized(keys: KeyStore, key: str) -> None:
+    with pytest.raises(Unauthorized):
+        keys.verify(key)
+
+
+def test_a_revoked_key_is_unauthorized_from_the_next_request_on(keys: KeyStore) -> None:
+    text, record = keys.issue("acme")
+    keys.revoke(record.id)
+    with pytest.raises(Unauthorized):
+        keys.verify(text)
+
+
+def test_revoking_twice_keeps_the_first_time(keys: KeyStore, clock: Clock) -> None:
+    _, record = keys.issue("acme")
+    first = keys.revoke(record.id)
+    clock.now += 100
+    assert keys.revoke(record.id) == first
+
+
+def test_an_unknown_key_cannot_be_revoked(keys: KeyStore) -> None:
+    with pytest.raises(KeyNotFound):
+        keys.revoke("key-unknown")
+
+
+def test_a_key_expires_to_the_second(keys: KeyStore, clock: Clock) -> None:
+    text, _ = keys.issue("acme", expires_at=int(clock.now) + 10)
+    clock.now += 9
+    keys.verify(text)
+    clock.now += 1
+    with pytest.raises(Unauthorized):
+        keys.verify(text)
+
+
+def test_a_key_brought_along_works_and_can_be_issued_again(keys: KeyStore) -> None:
+    first = keys.issue("acme", key="sk-test-0123456789")[1]
+    again = keys.issue("acme", key="sk-test-0123456789", label="again")[1]
+    assert first.id == again.id
+    assert keys.verify("sk-test-0123456789").label == "again"
+    assert len(keys.list()) == 1
+
+
+def test_a_key_belongs_to_one_tenant(keys: KeyStore) -> None:
+    keys.issue("acme", key="sk-test-0123456789")
+    with pytest.raises(InvalidRequest) as caught:
+        keys.issue("umbrella", key="sk-test-0123456789")
+    assert caught.value.field == "key"
+
+
+@pytest.mark.parametrize(
+    "key", ["short", "sk-with space-0123456789", "sk-ключ-0123456789", "x" * 201, "sk-\n0123456789abc"]
+)
+def test_a_key_of_the_wrong_form_is_refused(keys: KeyStore, key: str) -> None:
+    with pytest.raises(InvalidRequest):
+        keys.issue("acme", key=key)
+
+
+@pytest.mark.parametrize("tenant", ["", "Acme", "a/b", "-acme", "a" * 41, "acme#done", "ä"])
+def test_a_tenant_of_the_wrong_form_is_refused(keys: KeyStore, tenant: str) -> None:
+    """It becomes part of partition keys and object keys."""
+    with pytest.raises(InvalidRequest) as caught:
+        keys.issue(tenant)
+    assert caught.value.field == "tenant"
+
+
+def test_the_list_is_oldest_first_and_keeps_revoked_keys(keys: KeyStore, clock: Clock) -> None:
+    first = keys.issue("acme")[1]
+    clock.now += 1
+    second = keys.issue("umbrella")[1]
+    keys.revoke(first.id)
+    assert [(record.id, record.revoked_at is not None) for record in keys.list()] == [
+        (first.id, True), (second.id, False),
+    ]  # fmt: skip
+
+
+def test_the_table_holds_no_key(keys: KeyStore, cloud: Cloud) -> None:
+    text, _ = keys.issue("acme")
+    everything = boto3.client("dynamodb").scan(TableName=cloud.table)
+    assert text not in str(everything)
+    assert text.removeprefix("sk-") not in str(everything)
+
+
+def test_another_pepper_knows_no_key(keys: KeyStore, cloud: Cloud) -> None:
+    text, _ = keys.issue("acme")
+    with pytest.raises(Unauthorized):
+        KeyStore(aws.client("dynamodb"), cloud.table, lambda: b"another").verify(text)
+
+
+def test_a_table_that_cannot_be_read_is_not_mistaken_for_a_wrong_key(keys: KeyStore) -> None:
+    text, _ = keys.issue("acme")
+    with refused("dynamodb", "GetItem"), pytest.raises(ServiceUnavailable):
+        keys.verify(text)
+
+
+def test_the_pepper_is_read_once(cloud: Cloud) -> None:
+    reads: list[str] = []
+    pepper = pepper_from(aws.client("secretsmanager"), cloud.pepper_secret)
+    with hooked("before-call", "secretsmanager", "GetSecretValue", lambda **_: reads.append("read")):
+        assert pepper() == pepper() == b"a pepper for tests"
+    assert reads == ["read"]

@@ -1,0 +1,48 @@
+"""Settings from the environment."""
+
+import dataclasses
+
+import pytest
+
+from reelhaul.settings import DownloaderSettings, ReadSettings, SettingsError, SubmitSettings
+
+SUBMIT = {"TABLE_NAME": "jobs", "QUEUE_URL": "https://queue"}
+
+
+def test_every_field_is_the_variable_of_the_same_name() -> None:
+    assert SubmitSettings.from_env(SUBMIT | {"RETENTION_DAYS": "3"}) == SubmitSettings(
+        table_name="jobs", queue_url="https://queue", retention_days=3
+    )
+
+
+def test_a_variable_with_a_default_may_be_absent() -> None:
+    assert SubmitSettings.from_env(SUBMIT).retention_days == 7
+
+
+@pytest.mark.parametrize("variable", SUBMIT)
+def test_a_missing_variable_is_named(variable: str) -> None:
+    with pytest.raises(SettingsError, match=variable):
+        SubmitSettings.from_env({name: value for name, value in SUBMIT.items() if name != variable})
+
+
+def test_a_variable_of_the_wrong_type_is_named() -> None:
+    with pytest.raises(SettingsError, match=r"RETENTION_DAYS is 'soon', which is not of type int"):
+        SubmitSettings.from_env(SUBMIT | {"RETENTION_DAYS": "soon"})
+
+
+def test_fractions_of_seconds_are_read() -> None:
+    env = {"TABLE_NAME": "t", "BUCKET_NAME": "b", "LINK_SECRET_ARN": "a", "HOLD_S": "0.5"}
+    assert ReadSettings.from_env(env).hold_s == 0.5
+
+
+def test_a_list_is_separated_by_commas() -> None:
+    env = {"TABLE_NAME": "t", "BUCKET_NAME": "b", "QUEUE_URL": "q"}
+    settings = DownloaderSettings.from_env(env | {"ALLOWED_ORIGINS": "127.0.0.1:1, host:2,"})
+    assert settings.allowed_origins == {"127.0.0.1:1", "host:2"}
+    assert DownloaderSettings.from_env(env | {"ALLOWED_ORIGINS": ""}).allowed_origins == frozenset()
+
+
+def test_settings_do_not_change() -> None:
+    settings = SubmitSettings.from_env(SUBMIT)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        settings.table_name = "other"  # type: ignore[misc]

@@ -1,0 +1,321 @@
+"""The jobs in DynamoDB: conditions, races, lost replies, lists, and what is due."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError
+
+from reelhaul import aws, items, jobs
+from reelhaul.errors import Conflict, InvalidRequest, JobNotFound, ServiceUnavailable, SourceNotFound
+from reelhaul.jobs import LEASE_S, Job, Progress, State
+from reelhaul.store import JobStore, Tombstone, Unreadable
+from tests.conftest import Cloud
+from tests.faults import meanwhile, refused, reply_lost
+from tests.jobs_in import NOW, PROGRESS, cancelled, done, due, failed, queued, running
+
+
+@pytest.fixture
+def store(cloud: Cloud) -> JobStore:
+    return JobStore(aws.client("dynamodb"), cloud.table, clock=lambda: NOW)
+
+
+def put_raw(cloud: Cloud, **changes: Any) -> None:
+    table = boto3.resource("dynamodb").Table(cloud.table)
+    table.put_item(Item=items.to_item(queued()) | changes)
+
+
+# --- one job ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_created_job_can_be_read(store: JobStore) -> None:
+    job = queued(name="a name")
+    store.create(job)
+    assert store.get("acme", job.id) == job
+
+
+def test_an_id_is_used_once(store: JobStore) -> None:
+    job = queued()
+    store.create(job)
+    with pytest.raises(Conflict):
+        store.create(dataclasses.replace(job, url="https://other.example/"))
+
+
+@pytest.mark.parametrize("job_id", [jobs.new_id(NOW), "download-1", "", "../x", "KEY"])
+def test_an_unknown_id_is_not_found(store: JobStore, job_id: str) -> None:
+    with pytest.raises(JobNotFound):
+        store.get("acme", job_id)
+
+
+def test_another_tenants_job_is_not_found(store: JobStore) -> None:
+    job = queued()
+    store.create(job)
+    with pytest.raises(JobNotFound):
+        store.get("umbrella", job.id)
+
+
+def test_a_record_past_its_time_to_live_is_gone_before_dynamodb_deletes_it(store: JobStore, cloud: Cloud) -> None:
+    job = failed()
+    store.create(job)
+    late = JobStore(aws.client("dynamodb"), cloud.table, clock=lambda: NOW + 97 * 86_400)
+    with pytest.raises(JobNotFound):
+        late.get("acme", job.id)
+    assert late.page("acme", limit=10).jobs == []
+
+
+def test_swap_writes_the_new_state(store: JobStore) -> None:
+    job = queued()
+    store.create(job)
+    claimed = store.swap(job, jobs.claim(job, now=NOW))
+    assert store.get("acme", job.id) == claimed
+
+
+def test_of_two_workers_that_claim_one_job_one_loses(store: JobStore) -> None:
+    job = queued()
+    store.create(job)
+    store.swap(job, jobs.claim(job, now=NOW))
+    with pytest.raises(Conflict):
+        store.swap(job, jobs.claim(job, now=NOW + 1))
+
+
+def test_a_stale_worker_can_neither_report_nor_complete(store: JobStore) -> None:
+    job = running()
+    store.create(job)
+    store.swap(job, jobs.requeue(job, now=NOW, cut_off=True))
+    with pytest.raises(Conflict):
+        store.swap(job, jobs.beat(job, PROGRESS, now=NOW))
+    with pytest.raises(Conflict):
+        store.swap(job, dataclasses.replace(done(), id=job.id))
+
+
+def test_a_worker_of_an_earlier_generation_cannot_touch_the_retry(store: JobStore) -> None:
+    old = running()
+    again = dataclasses.replace(old, generation=2)
+    store.create(again)
+    with pytest.raises(Conflict):
+        store.swap(old, jobs.fail(old, SourceNotFound(), now=NOW))
+
+
+def test_swap_of_a_deleted_job_is_a_conflict_and_does_not_bring_it_back(store: JobStore) -> None:
+    job = running()
+    store.create(job)
+    store.delete(job, now=NOW)
+    with pytest.raises(Conflict):
+        store.swap(job, jobs.beat(job, PROGRESS, now=NOW))
+    with pytest.raises(JobNotFound):
+        store.get("acme", job.id)
+
+
+def test_a_create_whose_reply_is_lost_succeeds_when_it_is_sent_again(store: JobStore) -> None:
+    job = queued()
+    with reply_lost("dynamodb", "PutItem") as lost:
+        with pytest.raises(ServiceUnavailable):
+            store.create(job)
+        store.create(job)
+    assert lost == ["PutItem"]
+
+
+def test_a_swap_whose_reply_is_lost_finds_its_own_work(store: JobStore) -> None:
+    job = queued()
+    store.create(job)
+    claimed = jobs.claim(job, now=NOW)
+    with reply_lost("dynamodb", "PutItem"), pytest.raises(ServiceUnavailable):
+        store.swap(job, claimed)
+    assert store.swap(job, claimed) == claimed
+
+
+def test_a_lost_reply_is_not_mistaken_for_anothers_work(store: JobStore) -> None:
+    job = queued()
+    store.create(job)
+    store.swap(job, jobs.claim(job, now=NOW))
+    with pytest.raises(Conflict):
+        store.swap(job, jobs.claim(job, now=NOW + 0.5))
+
+
+def test_change_applies_a_step_to_the_job_as_it_is(store: JobStore) -> None:
+    job = queued()
+    store.create(job)
+    assert store.change("acme", job.id, lambda read: jobs.cancel(read, now=NOW)).state is State.CANCELLED
+
+
+def test_change_starts_over_when_somebody_was_faster(store: JobStore) -> None:
+    job = queued()
+    store.create(job)
+    with meanwhile("dynamodb", "PutItem", lambda: store.swap(job, jobs.claim(job, now=NOW))):
+        changed = store.change("acme", job.id, lambda read: jobs.cancel(read, now=NOW))
+    assert (changed.state, changed.untidy) == (State.CANCELLED, True)  # it saw the worker
+
+
+def test_change_passes_on_a_step_that_is_not_allowed(store: JobStore) -> None:
+    job = done()
+    store.create(job)
+    with pytest.raises(Conflict, match="done"):
+        store.change("acme", job.id, lambda read: jobs.cancel(read, now=NOW))
+
+
+@pytest.mark.parametrize("operation", ["GetItem", "PutItem", "Query", "TransactWriteItems"])
+def test_what_aws_cannot_do_is_service_unavailable(store: JobStore, operation: str) -> None:
+    job = queued()
+    store.create(job)
+
+    calls: dict[str, Callable[[], object]] = {
+        "GetItem": lambda: store.get("acme", job.id),
+        "PutItem": lambda: store.swap(job, jobs.claim(job, now=NOW)),
+        "Query": lambda: store.page("acme", limit=1),
+        "TransactWriteItems": lambda: store.delete(job, now=NOW),
+    }
+    with refused("dynamodb", operation), pytest.raises(ServiceUnavailable) as caught:
+        calls[operation]()
+    assert isinstance(caught.value.__cause__, ClientError)
+
+
+# --- delete ----------------------------------------------------------------------------------------------------------
+
+
+def test_delete_leaves_a_tombstone_that_becomes_due_when_a_worker_must_have_noticed(store: JobStore) -> None:
+    job = running()
+    store.create(job)
+    store.delete(job, now=NOW)
+    assert list(store.due(NOW + LEASE_S - 1)) == []
+    assert list(store.due(NOW + LEASE_S)) == [Tombstone("acme", job.id, NOW + 2 * LEASE_S)]
+
+
+def test_a_buried_tombstone_is_gone(store: JobStore) -> None:
+    job = queued()
+    store.create(job)
+    store.delete(job, now=NOW)
+    store.bury(Tombstone("acme", job.id, NOW))
+    assert list(store.due(NOW + 1000)) == []
+
+
+def test_delete_of_a_job_that_moved_on_is_a_conflict_and_leaves_no_tombstone(store: JobStore) -> None:
+    job = queued()
+    store.create(job)
+    store.swap(job, jobs.claim(job, now=NOW))
+    with pytest.raises(Conflict):
+        store.delete(job, now=NOW)
+    assert not [found for found in store.due(NOW + 1000) if isinstance(found, Tombstone)]
+
+
+def test_a_delete_whose_reply_is_lost_finds_its_own_work(store: JobStore) -> None:
+    job = queued()
+    store.create(job)
+    with reply_lost("dynamodb", "TransactWriteItems"), pytest.raises(ServiceUnavailable):
+        store.delete(job, now=NOW)
+    store.delete(job, now=NOW)
+
+
+# --- lists -----------------------------------------------------------------------------------------------------------
+
+
+def fill(store: JobStore, number: int, *, make: Callable[..., Job] = queued, tenant: str = "acme") -> list[Job]:
+    """`number` jobs, newest first."""
+    made = [make(now=NOW + second, tenant=tenant) for second in range(number)]
+    for job in made:
+        store.create(job)
+    return made[::-1]
+
+
+def test_a_page_shows_the_newest_first(store: JobStore) -> None:
+    made = fill(store, 5)
+    assert store.page("acme", limit=10).jobs == made
+    assert store.page("acme", limit=10).next_token is None
+
+
+def test_tokens_lead_through_the_whole_list_once(store: JobStore) -> None:
+    made = fill(store, 7)
+    seen, token = [], None
+    for _ in range(4):
+        page = store.page("acme", limit=2, token=token)
+        seen += page.jobs
+        token = page.next_token
+    assert seen == made
+    assert token is None
+
+
+def test_a_last_page_that_is_full_has_no_token(store: JobStore) -> None:
+    fill(store, 4)
+    first = store.page("acme", limit=2)
+    assert store.page("acme", limit=2, token=first.next_token).next_token is None
+
+
+def test_records_past_their_time_do_not_end_the_list_early(store: JobStore, cloud: Cloud) -> None:
+    made = fill(store, 6)
+    table = boto3.resource("dynamodb").Table(cloud.table)
+    for job in made[1:4]:
+        table.put_item(Item=items.to_item(job) | {"ttl": int(NOW) - 1})
+    page = store.page("acme", limit=2)
+    assert [job.id for job in page.jobs] == [made[0].id, made[4].id]
+    assert [job.id for job in store.page("acme", limit=2, token=page.next_token).jobs] == [made[5].id]
+
+
+def test_lists_keep_tenants_apart(store: JobStore) -> None:
+    fill(store, 3, tenant="umbrella")
+    mine = fill(store, 2)
+    assert store.page("acme", limit=10).jobs == mine
+    assert store.count("acme") == 2
+
+
+def test_another_tenants_token_shows_only_ones_own_jobs(store: JobStore) -> None:
+    fill(store, 3, tenant="umbrella")
+    mine = fill(store, 3)
+    token = store.page("umbrella", limit=1).next_token
+    assert set(store.page("acme", limit=10, token=token).jobs) <= set(mine)
+
+
+@pytest.mark.parametrize("token", ["", "x", "ä", "AAAA", "ZG93bmxvYWQtMQ", "null"])
+def test_a_token_that_is_not_ours_is_refused(store: JobStore, token: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        store.page("acme", limit=1, token=token)
+    assert caught.value.field == "next_token"
+
+
+def test_a_list_of_one_status_pages_and_counts(store: JobStore) -> None:
+    done_jobs = fill(store, 3, make=done)
+    failed_jobs = [failed(now=NOW + 100), cancelled(now=NOW + 99)]
+    for job in failed_jobs:
+        store.create(job)
+    first = store.page("acme", limit=2, status="done")
+    assert first.jobs + store.page("acme", limit=2, status="done", token=first.next_token).jobs == done_jobs
+    assert store.page("acme", limit=5, status="error").jobs == failed_jobs
+    assert (store.count("acme", status="done"), store.count("acme", status="error"), store.count("acme")) == (3, 2, 5)
+
+
+# --- what is due -----------------------------------------------------------------------------------------------------
+
+
+def test_due_finds_what_is_overdue_in_every_shard_and_nothing_else(store: JobStore) -> None:
+    overdue = [due(queued(now=NOW + number), NOW - number) for number in range(20)]
+    for job in [*overdue, due(queued(), NOW + 1), failed()]:
+        store.create(job)
+    found = [job for job in store.due(NOW) if isinstance(job, Job)]
+    assert {job.id for job in found} == {job.id for job in overdue}
+
+
+def test_due_is_bounded_and_takes_the_longest_overdue_first(store: JobStore) -> None:
+    overdue = [due(queued(now=NOW + number), NOW - number) for number in range(30)]
+    for job in overdue:
+        store.create(job)
+    found = [job for job in store.due(NOW, limit=1) if isinstance(job, Job)]
+    shards = {items.to_item(job)["due_shard"]: job.id for job in overdue}  # the last one of each is due the longest
+    assert {job.id for job in found} == set(shards.values())
+
+
+@pytest.mark.parametrize("broken", [{"schema": 99}, {"state": "ASLEEP"}, {"progress": "half"}])
+def test_due_goes_on_past_what_it_cannot_read(store: JobStore, cloud: Cloud, broken: dict[str, Any]) -> None:
+    job = queued()
+    store.create(job)
+    put_raw(cloud, due_at=int(NOW), **broken)
+    found = list(store.due(NOW + 60))
+    assert job in found
+    assert [type(entry) for entry in found if entry != job] == [Unreadable]
+
+
+def test_progress_is_read_as_it_was_written(store: JobStore) -> None:
+    job = running()
+    store.create(job)
+    progress = Progress(downloaded_bytes=5, total_bytes=10, speed=2.5, eta_s=2.0)
+    store.swap(job, jobs.beat(job, progress, now=NOW))
+    assert store.get("acme", job.id).progress == progress

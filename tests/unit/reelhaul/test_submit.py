@@ -1,0 +1,109 @@
+"""Submitting a job, and submitting it again."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from reelhaul.errors import Conflict, JobNotFound, ServiceUnavailable
+from reelhaul.jobs import Job, State, new_id
+from reelhaul.options import DownloadRequest
+from reelhaul.queue import JobMessage
+from reelhaul.submit import retry, submit
+from tests.conftest import Cloud
+from tests.faults import meanwhile, refused, reply_lost
+from tests.jobs_in import NOW, cancelled, done, expired, failed, queued, running
+
+REQUEST = DownloadRequest(url="https://media.example/a.mp4", name="mine", quality="480p", download_type="audio")
+DAY_S = 86_400
+
+
+class Log:
+    def __init__(self) -> None:
+        self.events: list[tuple[str, dict[str, Any]]] = []
+
+    def __call__(self, event: str, **fields: Any) -> None:
+        self.events.append((event, fields))
+
+
+def submitted(cloud: Cloud, log: Log) -> Job:
+    return submit(
+        REQUEST, tenant="acme", retention_days=3, store=cloud.store, queue=cloud.queue, log=log, clock=lambda: NOW
+    )
+
+
+def retried(cloud: Cloud, job: Job, *, now: float = NOW) -> Job:
+    return retry("acme", job.id, store=cloud.store, queue=cloud.queue, log=Log(), clock=lambda: now)
+
+
+def generations(cloud: Cloud) -> list[int]:
+    return [JobMessage.parse(body).generation for body in cloud.messages()]
+
+
+def test_a_submitted_job_is_stored_and_its_message_sent(cloud: Cloud) -> None:
+    job = submitted(cloud, Log())
+    assert cloud.store.get("acme", job.id) == job
+    assert (job.state, job.url, job.name, job.quality, job.download_type, job.retention_days) == (
+        State.QUEUED, REQUEST.url, "mine", "480p", "audio", 3,
+    )  # fmt: skip
+    [body] = cloud.messages()
+    assert JobMessage.parse(body).job_id == job.id
+
+
+def test_a_send_that_fails_keeps_the_job_and_leaves_it_to_the_sweeper(cloud: Cloud) -> None:
+    log = Log()
+    with refused("sqs", "SendMessage"):
+        job = submitted(cloud, log)
+    assert [found.id for found in cloud.store.due(NOW + 60) if isinstance(found, Job)] == [job.id]
+    assert [event for event, _ in log.events] == ["job_send_failed"]
+
+
+def test_a_send_whose_reply_is_lost_is_no_error_for_the_caller(cloud: Cloud) -> None:
+    with reply_lost("sqs", "SendMessage"):
+        job = submitted(cloud, Log())
+    assert cloud.store.get("acme", job.id) == job
+
+
+def test_a_job_that_cannot_be_stored_is_never_queued(cloud: Cloud) -> None:
+    with refused("dynamodb", "PutItem"), pytest.raises(ServiceUnavailable):
+        submitted(cloud, Log())
+    assert cloud.messages() == []
+
+
+@pytest.mark.parametrize("job", [failed(), cancelled(), expired()])
+def test_a_job_that_ended_badly_can_be_retried(cloud: Cloud, job: Job) -> None:
+    cloud.store.create(job)
+    again = retried(cloud, job)
+    assert (again.id, again.state, again.generation, again.url) == (job.id, State.QUEUED, 2, job.url)
+    assert generations(cloud) == [2]
+
+
+@pytest.mark.parametrize("job", [queued(), running(), done()])
+def test_a_job_that_is_under_way_or_done_cannot(cloud: Cloud, job: Job) -> None:
+    cloud.store.create(job)
+    with pytest.raises(Conflict):
+        retried(cloud, job)
+    assert cloud.store.get("acme", job.id) == job
+    assert cloud.messages() == []
+
+
+def test_a_file_past_its_retention_can_be_retried_before_the_sweeper_came_by(cloud: Cloud) -> None:
+    job = done()
+    cloud.store.create(job)
+    again = retried(cloud, job, now=NOW + 7 * DAY_S)
+    assert (again.state, again.generation) == (State.QUEUED, 2)
+    assert again.untidy  # its old object is still there
+
+
+def test_an_unknown_job_cannot_be_retried(cloud: Cloud) -> None:
+    with pytest.raises(JobNotFound):
+        retried(cloud, dataclasses.replace(queued(), id=new_id(NOW)))
+
+
+def test_of_two_retries_at_once_one_makes_a_generation_and_the_other_is_told(cloud: Cloud) -> None:
+    job = failed()
+    cloud.store.create(job)
+    with meanwhile("dynamodb", "PutItem", lambda: retried(cloud, job, now=NOW + 1)), pytest.raises(Conflict):
+        retried(cloud, job)
+    assert cloud.store.get("acme", job.id).generation == 2
+    assert generations(cloud) == [2]
