@@ -26,7 +26,8 @@ class WorkQueue(Construct):
             self,
             "Queue",
             retention_period=Duration.days(4),
-            # Not six times: workers extend it while they live, so it only has to outlast one invocation.
+            # Not the six times that AWS advises: it only has to outlast one invocation. A job whose worker died is
+            # not kept waiting by it, as the sweeper sends a message of its own once the lease is over.
             visibility_timeout=Duration.seconds(worker_timeout_s + _MARGIN_S),
             encryption=sqs.QueueEncryption.SQS_MANAGED,
             enforce_ssl=True,

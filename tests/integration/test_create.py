@@ -99,26 +99,26 @@ def test_a_queue_that_is_down_does_not_lose_the_job(api: Api, cloud: Cloud) -> N
 
 @pytest.mark.parametrize("path", ["/download", "/api/download"])
 @pytest.mark.parametrize(
-    ("body", "field", "code"),
+    ("body", "field"),
     [
-        ({}, None, "request.invalid"),
-        ({"url": "file:///etc/passwd"}, "url", "request.invalid"),
-        ({"url": 5}, "url", "request.invalid"),
-        ({"url": URL, "quality": "8k"}, "quality", "request.invalid"),
-        ({"url": URL, "download_type": "both"}, "download_type", "request.invalid"),
-        ({"url": URL, "name": ["a"]}, "name", "request.invalid"),
-        ({"url": URL, "colour": "blue"}, "colour", "request.invalid"),
-        ({"url": URL, "clip": {"start": 1, "end": 2}}, "clip", "request.not_supported"),
+        ({}, None),
+        ({"url": "file:///etc/passwd"}, "url"),
+        ({"url": 5}, "url"),
+        ({"url": URL, "quality": "8k"}, "quality"),
+        ({"url": URL, "download_type": "both"}, "download_type"),
+        ({"url": URL, "name": ["a"]}, "name"),
+        ({"url": URL, "colour": "blue"}, "colour"),
+        ({"url": URL, "clip": {"start": 1, "end": 2}}, "clip"),
     ],
 )
 def test_bad_input_is_400_with_its_field_and_nothing_is_queued(
-    api: Api, cloud: Cloud, path: str, body: dict[str, Any], field: str | None, code: str
+    api: Api, cloud: Cloud, path: str, body: dict[str, Any], field: str | None
 ) -> None:
     field = field or ("stream_link" if path == "/download" else "url")
     reply = api("POST", path, json_body=body)
-    said = reply.body
-    assert (reply.status, said["field"], said["code"]) == (400, field, code)
-    assert field in said["message"]
+    code = "request.not_supported" if field == "clip" else "request.invalid"
+    assert (reply.status, reply.body["field"], reply.body["code"]) == (400, field, code)
+    assert field in reply.body["message"]
     assert (cloud.messages(), cloud.store.count("acme")) == ([], 0)
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from list_downloads import listing
 from reelhaul import items
+from reelhaul.contracts import downloads
 from reelhaul.jobs import Job
 from tests.conftest import Cloud
 from tests.faults import refused
@@ -164,7 +165,7 @@ def test_5000_finished_jobs_with_long_names_stay_below_lambdas_limit(api: Api, c
     job = long_named("n" * 200, title="t" * 300)
     fill(cloud, 500, dataclasses.replace(job, tenant="t" * 40))
     text = api("GET", "/download", query={"count": "500"}, tenant="t" * 40).text
-    lean = listing.downloads.lean(json.loads(text)["data"]["downloads"][0])
+    lean = downloads.lean(json.loads(text)["data"]["downloads"][0])
     assert 5000 * (wire_bytes(json.dumps(lean, separators=(",", ":"))) + 1) < LAMBDA_REPLY_BYTES
 
 

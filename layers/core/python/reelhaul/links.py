@@ -65,8 +65,8 @@ class LinkSigner:
 
     def _signing_client(self) -> Any:
         with translated():
-            secret = self._secrets.get_secret_value(SecretId=self._secret_arn)["SecretString"]
-        access_key = AccessKey.from_secret(secret)
+            secret = self._secrets.get_secret_value(SecretId=self._secret_arn, VersionStage="AWSCURRENT")
+        access_key = AccessKey.from_secret(secret["SecretString"])
         return boto3.client(
             "s3",
             aws_access_key_id=access_key.id,

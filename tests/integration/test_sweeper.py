@@ -1,0 +1,297 @@
+"""The sweeper mends what others leave behind."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+import pytest
+
+from reelhaul import aws, items, jobs
+from reelhaul.errors import JobNotFound
+from reelhaul.jobs import LEASE_S, MAX_ATTEMPTS, Job, State
+from reelhaul.queue import JobMessage
+from reelhaul.store import Tombstone
+from sweeper import handler
+from tests.conftest import Cloud
+from tests.events import Context
+from tests.faults import meanwhile, refused
+from tests.integration.conftest import Api
+from tests.jobs_in import MEDIA, PROGRESS, cancelled, done, failed, queued, running, stored
+
+Given = Callable[..., Job]
+DAY_S = 86_400
+EVENT = {"source": "aws.events", "detail-type": "Scheduled Event", "detail": {}}
+
+
+def sweep(*, remaining_ms: int = 55_000) -> dict[str, int]:
+    return handler.lambda_handler(EVENT, Context(remaining_ms=remaining_ms))  # type: ignore[arg-type]
+
+
+def ago(seconds: float) -> float:
+    return round(time.time() - seconds, 3)
+
+
+def put(cloud: Cloud, job: Job, *fences: int) -> Job:
+    """Store a job, and objects of the workers with these fences."""
+    cloud.store.create(job)
+    for fence in fences:
+        cloud.put_object(f"acme/{job.id}/{fence}.mp4")
+    return job
+
+
+def read(cloud: Cloud, job: Job) -> Job:
+    return cloud.store.get(job.tenant, job.id)
+
+
+def messages(cloud: Cloud) -> list[tuple[str, int]]:
+    return [(message.job_id, message.generation) for message in map(JobMessage.parse, cloud.messages())]
+
+
+def test_with_nothing_due_nothing_happens(cloud: Cloud) -> None:
+    for job in (queued(now=ago(0)), running(now=ago(0)), done(now=ago(0)), failed(now=ago(0))):
+        put(cloud, job)
+    assert sweep() == {}
+    assert messages(cloud) == []
+
+
+# --- lost messages, dead workers -------------------------------------------------------------------------------------
+
+
+def test_a_job_that_waits_too_long_gets_another_message(cloud: Cloud) -> None:
+    job = put(cloud, queued(now=ago(61)))
+    assert sweep() == {"resent": 1}
+    assert messages(cloud) == [(job.id, 1)]
+    assert read(cloud, job).sends == 2
+    assert sweep() == {}  # the next look comes later
+
+
+def test_a_job_whose_worker_died_goes_back_into_the_queue(cloud: Cloud) -> None:
+    job = put(cloud, running(now=ago(LEASE_S + 1)), 1)
+    assert sweep() == {"requeued": 1}
+    after = read(cloud, job)
+    assert (after.state, after.attempts, after.untidy, after.fence) == (State.QUEUED, 1, True, job.fence + 1)
+    assert messages(cloud) == [(job.id, 1)]
+
+
+def test_a_job_whose_last_attempt_died_ends_with_a_reason(cloud: Cloud) -> None:
+    job = put(cloud, dataclasses.replace(running(now=ago(LEASE_S + 1)), attempts=MAX_ATTEMPTS))
+    assert sweep() == {"failed": 1}
+    after = read(cloud, job)
+    assert (after.state, after.error_code, after.untidy) == (State.FAILED, "job.crashed", True)
+    assert messages(cloud) == []
+
+
+def test_a_queued_job_without_attempts_left_ends_too(cloud: Cloud) -> None:
+    job = put(cloud, dataclasses.replace(queued(now=ago(61)), attempts=MAX_ATTEMPTS))
+    assert sweep() == {"failed": 1}
+    assert read(cloud, job).error_code == "job.crashed"
+
+
+def test_a_message_that_cannot_be_sent_is_sent_by_a_later_pass(cloud: Cloud) -> None:
+    job = put(cloud, queued(now=ago(61)))
+    with refused("sqs", "SendMessage"):
+        sweep()
+    after = read(cloud, job)
+    assert after.due_at is not None
+    assert time.time() < after.due_at < time.time() + 121
+
+
+def test_a_heartbeat_that_the_index_does_not_show_yet_keeps_the_job_with_its_worker(cloud: Cloud) -> None:
+    job = put(cloud, running(now=ago(LEASE_S + 1)))
+    beaten = jobs.beat(job, PROGRESS, now=time.time())
+    with meanwhile("dynamodb", "GetItem", lambda: cloud.store.swap(job, beaten)):
+        assert sweep() == {"moved_on": 1}
+    assert read(cloud, job).state is State.RUNNING
+
+
+def test_a_worker_that_completes_at_the_same_moment_wins(cloud: Cloud) -> None:
+    job = put(cloud, running(now=ago(LEASE_S + 1)))
+    finished = jobs.complete(job, MEDIA, stored(job), now=time.time())
+    with meanwhile("dynamodb", "PutItem", lambda: cloud.store.swap(job, finished)):
+        assert sweep() == {"moved_on": 1}
+    assert read(cloud, job).state is State.DONE
+    assert messages(cloud) == []
+
+
+def test_of_two_sweepers_one_sends_the_message(cloud: Cloud) -> None:
+    job = put(cloud, queued(now=ago(61)))
+
+    def sweep_first() -> None:
+        sweep()
+        time.sleep(0.002)  # what is written in the same millisecond is the same
+
+    with meanwhile("dynamodb", "PutItem", sweep_first):
+        assert sweep() == {"moved_on": 1}
+    assert messages(cloud) == [(job.id, 1)]
+
+
+def test_a_job_deleted_at_the_same_moment_is_left_alone(cloud: Cloud) -> None:
+    job = put(cloud, queued(now=ago(61)))
+    with meanwhile("dynamodb", "PutItem", lambda: cloud.store.delete(job, now=time.time())):
+        assert sweep() == {"moved_on": 1}
+    with pytest.raises(JobNotFound):
+        read(cloud, job)
+
+
+# --- leftovers -------------------------------------------------------------------------------------------------------
+
+
+def cut_off(job: Job, *, seconds_ago: float = LEASE_S + 1) -> Job:
+    return jobs.cancel(job, now=ago(seconds_ago))
+
+
+def test_what_a_cancelled_worker_left_is_removed(cloud: Cloud) -> None:
+    job = put(cloud, cut_off(running(now=ago(100))), 1)
+    aws.client("s3").create_multipart_upload(Bucket=cloud.bucket, Key=f"acme/{job.id}/1.webm")
+    assert sweep() == {"tidied": 1}
+    after = read(cloud, job)
+    assert (after.state, after.untidy, after.due_at) == (State.CANCELLED, False, None)
+    assert cloud.object_keys() == []
+    assert "Uploads" not in aws.client("s3").list_multipart_uploads(Bucket=cloud.bucket)
+
+
+def test_a_worker_gets_its_lease_to_notice_before_its_leftovers_are_removed(cloud: Cloud) -> None:
+    put(cloud, cut_off(running(now=ago(100)), seconds_ago=5), 1)
+    assert sweep() == {}
+
+
+def test_a_done_job_keeps_its_own_file_when_an_earlier_workers_is_removed(cloud: Cloud) -> None:
+    again = jobs.claim(jobs.requeue(running(now=ago(300)), now=ago(200), cut_off=True), now=ago(150))
+    job = put(cloud, jobs.complete(again, MEDIA, stored(again), now=ago(LEASE_S + 1)), 1, again.fence)
+    assert sweep() == {"tidied": 1}
+    assert cloud.object_keys() == [stored(again).key]
+    after = read(cloud, job)
+    assert (after.state, after.stored, after.due_at) == (State.DONE, stored(again), job.removal_at)
+
+
+def test_leftovers_that_cannot_be_removed_stay_due(cloud: Cloud) -> None:
+    job = put(cloud, cut_off(running(now=ago(100))), 1)
+    with refused("s3", "DeleteObject"):
+        assert sweep() == {"broken": 1}
+    assert read(cloud, job) == job
+    assert sweep() == {"tidied": 1}
+
+
+def test_a_retry_claimed_while_leftovers_are_removed_loses_nothing(cloud: Cloud) -> None:
+    """The sweeper has read the job, and then a new worker starts to write under the same prefix."""
+    job = put(cloud, cut_off(running(now=ago(100))), 1)
+
+    def retry_and_claim() -> None:
+        again = cloud.store.swap(job, jobs.retry(job, now=ago(0)))
+        claimed = cloud.store.swap(again, jobs.claim(again, now=ago(0)))
+        cloud.put_object(jobs.object_key(claimed, "mp4"))
+
+    with meanwhile("s3", "ListMultipartUploads", retry_and_claim):
+        assert sweep() == {"moved_on": 1}
+    assert cloud.object_keys() == [f"acme/{job.id}/4.mp4"]
+    assert read(cloud, job).state is State.RUNNING
+
+
+# --- files past their retention --------------------------------------------------------------------------------------
+
+
+def test_a_file_is_removed_a_day_after_its_retention(cloud: Cloud) -> None:
+    """Links handed out on its last day live for 24 hours."""
+    still_linked = put(cloud, done(now=ago(7 * DAY_S + 10)), 1)
+    over = put(cloud, done(now=ago(8 * DAY_S + 10)), 1)
+    assert sweep() == {"expired": 1}
+    assert cloud.object_keys() == [stored(still_linked).key]
+    after = read(cloud, over)
+    assert (after.state, after.stored, after.due_at) == (State.EXPIRED, None, None)
+
+
+def test_a_file_that_cannot_be_removed_keeps_its_job_due(cloud: Cloud) -> None:
+    job = put(cloud, done(now=ago(8 * DAY_S + 10)), 1)
+    with refused("s3", "DeleteObject"):
+        assert sweep() == {"broken": 1}
+    assert read(cloud, job).state is State.DONE
+    assert sweep() == {"expired": 1}
+
+
+def test_an_old_file_of_a_retried_job_is_removed_once_the_new_one_is_there(cloud: Cloud, api: Api) -> None:
+    old = put(cloud, done(now=ago(7 * DAY_S + 10)), 1)
+    assert api("POST", f"/download/{old.id}").status == 200
+    again = read(cloud, old)
+    claimed = cloud.store.swap(again, jobs.claim(again, now=ago(100)))
+    cloud.put_object(jobs.object_key(claimed, "mp4"))
+    cloud.store.swap(claimed, jobs.complete(claimed, MEDIA, stored(claimed), now=ago(LEASE_S + 1)))
+    assert sweep() == {"tidied": 1}
+    assert cloud.object_keys() == [stored(claimed).key]
+
+
+# --- tombstones ------------------------------------------------------------------------------------------------------
+
+
+def delete(cloud: Cloud, job: Job, *, seconds_ago: float) -> None:
+    cloud.store.delete(job, now=ago(seconds_ago))
+
+
+def test_what_a_worker_of_a_deleted_job_writes_late_is_removed(cloud: Cloud) -> None:
+    job = put(cloud, running(now=ago(100)))
+    delete(cloud, job, seconds_ago=LEASE_S + 1)
+    cloud.put_object(jobs.object_key(job, "mp4"))
+    assert sweep() == {"cleaned": 1}
+    assert cloud.object_keys() == []
+    assert sweep() == {"cleaned": 1}  # a worker may write once more
+
+
+def test_a_tombstone_is_buried_when_no_worker_can_be_left(cloud: Cloud) -> None:
+    job = put(cloud, running(now=ago(200)))
+    delete(cloud, job, seconds_ago=2 * LEASE_S + 1)
+    cloud.put_object(jobs.object_key(job, "mp4"))
+    assert sweep() == {"buried": 1}
+    assert (sweep(), cloud.object_keys()) == ({}, [])
+
+
+def test_a_tombstone_is_not_buried_before_its_files_are_removed(cloud: Cloud) -> None:
+    job = put(cloud, running(now=ago(200)))
+    delete(cloud, job, seconds_ago=2 * LEASE_S + 1)
+    cloud.put_object(jobs.object_key(job, "mp4"))
+    with refused("s3", "DeleteObject"):
+        assert sweep() == {"broken": 1}
+    assert [type(found) for found in cloud.store.due(time.time())] == [Tombstone]
+
+
+# --- one among many --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("broken", [{"schema": 99}, {"state": "ASLEEP"}])
+def test_what_cannot_be_read_does_not_stop_the_rest(
+    cloud: Cloud, broken: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    table = boto3.resource("dynamodb").Table(cloud.table)
+    strange = [queued(now=ago(500 + number)) for number in range(8)]
+    for job in strange:
+        table.put_item(Item=items.to_item(job) | broken)
+    sound = [put(cloud, queued(now=ago(61 + number))) for number in range(4)]
+    assert sweep() == {"broken": 8, "resent": 4}
+    assert sorted(job_id for job_id, _ in messages(cloud)) == sorted(job.id for job in sound)
+    named = {vars(record)["found"] for record in caplog.records if record.getMessage() == "sweep_unreadable"}
+    assert named == {job.id for job in strange}
+
+
+def test_one_that_fails_does_not_stop_the_rest(cloud: Cloud) -> None:
+    for number in range(6):
+        put(cloud, queued(now=ago(61 + number)))
+    with refused("dynamodb", "PutItem", times=1):
+        assert sweep() == {"broken": 1, "resent": 5}
+
+
+def test_a_pass_ends_in_time_and_the_next_one_goes_on(cloud: Cloud) -> None:
+    put(cloud, queued(now=ago(61)))
+    assert sweep(remaining_ms=9_000) == {"postponed": 1}
+    assert sweep() == {"resent": 1}
+
+
+def test_a_table_that_cannot_be_read_fails_the_invocation(cloud: Cloud) -> None:
+    """EventBridge and the function's error metric must see it."""
+    with refused("dynamodb", "Query"), pytest.raises(Exception, match="cannot do this"):
+        sweep()
+
+
+def test_jobs_that_ended_and_left_nothing_are_never_due(cloud: Cloud) -> None:
+    for job in (failed(now=ago(10_000)), cancelled(now=ago(10_000))):
+        put(cloud, job)
+    assert sweep() == {}

@@ -1,0 +1,101 @@
+"""The walls of the house: who may import what. Each module is imported in a process of its own."""
+
+import ast
+import functools
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+CORE = ROOT / "layers/core/python/reelhaul"
+PATH = os.pathsep.join(str(ROOT / part) for part in ("layers/core/python", "functions"))
+ZIP_FUNCTIONS = sorted(
+    path.parent.name for path in (ROOT / "functions").glob("*/handler.py") if path.parent.name != "downloader"
+)
+PURE = ["addresses", "errors", "items", "jobs", "names", "options", "settings", "sources", "contracts.downloads",
+        "contracts.offline", "contracts.replies", "contracts.requests"]  # fmt: skip
+AWS = {"boto3", "botocore", "aws_lambda_powertools"}
+
+
+@functools.cache
+def loaded_by(module: str) -> set[str]:
+    """The top-level packages that are loaded once `module` has been imported."""
+    code = f"import {module}, sys; print(*{{name.partition('.')[0] for name in sys.modules}})"
+    run = subprocess.run(
+        [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": PATH}, capture_output=True, text=True, check=True
+    )
+    return set(run.stdout.split())
+
+
+def imported_in(*files: Path) -> set[str]:
+    """The top-level packages that these files import, wherever in the file."""
+    found: set[str] = set()
+    for node in (node for path in files for node in ast.walk(ast.parse(path.read_text()))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module.partition(".")[0])
+    return found
+
+
+def files_below(folder: str) -> list[Path]:
+    return list((ROOT / folder).rglob("*.py"))
+
+
+def test_the_functions_that_the_walls_are_for_are_found() -> None:
+    assert {"authorizer", "create_download", "get_status", "sweeper"} <= set(ZIP_FUNCTIONS)
+
+
+@pytest.mark.parametrize("function", ZIP_FUNCTIONS)
+def test_a_zip_function_loads_neither_yt_dlp_nor_the_downloader_nor_infra(function: str) -> None:
+    loaded = loaded_by(f"{function}.handler")
+    assert "aws_lambda_powertools" in loaded  # else this test looks at nothing
+    assert loaded.isdisjoint({"yt_dlp", "downloader", "infra", "aws_cdk", "tests"})
+
+
+@pytest.mark.parametrize("function", ZIP_FUNCTIONS)
+def test_a_zip_function_loads_nothing_as_heavy_as_pydantic(function: str) -> None:
+    assert loaded_by(f"{function}.handler").isdisjoint({"pydantic", "pydantic_core", "aws_xray_sdk"})
+
+
+@pytest.mark.parametrize("module", PURE)
+def test_a_pure_module_loads_neither_boto3_nor_powertools(module: str) -> None:
+    assert loaded_by(f"reelhaul.{module}").isdisjoint(AWS | {"pydantic"})
+
+
+@pytest.mark.parametrize("module", ["downloader.fetcher", "downloader.fetcher.__main__"])
+def test_the_fetcher_loads_nothing_that_could_use_credentials(module: str) -> None:
+    assert loaded_by(module).isdisjoint(AWS)
+
+
+def test_no_file_of_the_fetcher_imports_what_could_use_credentials() -> None:
+    assert imported_in(*files_below("functions/downloader/fetcher")).isdisjoint(AWS | {"s3transfer"})
+
+
+def test_the_fetcher_alone_imports_yt_dlp() -> None:
+    everything = [path for folder in ("layers/core", "functions", "infra") for path in files_below(folder)]
+    importers = {path.relative_to(ROOT) for path in everything if "yt_dlp" in imported_in(path)}
+    assert {path.parent.as_posix() for path in importers} == {"functions/downloader/fetcher"}
+
+
+def test_pydantic_is_for_the_contracts_only() -> None:
+    everything = [*files_below("layers/core"), *files_below("functions")]
+    importers = [path for path in everything if "pydantic" in imported_in(path)]
+    assert [path for path in importers if path.parent.name != "contracts"] == []
+
+
+def test_only_handlers_touch_the_environment_and_hand_it_to_their_settings() -> None:
+    zipped = [path for name in ZIP_FUNCTIONS for path in files_below(f"functions/{name}")]
+    touching = [path for path in [*zipped, *files_below("layers/core")] if "os.environ" in path.read_text()]
+    assert {path.name for path in touching} == {"handler.py"}
+    assert all(
+        path.read_text().count("os.environ") == path.read_text().count("from_env(os.environ)") for path in touching
+    )
+
+
+def test_infra_imports_no_function() -> None:
+    functions = {path.name for path in (ROOT / "functions").iterdir() if path.is_dir()}
+    assert imported_in(*files_below("infra")).isdisjoint(functions)
