@@ -55,7 +55,8 @@ class ReelhaulStack(Stack):
         self.authorizer = zipped.add("authorizer", table | {"PEPPER_SECRET_ARN": self.pepper.secret_arn})
         self.create_download = zipped.add("create_download", submits)
         self.get_status = zipped.add("get_status", reads, timeout_s=29)  # holds requests back; API Gateway waits for 30
-        self.list_downloads = zipped.add("list_downloads", reads)
+        # One whole CPU: a page of 5,000 finished jobs has 5,000 links to sign, half a millisecond each.
+        self.list_downloads = zipped.add("list_downloads", reads, timeout_s=29, memory_mb=1769)
         self.retry_download = zipped.add("retry_download", submits)
         self.delete_download = zipped.add("delete_download", table | bucket)
         self.sweeper = zipped.add("sweeper", table | bucket | queue, timeout_s=55)  # the next one starts after 60

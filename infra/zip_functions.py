@@ -10,7 +10,7 @@ from infra import assets
 from infra.own_role import OwnRole
 from infra.settings import Settings
 
-_MEMORY_MB = 512  # more is more CPU: below this a cold start is much slower, above it hardly faster
+MEMORY_MB = 512  # more is more CPU: below this a cold start is much slower, above it hardly faster
 
 
 class ZipFunctions(Construct):
@@ -22,7 +22,9 @@ class ZipFunctions(Construct):
         dependencies = assets.dependencies_layer(python=settings.layer_python, platform=settings.layer_platform)
         self._layers = [self._layer("Core", assets.core_layer()), self._layer("Dependencies", dependencies)]
 
-    def add(self, name: str, environment: Mapping[str, str], *, timeout_s: int = 10) -> lambda_.Function:
+    def add(
+        self, name: str, environment: Mapping[str, str], *, timeout_s: int = 10, memory_mb: int = MEMORY_MB
+    ) -> lambda_.Function:
         """The function in `functions/<name>`, called <Name> in the template."""
         scope = Construct(self, "".join(word.capitalize() for word in name.split("_")))
         own = OwnRole(scope, "Own")
@@ -34,7 +36,7 @@ class ZipFunctions(Construct):
             runtime=lambda_.Runtime.PYTHON_3_13,
             architecture=self._architecture,
             layers=self._layers,
-            memory_size=_MEMORY_MB,
+            memory_size=memory_mb,
             timeout=Duration.seconds(timeout_s),
             environment=dict(environment),
             role=own.role,

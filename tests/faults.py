@@ -4,7 +4,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.awsrequest import AWSPreparedRequest
+from botocore.exceptions import ClientError, ConnectionClosedError, EndpointConnectionError
+from moto.core.models import botocore_stubber
 
 from reelhaul import aws
 
@@ -45,6 +47,25 @@ def reply_lost(service: str, operation: str) -> Iterator[list[str]]:
 
     with hooked("after-call", service, operation, lose):
         yield lost
+
+
+@contextmanager
+def connection_lost(service: str, operation: str) -> Iterator[list[str]]:
+    """The first call is carried out, its connection breaks before the reply, and the SDK sends the very same again."""
+    lost: list[str] = []
+    events, name = aws.client(service).meta.events, f"before-send.{service}.{operation}"
+
+    def lose(request: AWSPreparedRequest, event_name: str, **_: Any) -> None:
+        if not lost:
+            lost.append(operation)
+            botocore_stubber(event_name, request)
+            raise ConnectionClosedError(endpoint_url=request.url)
+
+    events.register_first(name, lose)
+    try:
+        yield lost
+    finally:
+        events.unregister(name, lose)
 
 
 @contextmanager

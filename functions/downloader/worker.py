@@ -34,6 +34,7 @@ from reelhaul.submit import send
 _BACKOFF_S = 3.0  # the first wait is up to this, each further one up to twice the one before
 _MAX_RETRY_AFTER_S = 600.0  # a source that wants a longer pause is not waited for
 _FETCH_SHARE = 0.8  # of the time there is; the rest is for the upload
+_DIRECTORY = "job-"
 _LAST_WORDS_S = 1.0  # what it takes to clean up and to write the verdict before Lambda ends the process
 
 
@@ -53,7 +54,7 @@ class Fetch(Protocol):
 
 
 class Worker:
-    """Runs jobs, one at a time. `interrupt` set from outside gives the current job back to the queue."""
+    """Runs jobs, one at a time, each in a fresh directory below `work_directory`, which no other worker uses."""
 
     def __init__(
         self,
@@ -78,6 +79,9 @@ class Worker:
         self._clock = clock
         self._stop = threading.Event()
         self._interrupted = False
+        # Lambda keeps /tmp when it starts a process anew after a crash; whatever lies there is of a job that is over.
+        for left in work_directory.glob(f"{_DIRECTORY}*"):
+            shutil.rmtree(left, ignore_errors=True)
 
     def interrupt(self) -> None:
         """The process has to end: give the current job back. Safe to call from a signal handler."""
@@ -95,7 +99,7 @@ class Worker:
         self._logger.info("job_claimed", job_id=job.id, tenant=job.tenant, attempt=job.attempts, fence=job.fence)
         if not self._interrupted:
             self._stop.clear()
-        directory = Path(tempfile.mkdtemp(prefix="job-", dir=self._work_directory))
+        directory = Path(tempfile.mkdtemp(prefix=_DIRECTORY, dir=self._work_directory))
         try:
             self._attempt(job, directory, ends_at=time.monotonic() + remaining_s, fetch_s=remaining_s * _FETCH_SHARE)
         finally:

@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 from reelhaul import jobs
-from reelhaul.errors import Conflict, JobNotFound, WorkerCrashed
-from reelhaul.jobs import MAX_ATTEMPTS, Job, State
+from reelhaul.errors import Conflict, DeadLetter, JobNotFound, WorkerCrashed
+from reelhaul.jobs import MAX_ATTEMPTS, MAX_SENDS, Job, State
 from reelhaul.objects import MediaBucket
 from reelhaul.queue import JobQueue
 from reelhaul.store import JobStore, Tombstone, Unreadable
@@ -71,8 +71,9 @@ class Sweeper:
         return self._tidy(job, now)
 
     def _remind(self, job: Job, now: float) -> str:
-        if job.attempts >= MAX_ATTEMPTS:
-            self._store.swap(job, jobs.fail(job, WorkerCrashed(), now=now))
+        if job.attempts >= MAX_ATTEMPTS or job.sends >= MAX_SENDS:
+            error = WorkerCrashed() if job.attempts >= MAX_ATTEMPTS else DeadLetter()
+            self._store.swap(job, jobs.fail(job, error, now=now))
             return "failed"
         self._send(self._store.swap(job, jobs.resend(job, now=now)))
         return "resent"

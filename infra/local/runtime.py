@@ -29,11 +29,17 @@ _START_S, _STOP_S = 5.0, 8.0
 
 
 class RuntimePool:
-    """Up to `size` emulators behind one loopback URL, for a function of this environment and time limit in seconds."""
+    """Up to `size` emulators behind one loopback URL, for a function of this environment and time limit in seconds.
 
-    def __init__(self, *, size: int, timeout_s: int, env: Mapping[str, str], log: Path) -> None:
+    What they write, their log among it, lies below `directory`.
+    """
+
+    def __init__(self, *, size: int, timeout_s: int, env: Mapping[str, str], directory: Path) -> None:
         self._slots: queue.Queue[_Slot] = queue.Queue()
-        self._all = [_Slot(timeout_s=timeout_s, env=env, log=log) for _ in range(size)]
+        self._all = [
+            _Slot(timeout_s=timeout_s, env=env, work=directory / "work" / str(number), log=directory / "downloader.log")
+            for number in range(size)
+        ]
         for slot in self._all:
             self._slots.put(slot)
         self._server = _Server(("127.0.0.1", 0), _Handler)
@@ -72,10 +78,13 @@ class RuntimePool:
 
 
 class _Slot:
-    def __init__(self, *, timeout_s: int, env: Mapping[str, str], log: Path) -> None:
+    """One emulator, with a directory of its own for what Lambda calls /tmp."""
+
+    def __init__(self, *, timeout_s: int, env: Mapping[str, str], work: Path, log: Path) -> None:
         self.busy = False
         self._timeout_s = timeout_s
-        self._env = env
+        self._env = {**env, "WORK_DIRECTORY": str(work), "AWS_LAMBDA_FUNCTION_TIMEOUT": str(timeout_s)}
+        self._work = work
         self._log = log
         self._port = 0
         self._process: subprocess.Popen[bytes] | None = None
@@ -125,8 +134,8 @@ class _Slot:
             "--runtime-api-address", f"127.0.0.1:{runtime_port}",
             sys.executable, "-m", "awslambdaric", _HANDLER,
         ]  # fmt: skip
-        env = {**self._env, "AWS_LAMBDA_FUNCTION_TIMEOUT": str(self._timeout_s)}
-        self._process = processes.start(command, env=env, log=self._log, end_signal=signal.SIGKILL)
+        self._work.mkdir(parents=True, exist_ok=True)
+        self._process = processes.start(command, env=self._env, log=self._log, end_signal=signal.SIGKILL)
         _wait_for(self._port)
 
 

@@ -74,7 +74,7 @@ class LocalService:
             size=self._mapping()["ScalingConfig"]["MaximumConcurrency"],
             timeout_s=self._invocation_limit_s or config["Timeout"],
             env=self._runtime_environment(variables, name, config["MemorySize"]),
-            log=self._directory / "downloader.log",
+            directory=self._directory,
         )
         functions.update_function_configuration(
             FunctionName=name, Environment={"Variables": variables | {_PROXY: pool.url}}
@@ -82,12 +82,9 @@ class LocalService:
         return pool
 
     def _runtime_environment(self, variables: dict[str, str], name: str, memory_mb: int) -> dict[str, str]:
-        work = self._directory / "work"
-        work.mkdir(exist_ok=True)
         opened = [variables.get("ALLOWED_ORIGINS", ""), *self._allowed_origins]
         ours = {
             "ALLOWED_ORIGINS": ",".join(origin for origin in opened if origin),
-            "WORK_DIRECTORY": str(work),
             "AWS_ENDPOINT_URL": self.url,
             "AWS_LAMBDA_FUNCTION_NAME": name,
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(memory_mb),

@@ -185,7 +185,7 @@ def test_cancelled_job_stops_fetching(client: Client, service: Service, source: 
     until(lambda: list(source.rates.values()), lambda rates: 5000 not in rates, within_s=30)
     job = client.job(job_id)
     assert (job["status"], job["error"]) == ("error", "Cancelled")
-    until(lambda: list((service.data / "work").iterdir()), lambda left: not left, within_s=30)
+    until(lambda: list(service.data.glob("work/*/job-*")), lambda left: not left, within_s=30)
 
 
 @pytest.mark.parametrize("form", ["path", "query", "body"])

@@ -91,7 +91,7 @@ def test_zip_holds_its_own_folder_and_nothing_else(template: Template, function:
 def test_time_outs_are_what_each_caller_waits_for(template: Template) -> None:
     timeouts = {name: properties["Timeout"] for name, properties in template.functions.items()}
     assert timeouts == dict.fromkeys(ZIPPED, 10) | {
-        "get_status": 29, "sweeper": 55, "rotate_link_key": 60, "downloader": 900,
+        "get_status": 29, "list_downloads": 29, "sweeper": 55, "rotate_link_key": 60, "downloader": 900,
     }  # fmt: skip
 
 

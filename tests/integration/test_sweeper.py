@@ -10,7 +10,7 @@ import pytest
 
 from reelhaul import aws, items, jobs
 from reelhaul.errors import JobNotFound
-from reelhaul.jobs import LEASE_S, MAX_ATTEMPTS, Job, State
+from reelhaul.jobs import LEASE_S, MAX_ATTEMPTS, MAX_SENDS, Job, State
 from reelhaul.queue import JobMessage
 from reelhaul.store import Tombstone
 from sweeper import handler
@@ -80,6 +80,14 @@ def test_a_job_whose_last_attempt_died_ends_with_a_reason(cloud: Cloud) -> None:
     assert sweep() == {"failed": 1}
     after = read(cloud, job)
     assert (after.state, after.error_code, after.untidy) == (State.FAILED, "job.crashed", True)
+    assert messages(cloud) == []
+
+
+def test_a_job_whose_messages_are_always_lost_is_given_up(cloud: Cloud) -> None:
+    job = put(cloud, dataclasses.replace(queued(now=ago(61)), sends=MAX_SENDS))
+    assert sweep() == {"failed": 1}
+    after = read(cloud, job)
+    assert (after.state, after.error_code) == (State.FAILED, "job.dead_letter")
     assert messages(cloud) == []
 
 

@@ -78,11 +78,11 @@ def _hook(proxy: tuple[str, int]) -> Callable[[str, tuple[Any, ...]], None]:
         "socket.sendto": never,
         "socket.sendmsg": never,
         "subprocess.Popen": starts,
+        "os.posix_spawn": starts,  # how subprocess does it from Python 3.13 on
         "os.system": never,
         "os.exec": never,
         "os.fork": never,
         "os.forkpty": never,
-        "os.posix_spawn": never,
         "os.spawn": never,
         "pty.spawn": never,
         "sys.remote_exec": never,

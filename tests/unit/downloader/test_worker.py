@@ -87,13 +87,17 @@ def fetching() -> Fetching:
 
 @pytest.fixture
 def worker(cloud: Cloud, fetching: Fetching, tmp_path: Path) -> Worker:
+    return made(cloud, fetching, tmp_path)
+
+
+def made(cloud: Cloud, fetching: Fetching, work_directory: Path) -> Worker:
     return Worker(
         store=cloud.store,
         queue=cloud.queue,
         s3=aws.client("s3"),
         bucket_name=cloud.bucket,
         fetch=fetching,
-        work_directory=tmp_path,
+        work_directory=work_directory,
         logger=_Logger(logging.getLogger("worker")),
     )
 
@@ -195,6 +199,16 @@ def test_transient_error_puts_the_job_back_until_its_attempts_are_spent(
 
     assert (now_in(cloud, job).state, now_in(cloud, job).error_code) == (State.FAILED, "source.interrupted")
     assert cloud.messages() == []
+
+
+def test_what_a_crashed_process_left_is_removed_by_the_next(cloud: Cloud, fetching: Fetching, tmp_path: Path) -> None:
+    left = tmp_path / "job-left"
+    left.mkdir()
+    (left / "media.mp4.part").write_bytes(CONTENT)
+
+    made(cloud, fetching, tmp_path)
+
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_every_attempt_has_a_directory_of_its_own(worker: Worker, job: Job, fetching: Fetching) -> None:

@@ -98,6 +98,15 @@ def test_the_secret_is_read_once_for_many_links(signer: LinkSigner, reads: list[
     assert reads == ["read"]
 
 
+def test_a_key_that_is_known_outlives_an_outage_of_its_store(signer: LinkSigner, clock: Clock) -> None:
+    before = signer.sign("acme/a.mp4").url
+    clock.now += 3600
+    with refused("secretsmanager", "GetSecretValue") as refusals:
+        after = signer.sign("acme/a.mp4").url
+    assert refusals
+    assert parse_qs(urlsplit(after).query)["X-Amz-Credential"][0].split("/")[0] in before
+
+
 def test_a_rotated_key_is_picked_up_after_a_while(cloud: Cloud, signer: LinkSigner, clock: Clock) -> None:
     signer.sign(KEY)
     rotated = AccessKey("AKIAROTATED", "secret")

@@ -65,14 +65,6 @@ def test_clean_up_to_a_fence_leaves_later_workers_alone(cloud: Cloud) -> None:
     assert (names(cloud), uploads(cloud)) == (["10.mp4"], [f"acme/{JOB}/11.mp4"])
 
 
-def test_has_tells_whether_an_object_is_there(cloud: Cloud) -> None:
-    fill(cloud, "1.mp4")
-    assert cloud.media.has(f"acme/{JOB}/1.mp4")
-    assert not cloud.media.has(f"acme/{JOB}/2.mp4")
-
-
 def test_a_bucket_that_cannot_be_reached_is_service_unavailable(cloud: Cloud) -> None:
     with refused("s3", "ListObjectsV2"), pytest.raises(ServiceUnavailable):
         cloud.media.clean("acme", JOB)
-    with refused("s3", "HeadObject"), pytest.raises(ServiceUnavailable):
-        cloud.media.has("acme/x")

@@ -7,6 +7,7 @@ from enum import StrEnum
 from reelhaul.errors import Conflict, ReelhaulError
 
 MAX_ATTEMPTS = 3  # claims per generation; a source that fails three times in a row rarely recovers within the minute
+MAX_SENDS = 100  # messages for one wait in the queue, the later ones an hour apart: after four days it is given up
 LEASE_S = 45  # a worker silent for this long is taken for dead; it reports every few seconds
 SCHEMA_VERSION = 1
 

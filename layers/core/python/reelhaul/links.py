@@ -60,7 +60,12 @@ class LinkSigner:
 
     def _client(self, now: float) -> Any:
         if now - self._read_at > _KEY_MAX_AGE_S:
-            self._s3, self._read_at = self._signing_client(), now
+            try:
+                self._s3 = self._signing_client()
+            except ServiceUnavailable:
+                if self._s3 is None:
+                    raise  # else the key that we have does: a rotated one stays active for a day and longer
+            self._read_at = now
         return self._s3
 
     def _signing_client(self) -> Any:

@@ -3,10 +3,8 @@
 from collections.abc import Iterator
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from reelhaul import jobs
-from reelhaul.aws import error_code, translated
+from reelhaul.aws import translated
 
 
 class MediaBucket:
@@ -15,16 +13,6 @@ class MediaBucket:
     def __init__(self, client: Any, bucket: str) -> None:
         self._client = client
         self._bucket = bucket
-
-    def has(self, key: str) -> bool:
-        with translated():
-            try:
-                self._client.head_object(Bucket=self._bucket, Key=key)
-            except ClientError as error:
-                if error_code(error) in {"404", "NoSuchKey", "NotFound"}:
-                    return False
-                raise
-        return True
 
     def clean(
         self, tenant: str, job_id: str, *, keep: str | None = None, fence: int | None = None, up_to: int | None = None

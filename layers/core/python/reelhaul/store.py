@@ -7,6 +7,7 @@ import base64
 import binascii
 import dataclasses
 import itertools
+import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -61,15 +62,13 @@ class JobStore:
 
     def create(self, job: Job) -> None:
         """Raises `Conflict` when a job with this id is there already."""
-        self._write(job, "attribute_not_exists(pk)", {}, wanted=job)
+        self._write(job, "attribute_not_exists(pk)", {})
 
     def get(self, tenant: str, job_id: str) -> Job:
         """The job as it is now. Raises `JobNotFound`, for a record past its time to live as well."""
         if not is_id(job_id):
             raise JobNotFound
-        with translated():
-            reply = self._client.get_item(TableName=self._table, Key=_key(tenant, job_id), ConsistentRead=True)
-        item = _native(reply.get("Item", {}))
+        item = self._read(tenant, job_id)
         if not item or self._clock() >= item.get("ttl", float("inf")):
             raise JobNotFound
         return items.from_item(item)
@@ -81,7 +80,7 @@ class JobStore:
         """
         condition = "#state = :state AND #fence = :fence AND #generation = :generation"
         values = {":state": before.state.value, ":fence": before.fence, ":generation": before.generation}
-        self._write(after, condition, values, wanted=after)
+        self._write(after, condition, values)
         return after
 
     def change(self, tenant: str, job_id: str, step: Callable[[Job], Job]) -> Job:
@@ -166,23 +165,26 @@ class JobStore:
 
     # --- how ---------------------------------------------------------------------------------------------------------
 
-    def _write(self, job: Job, condition: str, values: Item, *, wanted: Job) -> None:
+    def _write(self, job: Job, condition: str, values: Item) -> None:
         names = {f"#{name[1:]}": name[1:] for name in values}
-        request: dict[str, Any] = {"Item": _typed(items.to_item(job)), "ConditionExpression": condition}
+        # By its token a write whose reply was lost is known again, and told from another's of the very same content.
+        token = secrets.token_hex(8)
+        item = items.to_item(job) | {"written_as": token}
+        request: dict[str, Any] = {"Item": _typed(item), "ConditionExpression": condition}
         if values:
             request |= {"ExpressionAttributeNames": names, "ExpressionAttributeValues": _typed(values)}
         try:
             with _conditional("ConditionalCheckFailedException"):
                 self._client.put_item(TableName=self._table, **request)
         except Conflict:
-            if not self._shows(wanted):
+            if self._read(job.tenant, job.id).get("written_as") != token:
                 raise
 
-    def _shows(self, wanted: Job) -> bool:
-        try:
-            return items.to_item(self.get(wanted.tenant, wanted.id)) == items.to_item(wanted)
-        except JobNotFound:
-            return False
+    def _read(self, tenant: str, job_id: str) -> Item:
+        """The job's item, empty where there is none."""
+        with translated():
+            reply = self._client.get_item(TableName=self._table, Key=_key(tenant, job_id), ConsistentRead=True)
+        return _native(reply.get("Item", {}))
 
     def _has_tombstone(self, job_id: str) -> bool:
         with translated():

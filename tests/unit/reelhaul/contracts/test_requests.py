@@ -111,7 +111,13 @@ def test_an_option_that_is_not_carried_out_is_refused_not_ignored(field: str) ->
 
 
 def test_such_an_option_is_accepted_where_it_asks_for_nothing() -> None:
-    defaults: dict[str, Any] = {"audio_format": "best", "container": "mp4", "subtitles": [], "clip": None, "playlist": "auto"}
+    defaults: dict[str, Any] = {
+        "audio_format": "best",
+        "container": "mp4",
+        "subtitles": [],
+        "clip": None,
+        "playlist": "auto",
+    }
     assert parse_download({"stream_link": URL} | defaults, {}) == DownloadRequest(url=URL)
 
 
