@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from email.message import Message
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -27,7 +28,7 @@ READY_S = 60.0  # twenty are promised, see the README; a busy machine is no fail
 @dataclasses.dataclass(frozen=True, slots=True)
 class Reply:
     status: int
-    headers: Mapping[str, str]
+    headers: Message  # its names in any case
     body: bytes
 
     @property
@@ -51,10 +52,10 @@ def request(
     sent = {"Content-Type": "application/json"} | dict(headers or {})
     try:
         with _OPENER.open(urllib.request.Request(url, data, sent, method=method), timeout=timeout_s) as reply:
-            return Reply(reply.status, dict(reply.headers), reply.read())
+            return Reply(reply.status, reply.headers, reply.read())
     except urllib.error.HTTPError as error:
         with error:
-            return Reply(error.code, dict(error.headers), error.read())
+            return Reply(error.code, error.headers, error.read())
 
 
 class Client:
