@@ -45,7 +45,8 @@ def main() -> int:
     except DemoFailed as error:
         print(f"\nThe demo failed: {error}", file=sys.stderr)
         return 1
-    print("\nThe links. They live for 24 hours, as long as the service runs: `make serve` starts it again.\n")
+    print("\nThe links. They are good for 24 hours while the service runs, so start it again:")
+    print(f"  .venv/bin/reelhaul serve --port {client.port} --data-dir {client.data}\n")
     print("\n".join(links))
     return 0
 
@@ -69,9 +70,11 @@ def _own_source(running: ExitStack) -> tuple[list[str], str]:
 
 
 class _Client:
-    def __init__(self, base_url: str, key: str) -> None:
+    def __init__(self, base_url: str, key: str, *, port: int, data: Path) -> None:
         self._base_url = base_url
         self._key = key
+        self.port = port
+        self.data = data
 
     def call(self, method: str, path: str, body: dict[str, str] | None = None) -> dict[str, Any]:
         headers = {"x-access-token": self._key, "Content-Type": "application/json"}
@@ -103,7 +106,7 @@ def _service(origin: str | None) -> Iterator[_Client]:
         if words[:1] != ["ready"]:
             raise DemoFailed(f"the service did not start; its logs are in {data}")
         print(f"It is ready at {words[1]} after {time.monotonic() - started:.1f} s.\n", flush=True)
-        yield _Client(words[1], words[2])
+        yield _Client(words[1], words[2], port=port, data=data.relative_to(ROOT))
     finally:
         too_late.cancel()
         process.terminate()

@@ -19,7 +19,7 @@ from reelhaul.aws import translated
 from reelhaul.errors import InvalidRequest, KeyNotFound, Unauthorized
 
 _PREFIX = "sk-"
-_MIN_CHARS, _MAX_CHARS = 16, 200  # of a key that somebody brings along
+_MIN_CHARS, _MAX_CHARS = 8, 200  # of a key that somebody brings along
 _TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _LIST = "KEYS"
 _SERIALIZER, _DESERIALIZER = TypeSerializer(), TypeDeserializer()
