@@ -3,21 +3,7 @@
 import json
 
 from tests.infra.template import Template
-
-ROUTES = {
-    "POST /download": "create_download",
-    "POST /api/download": "create_download",
-    "GET /download/{id}": "get_status",
-    "GET /async-response/{id}": "get_status",
-    "GET /api/download/{id}/file": "get_status",
-    "GET /download": "list_downloads",
-    "GET /api/downloads": "list_downloads",
-    "POST /download/{id}": "retry_download",
-    "DELETE /download/{id}": "delete_download",
-    "DELETE /download": "delete_download",
-    "DELETE /api/downloads/{id}": "delete_download",
-    "DELETE /api/downloads/{id}/remove": "delete_download",
-}
+from tests.routes import ROUTES
 
 
 def test_every_route_leads_to_its_function_and_there_are_no_others(template: Template) -> None:

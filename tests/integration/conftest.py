@@ -13,21 +13,7 @@ import pytest
 from reelhaul.jobs import Job
 from tests.conftest import Cloud
 from tests.events import Context, HttpRequest
-
-ROUTES = {
-    "POST /download": "create_download",
-    "POST /api/download": "create_download",
-    "GET /download/{id}": "get_status",
-    "GET /async-response/{id}": "get_status",
-    "GET /api/download/{id}/file": "get_status",
-    "GET /download": "list_downloads",
-    "GET /api/downloads": "list_downloads",
-    "POST /download/{id}": "retry_download",
-    "DELETE /download/{id}": "delete_download",
-    "DELETE /download": "delete_download",
-    "DELETE /api/downloads/{id}": "delete_download",
-    "DELETE /api/downloads/{id}/remove": "delete_download",
-}
+from tests.routes import ROUTES
 
 
 @dataclasses.dataclass(frozen=True)

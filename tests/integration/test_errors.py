@@ -11,8 +11,9 @@ from reelhaul.jobs import Job, new_id
 from tests.conftest import Cloud
 from tests.events import HttpRequest
 from tests.faults import hooked, refused
-from tests.integration.conftest import ROUTES, Api
+from tests.integration.conftest import Api
 from tests.jobs_in import done
+from tests.routes import ROUTES
 
 Given = Callable[..., Job]
 WITH_ID = [route for route in ROUTES if "{id}" in route]

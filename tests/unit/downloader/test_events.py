@@ -11,10 +11,10 @@ from downloader.events import Failed, Finished, Implausible
 from reelhaul.errors import SourceError, SourceNotFound
 from reelhaul.jobs import Phase, Progress
 
-DIRECTORY = Path("/work/job-1")
+DIRECTORY = Path("/scratch/job-1")
 FINISHED = {
     "event": "finished",
-    "path": "/work/job-1/media.mp4",
+    "path": "/scratch/job-1/media.mp4",
     "title": "A film",
     "extension": "mp4",
     "content_type": "video/mp4",
@@ -95,11 +95,11 @@ def test_nonsense_is_implausible(line: bytes) -> None:
     [
         {"path": "/etc/passwd"},
         {"path": "media.mp4"},
-        {"path": "/work/job-1/../job-2/media.mp4"},
-        {"path": "/work/job-1/deeper/media.mp4"},
-        {"path": "/work/job-1/a\u0000.mp4"},
-        {"path": "/work/job-1/.hidden"},
-        {"path": "/work/job-1"},
+        {"path": "/scratch/job-1/../job-2/media.mp4"},
+        {"path": "/scratch/job-1/deeper/media.mp4"},
+        {"path": "/scratch/job-1/a\u0000.mp4"},
+        {"path": "/scratch/job-1/.hidden"},
+        {"path": "/scratch/job-1"},
         {"path": None},
         {"extension": "html", "content_type": "text/html"},
         {"content_type": "text/html"},

@@ -15,7 +15,7 @@ REQUEST = {
     "quality": "720p",
     "download_type": "video",
     "proxy": "http://fetcher:pass@127.0.0.1:4321",
-    "directory": "/work/job",
+    "directory": "/scratch/job",
     "max_bytes": 1000,
     "max_memory_bytes": 2 * 1024**3,
 }
@@ -34,7 +34,7 @@ def test_parameters_leave_no_way_around_the_guards() -> None:
         "skip_unavailable_fragments": False,
         "allow_unplayable_formats": False,
         "ffmpeg_location": str(guard.BIN),
-        "outtmpl": {"default": "/work/job/media.%(ext)s"},
+        "outtmpl": {"default": "/scratch/job/media.%(ext)s"},
     }
     assert {name: parameters[name] for name in walls} == walls
     assert not {"cookiefile", "cookiesfrombrowser", "verbose", "match_filter", "postprocessors"} & parameters.keys()
