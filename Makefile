@@ -2,6 +2,10 @@
 SHELL := /bin/sh
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
+export URL  # for `demo`, which takes it from the environment: a URL is full of what a shell would read as its own
+# An environment that does not work any more, as after the checkout was moved, is made again.
+$(shell $(PY) -c 'import reelhaul, infra' 2>/dev/null || rm -f .venv/.ready)
+$(shell .venv-engine/bin/python -c 'import ministack' 2>/dev/null || rm -f .venv-engine/.ready)
 .PHONY: help setup demo serve test lint types unit e2e lock clean
 
 help:            ## list the targets
@@ -20,7 +24,7 @@ setup: .venv/.ready .venv-engine/.ready   ## create .venv, the engine's environm
 	touch $@
 
 demo: setup      ## fetch three real media through the whole service, or one: make demo URL=https://...
-	@$(PY) -m infra.local.demo $(URL)
+	@$(PY) -m infra.local.demo $${URL:+"$$URL"}
 
 serve: setup     ## the service on the embedded engine, until Ctrl-C
 	.venv/bin/reelhaul serve

@@ -1,4 +1,4 @@
-"""The infrastructure (AWS CDK) and the command line."""
+"""The infrastructure (AWS CDK), and the same on this machine."""
 
 import importlib.util
 import os

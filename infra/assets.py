@@ -13,12 +13,13 @@ from aws_cdk import aws_lambda as lambda_
 
 ROOT = Path(__file__).resolve().parent.parent
 _NOISE = ["**/__pycache__", "**/*.pyc"]  # a test run must not change an asset's hash
+_COMMAND = "python/reelhaul/cli.py"  # of the package, but for people
 _REQUIREMENTS = ROOT / "layers/dependencies/requirements.txt"
 
 
 def core_layer() -> lambda_.Code:
     """What every function shares: `layers/core` as it lies there."""
-    return lambda_.Code.from_asset(str(ROOT / "layers/core"), exclude=_NOISE)
+    return lambda_.Code.from_asset(str(ROOT / "layers/core"), exclude=[*_NOISE, _COMMAND])
 
 
 def zip_function(name: str) -> lambda_.Code:
@@ -33,7 +34,7 @@ def downloader_image(*, architecture: str) -> lambda_.DockerImageCode:
     return lambda_.DockerImageCode.from_image_asset(
         str(ROOT),
         file="functions/downloader/Dockerfile",
-        exclude=["*", "!layers/core/python/**", "!functions/downloader/**", *_NOISE],
+        exclude=["*", "!layers/core/python/**", "!functions/downloader/**", *_NOISE, f"layers/core/{_COMMAND}"],
         ignore_mode=cdk.IgnoreMode.DOCKER,
         platform=platform,
     )

@@ -44,7 +44,7 @@ class MediaBucket(Construct):
 
     def grant_remove_objects(self, grantee: iam.IGrantable) -> None:
         """Find and remove objects and unfinished uploads."""
-        allow(grantee, "s3:AbortMultipartUpload", "s3:DeleteObject", "s3:ListMultipartUploadParts", on=self._objects)
+        allow(grantee, "s3:AbortMultipartUpload", "s3:DeleteObject", on=self._objects)
         allow(grantee, "s3:ListBucket", "s3:ListBucketMultipartUploads", on=[self.bucket.bucket_arn])
 
     @property

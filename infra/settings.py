@@ -89,7 +89,7 @@ _PARSERS: dict[str, _Parser] = {
     "architecture": _text("arm64|x86_64", "arm64 or x86_64"),
     "retention_days": _number(1, 365),
     "worker_concurrency": _number(2, 1000),  # the limits of an SQS event source's maximum concurrency
-    "worker_memory_mb": _number(1024, 10_240),
+    "worker_memory_mb": _number(1536, 10_240),  # the fetcher alone may take a gigabyte
     "worker_tmp_mb": _number(512, 10_240),
     "worker_timeout_s": _number(30, 900),
     "allowed_origins": _origins,

@@ -27,7 +27,8 @@ _PACKAGES = ("downloader", "reelhaul", "yt_dlp")
 def harden_parent() -> None:
     """Keep a child from reading this process's environment and memory, credentials among them, through /proc."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+        if ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
+            raise RuntimeError("prctl(PR_SET_DUMPABLE) was refused")
 
 
 @functools.cache

@@ -82,12 +82,15 @@ def _handled(record: dict[str, Any], context: Any) -> bool:
     ends_at = time.monotonic() + context.get_remaining_time_in_millis() / 1000
     try:
         message = JobMessage.parse(record["body"])
-        dependencies().worker.run(message, remaining_s=ends_at - time.monotonic())
+        dependencies().worker.run(message, ends_at=ends_at)
     except MalformedMessage:
         logger.exception("message_malformed", message_id=record["messageId"], size=len(record["body"]))
         return _again(record, after_s=0)
     except ServiceUnavailable:
         logger.exception("message_postponed", message_id=record["messageId"])
+        return _again(record, after_s=_AGAIN_S)
+    except Exception:
+        logger.exception("message_broken", message_id=record["messageId"])
         return _again(record, after_s=_AGAIN_S)
     return True
 

@@ -30,7 +30,6 @@ class Lease:
         self._stop = stop
         self._clock = clock
         self._progress = job.progress
-        self._kept_at = clock()
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name=f"lease-{job.id}", daemon=True)
 
@@ -60,11 +59,10 @@ class Lease:
         while not self._ended.wait(BEAT_S):
             try:
                 self._beat()
-                self._kept_at = self._clock()
             except (Conflict, JobNotFound):
                 self._lose()
             except ServiceUnavailable:
-                if self._clock() - self._kept_at > LEASE_S:  # somebody else may have the job by now
+                if self._clock() > (self._job.due_at or 0):  # somebody else may have the job by now
                     self._lose()
 
     def _beat(self) -> None:

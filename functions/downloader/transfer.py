@@ -18,6 +18,7 @@ from reelhaul.jobs import StoredObject
 
 PART_BYTES = 16 * 1024**2  # S3 asks for 5 MiB at least; 16 keeps its 10,000 parts good for 160 GB
 _UPLOADS_AT_ONCE = 4  # bounds memory to as many parts
+_CHECK_S = 0.5  # how long a stop or the deadline may go unnoticed
 _MUST_BE_NEW = "*"  # as If-None-Match: no object is ever overwritten
 
 # The file's SHA-256, the checksum that S3 will show, and the call that makes the object appear.
@@ -43,6 +44,7 @@ class Uploader:
         headers = {"Bucket": self._bucket, "Key": key, "ContentType": content_type, "ContentDisposition": disposition}
         with translated():
             whole, shown, commit = (self._whole if size <= PART_BYTES else self._in_parts)(path, headers)
+            self._check()
             try:
                 commit()
             except (BotoCoreError, ClientError):
@@ -89,14 +91,23 @@ class Uploader:
                 whole.update(body)
                 digests.append(hashlib.sha256(body).digest())
                 if len(running) == _UPLOADS_AT_ONCE:
-                    _collect(running, etags)
+                    self._collect(running, etags)
                 sent = pool.submit(
                     self._client.upload_part, **place, PartNumber=number, Body=body, **_checked(digests[-1])
                 )
                 running[sent] = number
             while running:
-                _collect(running, etags)
+                self._collect(running, etags)
         return whole.digest(), digests, etags
+
+    def _collect(self, running: dict[Future[dict[str, str]], int], etags: dict[int, str]) -> None:
+        """Take at least one finished part out of `running`; its error, if it has one, is raised."""
+        done: set[Future[dict[str, str]]] = set()
+        while not done:
+            self._check()
+            done, _ = wait(running, timeout=_CHECK_S, return_when=FIRST_COMPLETED)
+        for future in done:
+            etags[running.pop(future)] = future.result()["ETag"]
 
     def _check(self) -> None:
         if self._stop.is_set():
@@ -118,13 +129,6 @@ def _parts(path: Path) -> Iterator[bytes]:
     with path.open("rb") as file:
         while body := file.read(PART_BYTES):
             yield body
-
-
-def _collect(running: dict[Future[dict[str, str]], int], etags: dict[int, str]) -> None:
-    """Take at least one finished part out of `running`; its error, if it has one, is raised."""
-    done, _ = wait(running, return_when=FIRST_COMPLETED)
-    for future in done:
-        etags[running.pop(future)] = future.result()["ETag"]
 
 
 def _checked(digest: bytes) -> dict[str, str]:

@@ -39,7 +39,7 @@ _LAST_WORDS_S = 1.0  # what it takes to clean up and to write the verdict before
 
 
 class Fetch(Protocol):
-    """How the worker has a job's media fetched; `downloader.fetching` does it, in a process of its own."""
+    """How the worker has a job's media fetched; `downloader.fetch` does it, in a process of its own."""
 
     def __call__(
         self,
@@ -88,8 +88,8 @@ class Worker:
         self._interrupted = True
         self._stop.set()
 
-    def run(self, message: JobMessage, *, remaining_s: float) -> None:
-        """Carry out the job that `message` names, if it is still to be done, within `remaining_s` seconds.
+    def run(self, message: JobMessage, *, ends_at: float) -> None:
+        """Carry out the job that `message` names, if it is still to be done, before `ends_at` (monotonic).
 
         Raises `ServiceUnavailable` only before the claim: then nothing has happened and the message should come again.
         """
@@ -101,7 +101,7 @@ class Worker:
             self._stop.clear()
         directory = Path(tempfile.mkdtemp(prefix=_DIRECTORY, dir=self._work_directory))
         try:
-            self._attempt(job, directory, ends_at=time.monotonic() + remaining_s, fetch_s=remaining_s * _FETCH_SHARE)
+            self._attempt(job, directory, ends_at=ends_at)
         finally:
             shutil.rmtree(directory, ignore_errors=True)
 
@@ -114,14 +114,14 @@ class Worker:
         except (JobNotFound, Conflict):
             return None  # deleted, or another worker was faster: the message is done with either way
 
-    def _attempt(self, job: Job, directory: Path, *, ends_at: float, fetch_s: float) -> None:
+    def _attempt(self, job: Job, directory: Path, *, ends_at: float) -> None:
         lease = Lease(job, store=self._store, stop=self._stop, clock=self._clock)
         try:
             with lease:
                 path, media = self._fetch(
                     job,
                     directory=directory,
-                    deadline=time.monotonic() + fetch_s,
+                    deadline=time.monotonic() + (ends_at - time.monotonic()) * _FETCH_SHARE,
                     on_progress=lease.report,
                     stop=self._stop,
                 )
@@ -148,7 +148,8 @@ class Worker:
         try:
             done = self._store.swap(job, jobs.complete(job, media, stored, now=self._clock()))
         except Conflict:
-            self._clean(job)
+            if not self._is_done_with(job, stored):
+                self._clean(job)
             self._logger.info("job_lost", **details)
         except ServiceUnavailable:
             # It may or may not be written. The object stays, as a job that is done must have it; if it is not, the
@@ -157,6 +158,16 @@ class Worker:
         else:
             seconds = round((done.completed_at or 0) - job.created_at, 3)
             self._logger.info("job_finished", **details, seconds=seconds, attempt=job.attempts)
+
+    def _is_done_with(self, job: Job, stored: StoredObject) -> bool:
+        """Whether our completion is in the table after all: its reply may have hung until the sweeper came by."""
+        try:
+            seen = self._store.get(job.tenant, job.id)
+        except JobNotFound:
+            return False
+        except ServiceUnavailable:
+            return True  # not known: better an object too many, which the sweeper collects, than one too few
+        return seen.state is State.DONE and seen.stored == stored
 
     def _give_up(self, job: Job, lease: Lease, error: Exception) -> None:
         """The attempt did not succeed: remove what it wrote, and say so in the job unless that has moved on."""

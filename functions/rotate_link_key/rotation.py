@@ -20,7 +20,7 @@ from reelhaul.links import LINK_SECONDS, AccessKey
 _CURRENT, _PENDING = "AWSCURRENT", "AWSPENDING"
 _SIGNER_CACHE_S = 3600  # a generous bound on how long a function may go on signing with a key it has read before
 _PROBE = "reelhaul-probes-its-key"  # no tenant's object: their keys begin with "<tenant>/"
-_UNKNOWN_KEY = {"InvalidAccessKeyId", "SignatureDoesNotMatch"}
+_SAID_TO_A_KNOWN_KEY = {"AccessDenied", "NoSuchKey"}
 _PAUSE_S = 1.0
 
 
@@ -69,7 +69,8 @@ class Rotation:
                 SecretId=secret_id, ClientRequestToken=token, SecretString=key.to_secret(), VersionStages=[_PENDING]
             )
         except Exception:
-            self._delete(key.id)  # nobody knows its secret any more
+            if self._read(secret_id, VersionId=token) is None:  # else only the reply was lost
+                self._delete(key.id)  # nobody knows its secret any more
             raise
         return key.id
 
@@ -136,5 +137,5 @@ class Rotation:
         try:
             s3.get_object(Bucket=self._bucket, Key=_PROBE)
         except ClientError as error:
-            return error_code(error) not in _UNKNOWN_KEY
+            return error_code(error) in _SAID_TO_A_KNOWN_KEY
         return True

@@ -23,12 +23,22 @@ def deploy(engine: Engine, assembly: Path, stack: str) -> dict[str, str]:
     cloudformation = engine.client("cloudformation")
     found = _describe(cloudformation, stack)
     if found is None or digest not in json.dumps(found.get("Tags", [])):
+        if found is None:
+            _clear(cloudformation, stack)
         url = _publish(engine, template)
         engine.client("ssm").put_parameter(Name=_BOOTSTRAP, Value="30", Type="String", Overwrite=True)
         _apply(cloudformation, stack, url, digest, new=found is None)
         found = _describe(cloudformation, stack)
     outputs = (found or {}).get("Outputs", [])
     return {output["OutputKey"]: output["OutputValue"] for output in outputs}
+
+
+def _clear(cloudformation: Any, stack: str) -> None:
+    """Remove what an earlier deployment that failed or was interrupted has left of the stack."""
+    cloudformation.delete_stack(StackName=stack)
+    cloudformation.get_waiter("stack_delete_complete").wait(
+        StackName=stack, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+    )
 
 
 def _describe(cloudformation: Any, stack: str) -> dict[str, Any] | None:

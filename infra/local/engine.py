@@ -1,11 +1,12 @@
 """The embedded engine as seen from `reelhaul serve`: its process, its address, and AWS clients that talk to it."""
 
+import fcntl
 import http.client
 import socket
 import subprocess
 import time
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import boto3
 from botocore.config import Config
@@ -37,6 +38,7 @@ class Engine:
         self._directory = directory
         self._api_file = directory / "api-id"
         self._process: subprocess.Popen[bytes] | None = None
+        self._lock: IO[str] | None = None
 
     def __enter__(self) -> Self:
         """Start, and return when it answers. Raises `EngineFailed`."""
@@ -45,6 +47,7 @@ class Engine:
         if is_taken(self._port):
             raise EngineFailed(f"Port {self._port} is in use. Name another with --port.")
         self._directory.mkdir(parents=True, exist_ok=True)
+        self._lock = _locked(self._directory / "lock")
         log = self._directory / "engine.log"
         command = [str(_PYTHON), str(Path(__file__).with_name("engine_process.py"))]
         self._process = processes.start(command, env=self._environment(), log=log)
@@ -58,6 +61,8 @@ class Engine:
     def __exit__(self, *_: object) -> None:
         if self._process is not None:
             processes.end(self._process, grace_s=_STOP_S)
+        if self._lock is not None:
+            self._lock.close()
 
     def is_running(self) -> bool:
         return self._process is not None and self._process.poll() is None
@@ -111,6 +116,17 @@ class Engine:
             return False
         finally:
             connection.close()
+
+
+def _locked(path: Path) -> IO[str]:
+    """The file at `path`, locked as long as it is open. Raises `EngineFailed` if another service has it."""
+    file = path.open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        file.close()
+        raise EngineFailed(f"Another service uses {path.parent}. Name another directory with --data-dir.") from error
+    return file
 
 
 def is_taken(port: int) -> bool:

@@ -1,7 +1,8 @@
 """The embedded engine's process: ministack behind one door. Runs in the engine's own environment, not in ours.
 
 On one port live two things. A request that is signed for AWS (or ministack's own health check) goes to the emulated
-services; every other is one for the service's HTTP API, whose address on AWS is a host name of its own.
+services; every other is one for the service's HTTP API, whose address on AWS is a host name of its own. Nothing else of
+ministack's can be reached, such as its reset, which asks for no signature.
 """
 
 import asyncio
@@ -20,11 +21,15 @@ _NOT_YET = b'{"success":false,"message":"Not deployed yet.","detail":"Not deploy
 
 
 def _is_for_aws(scope: dict[str, Any]) -> bool:
-    if scope["path"].startswith("/_ministack/"):
+    if scope["path"] == "/_ministack/health":
         return True
-    if any(name == b"authorization" and value.startswith(b"AWS4-") for name, value in scope["headers"]):
-        return True
-    return "X-Amz-Algorithm" in parse_qs(scope["query_string"].decode("latin-1"))
+    headers = dict(scope["headers"])
+    if headers.get(b"authorization", b"").startswith(b"AWS4-"):
+        # No web page signs for AWS on its own. One that tries from elsewhere must not reach what is on this machine.
+        return b"origin" not in headers
+    signed = parse_qs(scope["query_string"].decode("latin-1"))
+    # A presigned link, which the engine verifies. It verifies those for S3 only, so no others get in.
+    return "/s3/aws4_request" in "".join(signed.get("X-Amz-Credential", [])) and "X-Amz-Signature" in signed
 
 
 class FrontDoor:

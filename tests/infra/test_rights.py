@@ -13,7 +13,7 @@ _TAKE = [
     for action in ("ReceiveMessage", "ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "GetQueueUrl")
 ]
 _REMOVE = [
-    "s3:AbortMultipartUpload bucket/*", "s3:DeleteObject bucket/*", "s3:ListMultipartUploadParts bucket/*",
+    "s3:AbortMultipartUpload bucket/*", "s3:DeleteObject bucket/*",
     "s3:ListBucket bucket", "s3:ListBucketMultipartUploads bucket",
 ]  # fmt: skip
 _READ_SECRET = ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"]

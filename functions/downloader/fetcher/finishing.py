@@ -5,14 +5,17 @@ taken out of its container into the one that its codec calls for.
 """
 
 import dataclasses
+import shutil
+import signal
 from pathlib import Path
 
 from downloader.content_types import CONTENT_TYPES
 from downloader.fetcher import programs
 from downloader.fetcher.probe import Probe, probe
-from reelhaul.errors import SourceNotMedia
+from reelhaul.errors import SourceError, SourceNotMedia, SourceTooLarge, WorkerCrashed
 
 REMUX_S = 600
+_FULL_BYTES = 1024**2  # a disk with less than this is full
 
 # What players expect in an mp4. It may legally hold more (VP9, Opus), which many do not play from there.
 _MP4_VIDEO = {"h264", "hevc", "av1", "mpeg4"}
@@ -87,9 +90,16 @@ def _remux(path: Path, extension: str, found: Probe, *, as_audio: bool) -> Path:
     source = ["-nostdin", "-y", "-i", f"file:{path}", *streams, "-c", "copy", "-map_chapters", "-1"]
     done = programs.run("ffmpeg", *source, *hevc, *front, *muxer, f"file:{target}", timeout_s=REMUX_S)
     if done.returncode != 0:
-        raise SourceNotMedia(done.stderr.decode(errors="replace")[-300:])
+        raise _why(done.returncode, target)(done.stderr.decode(errors="replace")[-300:])
     path.unlink()
     return target
+
+
+def _why(returncode: int, target: Path) -> type[SourceError]:
+    """What a failure of ffmpeg means: the limits of this place come before the faults of the file."""
+    if returncode == -signal.SIGXFSZ or shutil.disk_usage(target.parent).free < _FULL_BYTES:
+        return SourceTooLarge
+    return WorkerCrashed if returncode < 0 else SourceNotMedia
 
 
 def _note(found: Probe, *, as_audio: bool) -> str:

@@ -36,9 +36,13 @@ def _limit_process() -> None:
     if sys.platform != "linux":
         return
     prctl = ctypes.CDLL(None).prctl
-    prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
-    prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)  # a parent that is killed takes this process with it
+    for option, value in (
+        (_PR_SET_NO_NEW_PRIVS, 1),
+        (_PR_SET_DUMPABLE, 0),
+        (_PR_SET_PDEATHSIG, int(signal.SIGKILL)),  # a parent that is killed takes this process with it
+    ):
+        if prctl(option, value, 0, 0, 0) != 0:
+            raise RuntimeError(f"prctl({option}) was refused")
 
 
 def _limit_resources(*, max_file_bytes: int, max_memory_bytes: int) -> None:

@@ -110,7 +110,7 @@ def job(cloud: Cloud) -> Job:
 
 
 def run(worker: Worker, job: Job) -> None:
-    worker.run(JobMessage(tenant=job.tenant, job_id=job.id, generation=job.generation), remaining_s=60)
+    worker.run(JobMessage(tenant=job.tenant, job_id=job.id, generation=job.generation), ends_at=time.monotonic() + 60)
 
 
 def now_in(cloud: Cloud, job: Job) -> Job:

@@ -12,14 +12,22 @@ from botocore.exceptions import BotoCoreError, ClientError
 from reelhaul.errors import ServiceUnavailable
 
 _CONFIG = Config(
-    connect_timeout=3,
-    read_timeout=30,
-    retries={"mode": "standard", "max_attempts": 4},
+    # All tries together fit into the ten seconds that most functions have, so that they can still say what is wrong.
+    connect_timeout=1,
+    read_timeout=3,
+    retries={"mode": "standard", "max_attempts": 2},
     # SigV4 and the bucket's own host name: boto3's defaults still presign for S3 in ways that newer buckets reject.
     signature_version="v4",
     max_pool_connections=16,
 )
-S3_CONFIG = _CONFIG.merge(Config(signature_version="s3v4", s3={"addressing_style": "virtual"}))
+S3_CONFIG = _CONFIG.merge(
+    Config(
+        signature_version="s3v4",
+        s3={"addressing_style": "virtual"},
+        read_timeout=20,  # S3 takes its time to put a large object together
+        retries={"mode": "standard", "max_attempts": 4},
+    )
+)
 
 
 @functools.cache

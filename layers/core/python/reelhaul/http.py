@@ -13,7 +13,7 @@ from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 from reelhaul.contracts import replies
 from reelhaul.errors import InvalidRequest, ReelhaulError, RequestTooLarge, RouteNotFound, Unauthorized
 
-MAX_BODY_BYTES = 16 * 1024  # the longest valid request is a tenth of it
+MAX_BODY_BYTES = 16 * 1024  # as the contract says
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?", re.ASCII)
 
 Event = APIGatewayProxyEventV2
@@ -53,7 +53,7 @@ def resolver(logger: Logger, *, error_body: ErrorBody = _plain_error) -> APIGate
 
 
 def _for_tenants(app: APIGatewayHttpResolver, next_middleware: Callable[..., Response[Any]]) -> Response[Any]:
-    """Nobody gets past without a key, not even to learn that a route does not exist."""
+    """Nobody gets past without a key."""
     app.context["tenant"] = _tenant(app.current_event)
     response = next_middleware(app)
     response.headers.update(replies.HEADERS)

@@ -14,7 +14,7 @@ from typing import Any
 import boto3
 from botocore.exceptions import ClientError
 
-from reelhaul.aws import S3_CONFIG, translated
+from reelhaul.aws import S3_CONFIG, error_code, translated
 from reelhaul.errors import ServiceUnavailable
 
 LINK_SECONDS = 86_400
@@ -47,13 +47,14 @@ class LinkSigner:
     def reaches(self, key: str) -> bool:
         """Whether a link to the object `key` leads to something. Raises `ServiceUnavailable` when that stays unknown.
 
-        S3 answers 403 instead of 404 to those who may not list the bucket, as the link user must not.
+        S3 denies instead of saying 404 to those who may not list the bucket, as the link user must not. A HEAD would
+        not tell that from a key that is not accepted: its errors have no code.
         """
         with translated():
             try:
-                self._client(self._clock()).head_object(Bucket=self._bucket, Key=key)
+                self._client(self._clock()).get_object(Bucket=self._bucket, Key=key, Range="bytes=0-0")["Body"].close()
             except ClientError as error:
-                if error.response["ResponseMetadata"]["HTTPStatusCode"] in {403, 404}:
+                if error_code(error) in {"AccessDenied", "NoSuchKey"}:
                     return False
                 raise
         return True

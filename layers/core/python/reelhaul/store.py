@@ -7,6 +7,7 @@ import base64
 import binascii
 import dataclasses
 import itertools
+import random
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -149,7 +150,9 @@ class JobStore:
 
         As the index shows it, which lags behind the table.
         """
-        for shard in items.due_partitions():
+        shards = items.due_partitions()
+        random.shuffle(shards)  # or the last would starve while there is more to do than time
+        for shard in shards:
             query = {
                 "IndexName": "due",
                 "KeyConditionExpression": "#shard = :shard AND #due <= :now",
@@ -221,9 +224,16 @@ def _conditional(code: str) -> Iterator[None]:
         try:
             yield
         except ClientError as error:
-            if error_code(error) != code:
+            if error_code(error) != code or not _is_about_conditions(error):
                 raise
             raise Conflict from error
+
+
+def _is_about_conditions(error: ClientError) -> bool:
+    """A transaction can also be cancelled for other reasons, such as throttling."""
+    reasons = error.response.get("CancellationReasons")
+    codes = {"ConditionalCheckFailed", "TransactionConflict"}
+    return reasons is None or any(reason.get("Code") in codes for reason in reasons)
 
 
 def _due(item: Item) -> Job | Tombstone | Unreadable:
