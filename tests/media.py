@@ -87,6 +87,11 @@ class SourceHandler(MediaHandler):
         self.send_header("Content-Length", "0")
         self.end_headers()
 
+    def serve_named(self, _: str) -> None:
+        """A real mp4, said to be one, whatever the path ends in."""
+        data = (self.server.directory / "clip.mp4").read_bytes()
+        self._send_whole(len(data), data)
+
     def serve_half_mp4(self, _: str) -> None:
         """Announces the whole file, sends half of it, and ends in order (FIN). Whatever range is asked for."""
         data = (self.server.directory / "clip.mp4").read_bytes()

@@ -31,7 +31,7 @@ from reelhaul.queue import JobMessage, JobQueue
 from reelhaul.store import JobStore
 from reelhaul.submit import send
 
-_BACKOFF_S = 3.0  # the first wait is up to this, each further one up to twice the one before
+_BACKOFF_S = 2.0  # the first wait is up to this, each further one up to twice the one before
 _MAX_RETRY_AFTER_S = 600.0  # a source that wants a longer pause is not waited for
 _FETCH_SHARE = 0.8  # of the time there is; the rest is for the upload
 _DIRECTORY = "job-"

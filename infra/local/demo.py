@@ -23,7 +23,7 @@ from infra.local import media
 from infra.local.engine import free_port, is_taken
 from infra.local.processes import ROOT
 
-_PORT = 8787  # as `reelhaul serve`, whose links the demo's then are
+_PORT = 8787
 _READY_S, _JOBS_S = 60.0, 900.0
 _BYTES_PER_S = 40_000
 
@@ -90,9 +90,8 @@ class _Client:
 @contextmanager
 def _service(origin: str | None) -> Iterator[_Client]:
     """`reelhaul serve`, as anybody would start it."""
-    port, data = _PORT, ROOT / ".reelhaul" / "data"
-    if is_taken(port):  # by a service that somebody is using: leave that alone
-        port, data = free_port(), ROOT / ".reelhaul" / "demo"
+    port = free_port() if is_taken(_PORT) else _PORT
+    data = ROOT / ".reelhaul" / "demo"  # not where `reelhaul serve` has its state by default, which may be in use
     command = [str(ROOT / ".venv" / "bin" / "reelhaul"), "serve", "--port", str(port), "--data-dir", str(data)]
     command += ["--allow-origin", origin] if origin else []
     print("Starting the service ...", flush=True)

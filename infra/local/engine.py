@@ -2,6 +2,7 @@
 
 import fcntl
 import http.client
+import shutil
 import socket
 import subprocess
 import time
@@ -22,6 +23,7 @@ CREDENTIALS = {
     "AWS_DEFAULT_REGION": REGION,
 }
 _PYTHON = ROOT / ".venv-engine" / "bin" / "python"
+_NAMED_PORT = "4566"  # in the names of queues and the like, which have to outlive a start with another --port
 _START_S, _STOP_S = 15.0, 20.0  # at the end it writes its whole state to disk
 
 
@@ -37,6 +39,7 @@ class Engine:
         self._port = port
         self._directory = directory
         self._api_file = directory / "api-id"
+        self._scratch = directory / "tmp"
         self._process: subprocess.Popen[bytes] | None = None
         self._lock: IO[str] | None = None
 
@@ -46,8 +49,10 @@ class Engine:
             raise EngineFailed("The engine is not installed yet: run `make setup`.")
         if is_taken(self._port):
             raise EngineFailed(f"Port {self._port} is in use. Name another with --port.")
-        self._directory.mkdir(parents=True, exist_ok=True)
+        self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)  # keys lie in it
         self._lock = _locked(self._directory / "lock")
+        shutil.rmtree(self._scratch, ignore_errors=True)
+        self._scratch.mkdir()
         log = self._directory / "engine.log"
         command = [str(_PYTHON), str(Path(__file__).with_name("engine_process.py"))]
         self._process = processes.start(command, env=self._environment(), log=log)
@@ -87,7 +92,9 @@ class Engine:
         objects = {"S3_PERSIST": "1", "S3_DATA_DIR": str(self._directory / "s3")}
         unused = {"SFTP_ENABLED": "0", "IOT_MTLS_ENABLED": "0", "DOCKER_HOST": "unix:///nonexistent"}
         return processes.plain_environment(
-            GATEWAY_PORT=str(self._port),
+            LISTEN_PORT=str(self._port),
+            GATEWAY_PORT=_NAMED_PORT,
+            TMPDIR=str(self._scratch),
             API_FILE=str(self._api_file),
             LOG_LEVEL="INFO",
             MINISTACK_REGION=REGION,

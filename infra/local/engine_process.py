@@ -38,6 +38,8 @@ class FrontDoor:
     def __init__(self, api_file: Path) -> None:
         self._api_file = api_file
         self._prefix: str | None = None
+        # The engine starts a Python for each call that runs beside another. Too many at once would all be too late.
+        self._quick, self._waiting = asyncio.Semaphore(6), asyncio.Semaphore(32)
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] == "http" and not _is_for_aws(scope):
@@ -45,7 +47,10 @@ class FrontDoor:
             if prefix is None:
                 await _refuse(send)
                 return
-            scope = self._for_api(scope, prefix)
+            room = self._waiting if scope["path"].startswith("/async-response/") else self._quick
+            async with room:
+                await ministack.app.app(self._for_api(scope, prefix), receive, send)
+            return
         await ministack.app.app(scope, receive, send)
 
     def _known_prefix(self) -> str | None:
@@ -84,7 +89,7 @@ def main() -> None:
     _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
     config = Config()
-    config.bind = [f"127.0.0.1:{os.environ['GATEWAY_PORT']}"]
+    config.bind = [f"127.0.0.1:{os.environ['LISTEN_PORT']}"]
     config.keep_alive_timeout = 75
     config.loglevel = os.environ["LOG_LEVEL"]
     asyncio.run(serve(FrontDoor(Path(os.environ["API_FILE"])), config))  # ends on SIGTERM, which saves the state

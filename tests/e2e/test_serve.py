@@ -2,6 +2,7 @@
 
 import signal
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,52 @@ def test_job_interrupted_by_a_stop_is_finished_after_the_next_start(source: Sour
         assert file == (source.directory / "clip.mp4").read_bytes()
         assert job["attempts"] == 1  # a stop of ours is no failure of the source's
         assert request("GET", done["download_url"]).status == 200
+
+
+def test_state_is_served_from_another_port_too(source: SourceServer, tmp_path: Path) -> None:
+    with serve(tmp_path / "data", "--allow-origin", source.origin) as service:
+        before = service.client().ended(service.client().create(source.url("clip.mp4")))
+
+    with serve(tmp_path / "data", "--allow-origin", source.origin) as service:
+        client = service.client()
+        assert client.ended(client.create(source.url("other/clip.mp4")))["status"] == "done"
+        assert request("GET", client.job(before["id"])["download_url"]).status == 200
+
+
+def test_data_directory_is_not_shared(service: Service) -> None:
+    command = [REELHAUL, "serve", "--port", str(free_port()), "--data-dir", str(service.data)]
+
+    second = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert second.returncode == 1
+    assert second.stderr.strip() == f"Another service uses {service.data}. Name another directory with --data-dir."
+
+
+def test_directory_that_cannot_be_is_said_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    command = [REELHAUL, "serve", "--port", str(free_port()), "--data-dir", str(tmp_path / "file")]
+
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+
+    assert ended.returncode == 1
+    assert "Traceback" not in ended.stderr
+
+
+def test_web_pages_cannot_reach_the_engine(service: Service) -> None:
+    assert request("POST", service.url + "/_ministack/reset").status == 404
+    signed = {"Authorization": "AWS4-HMAC-SHA256 Credential=test/20261122/us-east-1/dynamodb/aws4_request"}
+    tables = {"X-Amz-Target": "DynamoDB_20120810.ListTables", "Content-Type": "application/x-amz-json-1.0"}
+    assert request("POST", service.url, body={}, headers=signed | tables).status == 200
+    assert request("POST", service.url, body={}, headers=signed | tables | {"Origin": "http://evil.test"}).status == 404
+
+
+def test_many_submissions_at_once_are_all_accepted(service: Service, source: SourceServer) -> None:
+    with ThreadPoolExecutor(30) as pool:
+        ids = list(pool.map(lambda _: service.client().create(source.url("status/404")), range(30)))
+
+    assert len(set(ids)) == 30
+    for job_id in ids:
+        assert service.client().ended(job_id, within_s=200)["error_code"] == "source.not_found"
 
 
 def test_control_c_leaves_no_process_behind(source: SourceServer, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import yt_dlp
+from yt_dlp.utils import MEDIA_EXTENSIONS
 
 from downloader.fetcher.progress import Tracks
 from reelhaul.errors import (
@@ -16,6 +17,7 @@ from reelhaul.errors import (
 )
 
 _SMUGGLE = "__youtubedl_smuggle"  # hands parameters to extractors inside a URL
+_MEDIA_ENDINGS = {*MEDIA_EXTENSIONS.video, *MEDIA_EXTENSIONS.audio}
 _MAX_NESTING = 3  # a page that embeds a player that holds one video
 _LIVE = {"is_live", "is_upcoming"}
 
@@ -29,7 +31,18 @@ def inspect(ydl: yt_dlp.YoutubeDL, url: str) -> dict[str, Any]:
         raise SourceLive
     if info.get("_has_drm") or any(track.get("has_drm") for track in _tracks(info)):
         raise SourceDrm
+    _name_plainly(info)
     return info
+
+
+def _name_plainly(info: dict[str, Any]) -> None:
+    """Forget endings that URLs have and media have not, as in get.php: yt-dlp would refuse to write such a file.
+
+    What the file really is gets probed once it is there.
+    """
+    for track in (info, *(info.get("formats") or []), *(info.get("requested_formats") or [])):
+        if track.get("ext") not in _MEDIA_ENDINGS:
+            track["ext"] = "unknown_video"
 
 
 def _single(ydl: yt_dlp.YoutubeDL, info: dict[str, Any] | None) -> dict[str, Any]:

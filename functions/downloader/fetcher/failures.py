@@ -189,6 +189,10 @@ def _retry_after_s(value: str | None) -> float | None:
 
 
 def _from_text(error: BaseException, chain: list[BaseException]) -> SourceError:
+    if any(isinstance(cause, ValueError) and "closed file" in str(cause) for cause in chain):
+        return (
+            errors.SourceInterrupted()
+        )  # of fragments fetched side by side the first to fail closes it for the others
     if any(isinstance(cause, ExtractorError) and not cause.expected for cause in chain):
         return errors.SourceDrm() if "drm" in str(error).lower() else errors.ExtractorBroken()
     if isinstance(error, DownloadError | ExtractorError):

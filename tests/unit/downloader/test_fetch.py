@@ -29,6 +29,13 @@ def test_plain_mp4_arrives_as_it_is(fetching: Fetching, source: SourceServer) ->
     assert fetching.progress[-1].downloaded_bytes == fetched.path.stat().st_size
 
 
+@pytest.mark.parametrize("name", ["get.php?id=1", "video.html", "clip.txt", "clip.exe", "clip"])
+def test_what_the_url_ends_in_does_not_matter(fetching: Fetching, source: SourceServer, name: str) -> None:
+    fetched = fetching(f"named/{name}")
+    assert fetched.path.read_bytes() == (source.directory / "clip.mp4").read_bytes()
+    assert fetched.media.extension == "mp4"
+
+
 @pytest.mark.parametrize(
     ("path", "options", "expected"),
     [

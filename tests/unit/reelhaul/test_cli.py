@@ -101,6 +101,7 @@ def test_unknown_stack_is_said_in_a_sentence(cloud: Cloud, capsys: pytest.Captur
         ["serve", "--port", "0"],
         ["serve", "--port", "x"],
         ["serve", "--allow-origin", "http://127.0.0.1:80"],
+        ["serve", "--allow-origin", "127.0.0.1:99999"],
         ["serve", "--invocation-limit", "0"],
         ["keys", "create"],
     ],

@@ -87,6 +87,13 @@ def test_a_key_belongs_to_one_tenant(keys: KeyStore) -> None:
     assert caught.value.field == "key"
 
 
+@pytest.mark.parametrize("label", ["x" * 101, "red\x1b[31m"])
+def test_a_label_that_would_spoil_the_list_is_refused(keys: KeyStore, label: str) -> None:
+    with pytest.raises(InvalidRequest) as refused_with:
+        keys.issue("acme", label=label)
+    assert refused_with.value.field == "label"
+
+
 @pytest.mark.parametrize(
     "key", ["short", "sk-with space-0123456789", "sk-ключ-0123456789", "x" * 201, "sk-\n0123456789abc"]
 )

@@ -11,7 +11,7 @@ from reelhaul.jobs import Job, State
 from reelhaul.remove import cancel, delete
 from reelhaul.store import Tombstone
 from tests.conftest import Cloud
-from tests.faults import meanwhile, refused
+from tests.faults import hooked, meanwhile, refused
 from tests.jobs_in import MEDIA, NOW, PROGRESS, done, expired, failed, queued, running, stored
 
 
@@ -44,6 +44,20 @@ def test_a_worker_that_reports_at_the_same_time_does_not_win_against_a_cancel(cl
         cancel_now(cloud, job)
     with pytest.raises(Conflict):
         cloud.store.swap(job, jobs.complete(job, MEDIA, stored(job), now=NOW + 2))
+
+
+def test_a_job_that_is_retried_while_it_is_cancelled_is_cancelled(cloud: Cloud) -> None:
+    job = failed()
+    cloud.store.create(job)
+    looks: list[int] = []
+
+    def retried_before_the_second_look(**_: Any) -> None:
+        looks.append(1)
+        if len(looks) == 2:
+            cloud.store.swap(job, jobs.retry(job, now=NOW))
+
+    with hooked("before-call", "dynamodb", "GetItem", retried_before_the_second_look):
+        assert cancel_now(cloud, job).state is State.CANCELLED
 
 
 def test_a_cancel_that_comes_a_moment_too_late_leaves_the_job_done(cloud: Cloud) -> None:

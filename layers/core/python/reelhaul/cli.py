@@ -35,6 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(str(error))
     except (ClientError, BotoCoreError) as error:
         return _complain(f"AWS: {error}")
+    except (OSError, ValueError) as error:  # a directory that is a file, an address that is none
+        return _complain(str(error))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -202,7 +204,10 @@ def _number(least: int, most: int) -> Callable[[str], int]:
 
 
 def _origin(text: str) -> str:
-    if not re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):\d{1,5}", text):
+    if (
+        not re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):[0-9]{1,5}", text)
+        or int(text.rpartition(":")[2]) > 65_535
+    ):
         raise argparse.ArgumentTypeError(f"{text!r} is not HOST:PORT")
     return text.lower()
 

@@ -20,6 +20,7 @@ from reelhaul.errors import InvalidRequest, KeyNotFound, Unauthorized
 
 _PREFIX = "sk-"
 _MIN_CHARS, _MAX_CHARS = 8, 200  # of a key that somebody brings along
+_MAX_LABEL_CHARS = 100
 _TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _LIST = "KEYS"
 _SERIALIZER, _DESERIALIZER = TypeSerializer(), TypeDeserializer()
@@ -65,6 +66,8 @@ class KeyStore:
         text = key or _PREFIX + secrets.token_urlsafe(32)
         if not (_MIN_CHARS <= len(text) <= _MAX_CHARS and text.isascii() and text.isprintable() and " " not in text):
             raise InvalidRequest(f"A key is {_MIN_CHARS}-{_MAX_CHARS} printable ASCII characters.", field="key")
+        if len(label) > _MAX_LABEL_CHARS or not label.isprintable():
+            raise InvalidRequest(f"A label is up to {_MAX_LABEL_CHARS} printable characters.", field="label")
         digest = self._hash(text)
         known = self._by_hash(digest)
         if known is not None and known.tenant != tenant:

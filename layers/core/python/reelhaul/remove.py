@@ -17,13 +17,14 @@ def cancel(tenant: str, job_id: str, *, store: JobStore, clock: Callable[[], flo
 
     Raises `JobNotFound`.
     """
-    try:
-        return store.change(tenant, job_id, lambda job: jobs.cancel(job, now=clock()))
-    except Conflict:
-        job = store.get(tenant, job_id)
-        if job.state in ACTIVE:
-            raise
-        return job
+    for _ in range(_MAX_TRIES):
+        try:
+            return store.change(tenant, job_id, lambda job: jobs.cancel(job, now=clock()))
+        except Conflict:
+            job = store.get(tenant, job_id)
+            if job.state not in ACTIVE:
+                return job  # else it was retried just now: that is to be cancelled, too
+    raise Conflict
 
 
 def delete(
