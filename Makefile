@@ -31,11 +31,11 @@ serve: setup     ## the service on the embedded engine, until Ctrl-C
 
 test: lint types unit e2e   ## everything that needs neither root nor network
 
-lint: setup
+lint: setup      ## ruff: rules and format
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 
-types: setup
+types: setup     ## mypy, strict
 	.venv/bin/mypy
 
 unit: setup      ## unit, integration and template tests

@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import IO, Any
 
 from infra.local import media
-from infra.local.engine import free_port, is_taken
-from infra.local.processes import ROOT
+from infra.local.engine import is_taken
+from infra.local.processes import ROOT, free_ports
 
 _PORT = 8787
 _READY_S, _JOBS_S = 60.0, 900.0
@@ -90,7 +90,7 @@ class _Client:
 @contextmanager
 def _service(origin: str | None) -> Iterator[_Client]:
     """`reelhaul serve`, as anybody would start it."""
-    port = free_port() if is_taken(_PORT) else _PORT
+    port = free_ports(1)[0] if is_taken(_PORT) else _PORT
     data = ROOT / ".reelhaul" / "demo"  # not where `reelhaul serve` has its state by default, which may be in use
     command = [str(ROOT / ".venv" / "bin" / "reelhaul"), "serve", "--port", str(port), "--data-dir", str(data)]
     command += ["--allow-origin", origin] if origin else []

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -73,3 +74,15 @@ def plain_environment(**extra: str) -> dict[str, str]:
     """A short environment: none of the caller's AWS settings or proxies reach what is started here."""
     kept = {name: os.environ[name] for name in ("HOME", "LANG", "TMPDIR", "TZ") if name in os.environ}
     return {"PATH": os.defpath, "PYTHONUNBUFFERED": "1", **kept, **extra}
+
+
+def free_ports(count: int) -> list[int]:
+    """Loopback ports that nobody listens on at the moment, each another."""
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for probe in sockets:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in sockets]
+    finally:
+        for probe in sockets:
+            probe.close()

@@ -127,7 +127,7 @@ class _Slot:
             raise ConnectionRefusedError("the service is stopping")
         if self._process is not None and self._process.poll() is None:
             return
-        self._port, runtime_port = _free_ports(2)
+        self._port, runtime_port = processes.free_ports(2)
         command = [
             _emulator(), "--log-level", "error",
             "--runtime-interface-emulator-address", f"127.0.0.1:{self._port}",
@@ -175,17 +175,6 @@ def _emulator() -> str:
     path = next((ROOT / ".venv-engine").glob(f"lib/python*/site-packages/samcli/local/rapid/aws-lambda-rie-{machine}"))
     path.chmod(0o755)
     return str(path)
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    try:
-        for probe in sockets:
-            probe.bind(("127.0.0.1", 0))
-        return [probe.getsockname()[1] for probe in sockets]
-    finally:
-        for probe in sockets:
-            probe.close()
 
 
 def _wait_for(port: int) -> None:

@@ -16,7 +16,7 @@ from email.message import Message
 from pathlib import Path
 from typing import Any, TypeVar
 
-from infra.local.engine import free_port
+from infra.local.processes import free_ports
 
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[2]
@@ -128,7 +128,7 @@ class Service:
 @contextmanager
 def serve(data: Path, *options: str, port: int | None = None, key: str | None = KEY) -> Iterator[Service]:
     """`reelhaul serve` with its state in `data`, ended when the block is left."""
-    command = [REELHAUL, "serve", "--port", str(port or free_port()), "--data-dir", str(data), *options]
+    command = [REELHAUL, "serve", "--port", str(port or free_ports(1)[0]), "--data-dir", str(data), *options]
     command += [] if key is None else ["--api-key", key]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT, start_new_session=True)
     too_late = threading.Timer(READY_S, process.kill)

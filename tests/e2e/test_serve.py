@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from infra.local.engine import free_port
+from infra.local.processes import free_ports
 from tests.e2e.running import REELHAUL, Service, request, serve, until
 from tests.media import SourceServer
 
@@ -30,7 +30,7 @@ def keys(service: Service, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_job_interrupted_by_a_stop_is_finished_after_the_next_start(source: SourceServer, tmp_path: Path) -> None:
-    port, allowed = free_port(), ("--allow-origin", source.origin)
+    port, allowed = free_ports(1)[0], ("--allow-origin", source.origin)
     with serve(tmp_path / "data", *allowed, port=port) as service:
         done = service.client().ended(service.client().create(source.url("clip.mp4")))
         job_id = service.client().create(source.url("slow/clip.mp4?rate=20000"))
@@ -58,7 +58,7 @@ def test_state_is_served_from_another_port_too(source: SourceServer, tmp_path: P
 
 
 def test_data_directory_is_not_shared(service: Service) -> None:
-    command = [REELHAUL, "serve", "--port", str(free_port()), "--data-dir", str(service.data)]
+    command = [REELHAUL, "serve", "--port", str(free_ports(1)[0]), "--data-dir", str(service.data)]
 
     second = subprocess.run(command, capture_output=True, text=True, check=False)
 
@@ -68,7 +68,7 @@ def test_data_directory_is_not_shared(service: Service) -> None:
 
 def test_directory_that_cannot_be_is_said_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    command = [REELHAUL, "serve", "--port", str(free_port()), "--data-dir", str(tmp_path / "file")]
+    command = [REELHAUL, "serve", "--port", str(free_ports(1)[0]), "--data-dir", str(tmp_path / "file")]
 
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
 

@@ -81,12 +81,6 @@ def test_the_fetcher_alone_imports_yt_dlp() -> None:
     assert {path.parent.as_posix() for path in importers} == {"functions/downloader/fetcher"}
 
 
-def test_pydantic_is_for_the_contracts_only() -> None:
-    everything = [*files_below("layers/core"), *files_below("functions")]
-    importers = [path for path in everything if "pydantic" in imported_in(path)]
-    assert [path for path in importers if path.parent.name != "contracts"] == []
-
-
 def test_only_handlers_touch_the_environment_and_hand_it_to_their_settings() -> None:
     zipped = [path for name in ZIP_FUNCTIONS for path in files_below(f"functions/{name}")]
     touching = [path for path in [*zipped, *files_below("layers/core")] if "os.environ" in path.read_text()]

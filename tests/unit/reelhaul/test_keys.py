@@ -58,6 +58,15 @@ def test_revoking_twice_keeps_the_first_time(keys: KeyStore, clock: Clock) -> No
     assert keys.revoke(record.id) == first
 
 
+def test_a_revoked_key_does_not_come_back(keys: KeyStore) -> None:
+    _, record = keys.issue("acme", key="sk-test-0123456789")
+    keys.revoke(record.id)
+    with pytest.raises(InvalidRequest, match="revoked"):
+        keys.issue("acme", key="sk-test-0123456789")
+    with pytest.raises(Unauthorized):
+        keys.verify("sk-test-0123456789")
+
+
 def test_an_unknown_key_cannot_be_revoked(keys: KeyStore) -> None:
     with pytest.raises(KeyNotFound):
         keys.revoke("key-unknown")

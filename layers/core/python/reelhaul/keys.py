@@ -59,7 +59,7 @@ class KeyStore:
         """A new key for `tenant`, and its record. `key` uses that text instead of a random one (for tests and demos).
 
         Issuing the same `key` for the same tenant again renews it. Raises `InvalidRequest` for a tenant or key of the
-        wrong form, and for a key that belongs to another tenant.
+        wrong form, for a key that belongs to another tenant, and for one that was revoked.
         """
         if not _TENANT.fullmatch(tenant):
             raise InvalidRequest("A tenant is 1-40 lower-case letters, digits and hyphens.", field="tenant")
@@ -72,6 +72,8 @@ class KeyStore:
         known = self._by_hash(digest)
         if known is not None and known.tenant != tenant:
             raise InvalidRequest("This key belongs to another tenant.", field="key")
+        if known is not None and known.revoked_at is not None:
+            raise InvalidRequest("This key has been revoked.", field="key")
         key_id = known.id if known else "key-" + secrets.token_hex(6)
         record = KeyRecord(
             id=key_id, tenant=tenant, label=label, hash=digest, created_at=int(self._clock()), expires_at=expires_at
