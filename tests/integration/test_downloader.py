@@ -97,6 +97,21 @@ def test_message_waits_for_a_table_that_is_down(cloud: Cloud, source: SourceServ
     assert cloud.store.get(job.tenant, job.id).state is State.DONE
 
 
+def test_job_of_a_schema_to_come_is_left_for_a_newer_worker(cloud: Cloud, source: SourceServer) -> None:
+    job = submitted(cloud, source.url("clip.mp4"))
+    aws.client("dynamodb").update_item(
+        TableName=cloud.table,
+        Key={"pk": {"S": f"TENANT#{job.tenant}"}, "sk": {"S": job.id}},
+        UpdateExpression="SET #schema = :newer",
+        ExpressionAttributeNames={"#schema": "schema"},
+        ExpressionAttributeValues={":newer": {"N": "99"}},
+    )
+    record = received(cloud)
+
+    assert handled(record) == [record["messageId"]]
+    assert source.connections == 0
+
+
 def test_message_of_an_unknown_job_is_done_with(cloud: Cloud, source: SourceServer) -> None:
     job = submitted(cloud, source.url("clip.mp4"))
     record = received(cloud) | {"messageId": str(uuid.uuid4())}

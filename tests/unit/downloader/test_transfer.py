@@ -108,6 +108,16 @@ def test_upload_ends_when_stopped(cloud: Cloud, tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("small_parts")
+def test_stop_after_the_last_part_was_sent_leaves_no_object(cloud: Cloud, tmp_path: Path) -> None:
+    stop = threading.Event()
+
+    with hooked("after-call", "s3", "UploadPart", lambda **_: stop.set()), pytest.raises(LeaseLost):
+        upload(cloud, file_of(tmp_path, 6 * MIB), stop=stop)
+
+    assert cloud.object_keys() == []
+
+
+@pytest.mark.usefixtures("small_parts")
 def test_upload_ends_at_its_deadline(cloud: Cloud, tmp_path: Path) -> None:
     with pytest.raises(SourceTooSlow):
         upload(cloud, file_of(tmp_path, 6 * MIB), seconds=-1)

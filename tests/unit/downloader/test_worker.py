@@ -23,7 +23,7 @@ from reelhaul.errors import (
     SourceNotFound,
     SourceRateLimited,
 )
-from reelhaul.jobs import MAX_ATTEMPTS, Job, Media, Progress, State
+from reelhaul.jobs import MAX_ATTEMPTS, Job, Media, Progress, State, StoredObject
 from reelhaul.queue import JobMessage
 from tests.conftest import Cloud
 from tests.faults import meanwhile, refused, reply_lost
@@ -366,3 +366,21 @@ def test_only_transient_errors_are_tried_again(
     run(worker, job)
 
     assert now_in(cloud, job).state is State.FAILED
+
+
+def test_completion_that_hung_and_then_was_swept_keeps_its_object(worker: Worker, cloud: Cloud, job: Job) -> None:
+    """Our own write is in the table; the sweeper has moved the fence since, so that its repetition is refused."""
+
+    def written_and_swept() -> None:
+        held = now_in(cloud, job)
+        if held.state is State.RUNNING and cloud.object_keys():
+            key = cloud.object_keys()[0]
+            stored = StoredObject(key=key, size=len(CONTENT), checksum_sha256=hashlib.sha256(CONTENT).hexdigest())
+            done = cloud.store.swap(held, jobs.complete(held, MEDIA, stored, now=time.time()))
+            cloud.store.swap(done, jobs.tidied(done))
+
+    with meanwhile("s3", "HeadObject", written_and_swept):
+        run(worker, job)
+
+    assert now_in(cloud, job).state is State.DONE
+    assert len(cloud.object_keys()) == 1
