@@ -6,7 +6,7 @@ export URL  # for `demo`, which takes it from the environment: a URL is full of 
 # An environment that does not work any more, as after the checkout was moved, is made again.
 $(shell $(PY) -c 'import reelhaul, infra' 2>/dev/null || rm -f .venv/.ready)
 $(shell .venv-engine/bin/python -c 'import ministack' 2>/dev/null || rm -f .venv-engine/.ready)
-.PHONY: help setup demo serve test lint types unit e2e lock clean
+.PHONY: help setup demo serve test lint types unit e2e e2e-browser bench examples lock clean
 
 help:            ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*##/\1\t/p' Makefile | expand -t 12
@@ -29,7 +29,7 @@ demo: setup      ## fetch three real media through the whole service, or one: ma
 serve: setup     ## the service on the embedded engine, until Ctrl-C
 	.venv/bin/reelhaul serve
 
-test: lint types unit e2e   ## everything that needs neither root nor network
+test: lint types unit e2e   ## everything that needs no root
 
 lint: setup      ## ruff: rules and format
 	.venv/bin/ruff check .
@@ -41,8 +41,19 @@ types: setup     ## mypy, strict
 unit: setup      ## unit, integration and template tests
 	.venv/bin/pytest tests/unit tests/integration tests/infra
 
-e2e: setup       ## the deployed template over HTTP
-	.venv/bin/pytest tests/e2e
+e2e: setup       ## the deployed template over HTTP, also by clients that exist; npm fetches one of them at its first run
+	.venv/bin/pytest tests/e2e --ignore=$(BROWSER)
+
+BROWSER := tests/e2e/clients/browser
+e2e-browser: setup   ## the same by a page in headless Chromium, which apt installs here where it may
+	sh $(BROWSER)/install.sh
+	.venv/bin/pytest $(BROWSER)
+
+bench: setup     ## what it costs, in ratios: nothing fails because a machine is slow
+	$(PY) -m tests.benchmarks.listing
+
+examples: setup  ## copy the OpenAPI document's examples anew from what the handlers answer
+	WRITE_EXAMPLES=1 .venv/bin/pytest -q tests/integration/test_examples.py
 
 # The dependency groups of pyproject.toml, compiled for every Python from 3.11 on. `tests` first: the others follow its versions.
 COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

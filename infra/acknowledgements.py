@@ -18,9 +18,13 @@ _NO_TRACE = "Job and tenant ids in the logs tie a job's steps together. The X-Ra
 
 
 def acknowledge(stack: ReelhaulStack) -> None:
-    asked_by_api = (stack.authorizer, stack.create_download, stack.get_status, stack.list_downloads)
+    asked_by_api = (stack.authorizer, stack.create_download, stack.get_status, stack.list_downloads, stack.docs)
     for function in (*asked_by_api, stack.retry_download, stack.delete_download):
         _acknowledge_zip_function(function, no_dead_letters=_ANSWERED)
+    _acknowledge_zip_function(
+        stack.announcer, no_dead_letters="Fed by a stream: what it gives up goes to the mapping's own destination."
+    )
+    _acknowledge_zip_function(stack.deliver_webhooks, no_dead_letters=_FED_BY_SQS)
     _acknowledge_zip_function(
         stack.sweeper, no_dead_letters="Looks every minute at all that is due: what one call misses the next one finds."
     )
@@ -28,7 +32,9 @@ def acknowledge(stack: ReelhaulStack) -> None:
     _acknowledge_zip_function(
         stack.rotate_link_key, no_dead_letters="Secrets Manager repeats a rotation that failed, all steps of it."
     )
-    _acknowledge_downloader(stack)
+    _acknowledge_image_function(stack.downloader.function, no_dead_letters=_FED_BY_SQS)
+    _acknowledge_image_function(stack.inspect_source.function, no_dead_letters=_ANSWERED)
+    _acknowledge_open_routes(stack)
     _acknowledge_queues(stack)
     _acknowledge_storage(stack)
 
@@ -40,17 +46,34 @@ def _acknowledge_zip_function(function: lambda_.Function, *, no_dead_letters: st
     _acknowledge(function, "Serverless-LambdaDLQ", no_dead_letters)
 
 
-def _acknowledge_downloader(stack: ReelhaulStack) -> None:
-    _acknowledge(stack.downloader.function, "Serverless-LambdaTracing", _NO_TRACE)
-    _acknowledge(stack.downloader.function, "Serverless-LambdaDLQ", _FED_BY_SQS)
+def _acknowledge_image_function(function: lambda_.Function, *, no_dead_letters: str) -> None:
+    _acknowledge(function, "Serverless-LambdaTracing", _NO_TRACE)
+    _acknowledge(function, "Serverless-LambdaDLQ", no_dead_letters)
+
+
+def _acknowledge_open_routes(stack: ReelhaulStack) -> None:
+    for route in stack.open_routes:
+        _acknowledge(
+            route,
+            "AwsSolutions-APIG4",
+            "What the service is, that it is there, and that an address is none of its own: the same for everybody.",
+        )
 
 
 def _acknowledge_queues(stack: ReelhaulStack) -> None:
-    _acknowledge(stack.work.dead_letters, "Serverless-SQSRedrivePolicy", "This is where the redrive policy leads to.")
+    for queue in (stack.work.dead_letters, stack.webhooks.dead_letters):
+        _acknowledge(queue, "Serverless-SQSRedrivePolicy", "This is where the redrive policy leads to.")
+    for finding in ("AwsSolutions-SQS3", "Serverless-SQSRedrivePolicy"):
+        _acknowledge(
+            stack.announcements.dead_letters,
+            finding,
+            "This is where a mapping's destination leads to; none but an operator takes what is in there.",
+        )
     missing = "Serverless-LambdaEventSourceMappingDestination"
-    _acknowledge(
-        stack.downloader, missing, "The queue's redrive policy does this; Lambda offers a destination for streams only."
-    )
+    for fed in (stack.downloader, stack.deliver_webhooks):
+        _acknowledge(
+            fed, missing, "The queue's redrive policy does this; Lambda offers a destination for streams only."
+        )
     _acknowledge(
         stack.dead_letters,
         missing,
@@ -79,6 +102,11 @@ def _acknowledge_storage(stack: ReelhaulStack) -> None:
         stack.pepper,
         "AwsSolutions-SMG4",
         "All access keys are hashed with it: a rotation would make every one of them void.",
+    )
+    _acknowledge(
+        stack.webhooks.secret,
+        "AwsSolutions-SMG4",
+        "Receivers know what is derived from it: an operator rotates it once they are ready, and not a schedule.",
     )
 
 

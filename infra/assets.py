@@ -1,9 +1,11 @@
 """The code that is deployed: which files, and what has to be installed for it. Nothing here needs Docker."""
 
+import functools
 import hashlib
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import aws_cdk as cdk
@@ -11,15 +13,19 @@ import jsii
 from aws_cdk import aws_ecr_assets as ecr_assets
 from aws_cdk import aws_lambda as lambda_
 
+from infra import openapi
+
 ROOT = Path(__file__).resolve().parent.parent
 _NOISE = ["**/__pycache__", "**/*.pyc"]  # a test run must not change an asset's hash
 _COMMAND = "python/reelhaul/cli.py"  # of the package, but for people
+_DOCUMENTATION = "python/reelhaul/documentation/**"  # of the package, but for `infra.openapi`
+_IN_IMAGE = ("layers/core/python", "functions/downloader", "functions/inspect_source")
 _REQUIREMENTS = ROOT / "layers/dependencies/requirements.txt"
 
 
 def core_layer() -> lambda_.Code:
     """What every function shares: `layers/core` as it lies there."""
-    return lambda_.Code.from_asset(str(ROOT / "layers/core"), exclude=[*_NOISE, _COMMAND])
+    return lambda_.Code.from_asset(str(ROOT / "layers/core"), exclude=[*_NOISE, _COMMAND, _DOCUMENTATION])
 
 
 def zip_function(name: str) -> lambda_.Code:
@@ -28,13 +34,35 @@ def zip_function(name: str) -> lambda_.Code:
     return lambda_.Code.from_asset(str(ROOT / "functions"), exclude=own, ignore_mode=cdk.IgnoreMode.GIT)
 
 
-def downloader_image(*, architecture: str) -> lambda_.DockerImageCode:
-    """The image's context is the repository, of which only what the Dockerfile copies counts."""
+def docs_function(*, max_retention_days: int) -> lambda_.Code:
+    """The folder of the function `docs`, and in it the OpenAPI document, which is made for it."""
+    return lambda_.Code.from_asset(_docs_folder(max_retention_days).name, exclude=_NOISE)
+
+
+@functools.cache
+def _docs_folder(max_retention_days: int) -> "tempfile.TemporaryDirectory[str]":
+    """Kept until this process ends: the CDK copies it when it likes."""
+    folder = tempfile.TemporaryDirectory(prefix="reelhaul-docs-")
+    openapi.put_together(Path(folder.name), max_retention_days=max_retention_days)
+    return folder
+
+
+def image(handler: str, *, architecture: str) -> lambda_.DockerImageCode:
+    """The one container image there is, to be started with `handler`, a function in a module of its own.
+
+    Its context is the repository, of which only what the Dockerfile copies counts.
+    """
     platform = ecr_assets.Platform.LINUX_ARM64 if architecture == "arm64" else ecr_assets.Platform.LINUX_AMD64
     return lambda_.DockerImageCode.from_image_asset(
         str(ROOT),
         file="functions/downloader/Dockerfile",
-        exclude=["*", "!layers/core/python/**", "!functions/downloader/**", *_NOISE, f"layers/core/{_COMMAND}"],
+        exclude=[
+            "*",
+            *(f"!{path}/**" for path in _IN_IMAGE),
+            *_NOISE,
+            *(f"layers/core/{path}" for path in (_COMMAND, _DOCUMENTATION)),
+        ],
+        cmd=[handler],
         ignore_mode=cdk.IgnoreMode.DOCKER,
         platform=platform,
     )

@@ -23,7 +23,7 @@ class Downloader(Construct):
         self.function = lambda_.DockerImageFunction(
             self,
             "Function",
-            code=assets.downloader_image(architecture=settings.architecture),
+            code=assets.image("downloader.handler.lambda_handler", architecture=settings.architecture),
             architecture=architecture_of(settings),
             memory_size=settings.worker_memory_mb,
             ephemeral_storage_size=Size.mebibytes(settings.worker_tmp_mb),

@@ -1,4 +1,4 @@
-"""The HTTP API: routes, the authorizer before each of them, throttling and the access log."""
+"""The HTTP API: routes, the authorizer before most of them, what web pages may do, throttling and the access log."""
 
 import json
 
@@ -16,10 +16,28 @@ _REQUEST = "requestId requestTime identity.sourceIp httpMethod path routeKey aut
 _RESPONSE = "status responseLength responseLatency integrationLatency integrationErrorMessage"
 
 
-class HttpApi(Construct):
-    """No CORS: a web page is no place for a key. Rates are requests a second, over all clients together."""
+# What a page of another origin may send, and of a reply's headers see. A request that needs more is not one of ours.
+_SENT = ["authorization", "content-type", "idempotency-key", "x-access-token"]
+_SHOWN = ["apigw-requestid", "content-disposition", "content-length", "location", "retry-after"]
+_PREFLIGHT_KEPT = Duration.hours(1)
 
-    def __init__(self, scope: Construct, name: str, *, authorizer: lambda_.IFunction, rate: int, burst: int) -> None:
+
+class HttpApi(Construct):
+    """Rates are requests a second, over all clients together. Pages of the origins in `open_to` may use the API.
+
+    They prove who they are by a header, as everybody: a browser adds no key of its own accord, as it would a cookie.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        name: str,
+        *,
+        authorizer: lambda_.IFunction,
+        open_to: tuple[str, ...],
+        rate: int,
+        burst: int,
+    ) -> None:
         super().__init__(scope, name)
         self.api = apigatewayv2.HttpApi(
             self,
@@ -27,6 +45,13 @@ class HttpApi(Construct):
             api_name=Stack.of(self).stack_name,
             create_default_stage=False,
             default_authorizer=_always_asked(authorizer),
+            cors_preflight=apigatewayv2.CorsPreflightOptions(
+                allow_origins=list(open_to),
+                allow_methods=[apigatewayv2.CorsHttpMethod(method) for method in ("GET", "POST", "DELETE")],
+                allow_headers=_SENT,
+                expose_headers=_SHOWN,
+                max_age=_PREFLIGHT_KEPT,
+            ),
         )
         apigatewayv2.HttpStage(
             self,
@@ -43,6 +68,28 @@ class HttpApi(Construct):
         integration = integrations.HttpLambdaIntegration("Integration", function)
         for method, path in (route.split() for route in routes):
             self.api.add_routes(path=path, methods=[apigatewayv2.HttpMethod(method)], integration=integration)
+
+    def open_route(self, function: lambda_.IFunction, *routes: str) -> list[apigatewayv2.HttpRoute]:
+        """As `route`, for everybody, with a key or without. Also for "$default": whatever is no other route."""
+        integration = integrations.HttpLambdaIntegration("OpenIntegration", function)
+        return [
+            apigatewayv2.HttpRoute(
+                self,
+                f"Open {route.replace('/', ' ')}",
+                http_api=self.api,
+                route_key=_route_key(route),
+                integration=integration,
+                authorizer=apigatewayv2.HttpNoneAuthorizer(),
+            )
+            for route in routes
+        ]
+
+
+def _route_key(route: str) -> apigatewayv2.HttpRouteKey:
+    if route == "$default":
+        return apigatewayv2.HttpRouteKey.DEFAULT
+    method, path = route.split()
+    return apigatewayv2.HttpRouteKey.with_(path, apigatewayv2.HttpMethod(method))
 
 
 def _always_asked(function: lambda_.IFunction) -> authorizers.HttpLambdaAuthorizer:

@@ -14,6 +14,8 @@ _MAX_READS, _MAX_WRITES = 4000, 2000
 _JOBS = ("TENANT#*",)
 _JOBS_AND_TOMBSTONES = (*_JOBS, "DELETED")
 _KEYS = ("KEY#*",)
+_WRITING = ("GetItem", "PutItem", "UpdateItem")
+_READING_CHANGES = ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")
 
 
 class JobsTable(Construct):
@@ -34,6 +36,7 @@ class JobsTable(Construct):
                 _index("due", _attribute("due_shard", _STRING), _attribute("due_at", _NUMBER)),
                 _index("status", _attribute("status_key", _STRING), _attribute("sk", _STRING)),
             ],
+            dynamo_stream=dynamodb.StreamViewType.NEW_AND_OLD_IMAGES,
             time_to_live_attribute="ttl",
             point_in_time_recovery_specification=dynamodb.PointInTimeRecoverySpecification(
                 point_in_time_recovery_enabled=True
@@ -42,7 +45,8 @@ class JobsTable(Construct):
             removal_policy=removal,
         )
 
-    # The CDK's own grant_read_data and the like add scans, streams, batches and every index.
+    # The CDK's own grant_read_data and the like add scans, streams, batches and every index. What is allowed here holds
+    # within a transaction, too: DynamoDB checks each of its operations as if it came alone.
 
     def grant_check_keys(self, grantee: iam.IGrantable) -> None:
         """Look up an access key by its hash."""
@@ -52,21 +56,38 @@ class JobsTable(Construct):
         """One at a time, by id."""
         self._allow(grantee, "GetItem", partitions=_JOBS)
 
+    def grant_list_items(self, grantee: iam.IGrantable) -> None:
+        """The jobs that a playlist was expanded into."""
+        self._allow(grantee, "Query", partitions=_JOBS)
+
     def grant_list_jobs(self, grantee: iam.IGrantable) -> None:
-        """All jobs of a tenant, or those of one status."""
+        """All jobs of a tenant, or those of one status, and how many there are."""
         self._allow(grantee, "Query", partitions=_JOBS, also_index="status")
 
     def grant_write_jobs(self, grantee: iam.IGrantable) -> None:
-        """Conditional writes, and reading a job again to learn whether a write whose reply was lost has happened."""
-        self._allow(grantee, "GetItem", "PutItem", partitions=_JOBS)
+        """Conditional writes, which move the tenant's counters.
+
+        And reading a job again to learn whether a write whose reply was lost has happened.
+        """
+        self._allow(grantee, *_WRITING, partitions=_JOBS)
 
     def grant_remove_jobs(self, grantee: iam.IGrantable) -> None:
         """Replace jobs by tombstones, and remove these."""
-        self._allow(grantee, "GetItem", "PutItem", "DeleteItem", partitions=_JOBS_AND_TOMBSTONES)
+        self._allow(grantee, *_WRITING, "DeleteItem", partitions=_JOBS_AND_TOMBSTONES)
 
     def grant_list_due(self, grantee: iam.IGrantable) -> None:
         """What the sweeper has to look at, of all tenants."""
         allow(grantee, "dynamodb:Query", on=[self._index_arn("due")])
+
+    def grant_read_changes(self, grantee: iam.IGrantable) -> None:
+        """What was written to the table, in order, for up to a day.
+
+        The CDK's own grant_stream_read allows to list the streams of all tables.
+        """
+        stream = self.table.table_stream_arn
+        if stream is None:
+            raise ValueError("the table has no stream")
+        allow(grantee, *(f"dynamodb:{action}" for action in _READING_CHANGES), on=[stream])
 
     def _allow(
         self, grantee: iam.IGrantable, *actions: str, partitions: tuple[str, ...], also_index: str | None = None

@@ -11,9 +11,9 @@ _GRACE_DAYS = 2  # the sweeper removes what has expired; the lifecycle is for wh
 
 
 class MediaBucket(Construct):
-    """Private, TLS only, and empty again a few days after the last download. Objects: `tenant/job/fence.extension`."""
+    """Private, TLS only. Objects are named `tenant/job/...`; none is kept longer than anybody may ask for."""
 
-    def __init__(self, scope: Construct, name: str, *, retention_days: int, removal: RemovalPolicy) -> None:
+    def __init__(self, scope: Construct, name: str, *, max_retention_days: int, removal: RemovalPolicy) -> None:
         super().__init__(scope, name)
         self.bucket = s3.Bucket(
             self,
@@ -25,7 +25,7 @@ class MediaBucket(Construct):
             cors=[_readable_by_web_pages()],
             lifecycle_rules=[
                 s3.LifecycleRule(
-                    expiration=Duration.days(retention_days + _GRACE_DAYS),
+                    expiration=Duration.days(max_retention_days + _GRACE_DAYS),
                     abort_incomplete_multipart_upload_after=Duration.days(1),
                 )
             ],

@@ -22,11 +22,14 @@ class Settings:
     stage: str = "prod"
     architecture: Architecture = "arm64"
     retention_days: int = 7
+    max_retention_days: int = 30  # what a request may ask for
     worker_concurrency: int = 10
     worker_memory_mb: int = 2048  # 1,769 MB are one whole CPU; Deno and ffmpeg make use of a little more
     worker_tmp_mb: int = 10_240  # Lambda's largest, and cheap: 10 GB for a minute cost 0.00002 USD
     worker_timeout_s: int = 900
+    webhook_concurrency: int = 10
     allowed_origins: tuple[str, ...] = ()
+    cors_origins: tuple[str, ...] = ("*",)  # keys travel in headers, never in cookies: a page has none but its own
     throttle_rate: int = 50
     throttle_burst: int = 100
     layer_python: str = "3.13"
@@ -42,7 +45,11 @@ class Settings:
         values = {name: _PARSERS[name](name, value) for name, value in ours.items()}
         if "architecture" in values:
             values.setdefault("layer_platform", _PLATFORMS[str(values["architecture"])])
-        return cls(**values)  # type: ignore[arg-type]  # each parser gives its field's type
+        settings = cls(**values)  # type: ignore[arg-type]  # each parser gives its field's type
+        if settings.retention_days > settings.max_retention_days:
+            days, most = settings.retention_days, settings.max_retention_days
+            raise SettingsError(f"retention_days is {days}; it must be at most max_retention_days, which is {most}.")
+        return settings
 
     @property
     def max_bytes(self) -> int:
@@ -72,27 +79,34 @@ def _text(pattern: str, description: str) -> _Parser:
     return parse
 
 
-def _origins(name: str, value: object) -> tuple[str, ...]:
+def _list(pattern: str, description: str) -> _Parser:
     """A list, or the same as text with commas, since the command line knows only text."""
-    origins = value.split(",") if isinstance(value, str) else value
-    if not isinstance(origins, list | tuple) or not all(_is_origin(origin) for origin in origins if origin != ""):
-        raise SettingsError(f"{name} is {value!r}; it must be a list of HOST:PORT, or the same as text with commas.")
-    return tuple(origin.strip() for origin in origins if origin != "")
 
+    def parse(name: str, value: object) -> tuple[str, ...]:
+        parts = value.split(",") if isinstance(value, str) else value
+        if isinstance(parts, list | tuple):
+            found = [part.strip() if isinstance(part, str) else None for part in parts if part != ""]
+            if all(part is not None and re.fullmatch(pattern, part) for part in found):
+                return tuple(str(part) for part in found)
+        raise SettingsError(
+            f"{name} is {value!r}; it must be a list of {description}, or the same as text with commas."
+        )
 
-def _is_origin(value: object) -> bool:
-    return isinstance(value, str) and re.fullmatch(r"(\[[0-9a-f:.]+\]|[\w.-]+):\d{1,5}", value.strip()) is not None
+    return parse
 
 
 _PARSERS: dict[str, _Parser] = {
     "stage": _text(r"[a-z][a-z0-9-]{0,19}", "1 to 20 lower-case letters, digits and hyphens, a letter first"),
     "architecture": _text("arm64|x86_64", "arm64 or x86_64"),
     "retention_days": _number(1, 365),
+    "max_retention_days": _number(1, 365),
     "worker_concurrency": _number(2, 1000),  # the limits of an SQS event source's maximum concurrency
     "worker_memory_mb": _number(1536, 10_240),  # the fetcher alone may take a gigabyte
     "worker_tmp_mb": _number(512, 10_240),
     "worker_timeout_s": _number(30, 900),
-    "allowed_origins": _origins,
+    "webhook_concurrency": _number(2, 1000),
+    "allowed_origins": _list(r"(\[[0-9a-f:.]+\]|[\w.-]+):\d{1,5}", "HOST:PORT"),
+    "cors_origins": _list(r"\*|https?://[\w.-]+(:\d{1,5})?", "origins such as https://example.com"),
     "throttle_rate": _number(1, 10_000),  # what an account is given; API Gateway takes more and does not do it
     "throttle_burst": _number(1, 5_000),
     "layer_python": _text(r"3\.\d{1,2}", "a Python version such as 3.13"),

@@ -1,7 +1,7 @@
 """The stack: what there is, how it is connected, and who may do what with it.
 
 The whole access policy of the service is `ReelhaulStack._grant`: a function may do what is granted there, write its own
-log, and, where a queue feeds it, take messages from that queue.
+log, and, where a queue or the table's changes feed it, take what is in there.
 """
 
 from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
@@ -11,25 +11,31 @@ from aws_cdk import aws_lambda_event_sources as event_sources
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
+from infra import assets
+from infra.announcements import Announcements
 from infra.downloader import Downloader
 from infra.http_api import HttpApi
+from infra.inspector import Inspector
 from infra.jobs_table import JobsTable
 from infra.link_key import LinkKey
 from infra.media_bucket import MediaBucket
 from infra.settings import Settings
+from infra.webhooks import TIMEOUT_S, Webhooks
 from infra.work_queue import WorkQueue
 from infra.zip_functions import ZipFunctions
 
 
 class ReelhaulStack(Stack):
-    """From POST to link: an API, its functions, a queue, a worker, a table and a bucket."""
+    """From POST to link: an API, its functions, a queue, a worker, a table, a bucket, and word of every job's end."""
 
     def __init__(self, scope: Construct, name: str, *, settings: Settings) -> None:
         super().__init__(scope, name, stack_name=f"{name}-{settings.stage}", description="A media download service")
         removal = RemovalPolicy.RETAIN if settings.removal_policy == "retain" else RemovalPolicy.DESTROY
         self.jobs = JobsTable(self, "Jobs", removal=removal)
-        self.media = MediaBucket(self, "Media", retention_days=settings.retention_days, removal=removal)
+        self.media = MediaBucket(self, "Media", max_retention_days=settings.max_retention_days, removal=removal)
         self.work = WorkQueue(self, "Work", worker_timeout_s=settings.worker_timeout_s)
+        self.announcements = Announcements(self, "Announcements")
+        self.webhooks = Webhooks(self, "Webhooks", removal=removal)
         self.link_key = LinkKey(self, "LinkKey")
         self.pepper = secretsmanager.Secret(
             self,
@@ -47,26 +53,43 @@ class ReelhaulStack(Stack):
         table = {"TABLE_NAME": self.jobs.table.table_name}
         bucket = {"BUCKET_NAME": self.media.bucket.bucket_name}
         queue = {"QUEUE_URL": self.work.queue.queue_url}
-        submits = table | queue | {"RETENTION_DAYS": str(settings.retention_days)}
+        webhook_queue = {"WEBHOOK_QUEUE_URL": self.webhooks.queue.queue_url}
+        submits = table | queue | {
+            "RETENTION_DAYS": str(settings.retention_days), "MAX_RETENTION_DAYS": str(settings.max_retention_days),
+        }  # fmt: skip
         reads = table | bucket | {"LINK_SECRET_ARN": self.link_key.secret.secret_arn}
-        limits = {"ALLOWED_ORIGINS": ",".join(settings.allowed_origins), "MAX_BYTES": str(settings.max_bytes)}
+        delivers = reads | webhook_queue | {"WEBHOOK_SECRET_ARN": self.webhooks.secret.secret_arn}
+        opened = {"ALLOWED_ORIGINS": ",".join(settings.allowed_origins)}
+        limits = {"MAX_BYTES": str(settings.max_bytes)}
 
         zipped = ZipFunctions(self, "Functions", settings=settings)
         self.authorizer = zipped.add("authorizer", table | {"PEPPER_SECRET_ARN": self.pepper.secret_arn})
         self.create_download = zipped.add("create_download", submits)
         self.get_status = zipped.add("get_status", reads, timeout_s=29)  # holds requests back; API Gateway waits for 30
-        # One whole CPU: a page of 5,000 finished jobs has 5,000 links to sign, half a millisecond each.
+        # One whole CPU: a page of 5,000 jobs is a second of work, most of it the SDK's.
         self.list_downloads = zipped.add("list_downloads", reads, timeout_s=29, memory_mb=1769)
         self.retry_download = zipped.add("retry_download", submits)
         self.delete_download = zipped.add("delete_download", table | bucket)
-        self.sweeper = zipped.add("sweeper", table | bucket | queue, timeout_s=55)  # the next one starts after 60
+        self.docs = zipped.add("docs", {}, code=assets.docs_function(max_retention_days=settings.max_retention_days))
+        self.announcer = zipped.add(
+            "announcer",
+            table | webhook_queue | {"BUS_NAME": self.announcements.bus.event_bus_name},
+            timeout_s=60,  # a hundred ends, each with a look at a playlist's items
+        )
+        self.deliver_webhooks = zipped.add("deliver_webhooks", delivers | opened, timeout_s=TIMEOUT_S)
+        self.sweeper = zipped.add(  # the next one starts after 60 s
+            "sweeper", table | bucket | queue | webhook_queue, timeout_s=55
+        )
         self.dead_letters = zipped.add("dead_letters", table)
         self.rotate_link_key = zipped.add(
             "rotate_link_key",
             bucket | {"LINK_USER_NAME": self.link_key.user.user_name},
             timeout_s=60,  # IAM takes some ten seconds until a new key is known everywhere
         )
-        self.downloader = Downloader(self, "Downloader", settings=settings, environment=table | bucket | queue | limits)
+        self.downloader = Downloader(
+            self, "Downloader", settings=settings, environment=table | bucket | queue | opened | limits
+        )
+        self.inspect_source = Inspector(self, "Inspector", settings=settings, environment=opened)
 
     def _grant(self) -> None:
         self.jobs.grant_check_keys(self.authorizer)
@@ -78,7 +101,7 @@ class ReelhaulStack(Stack):
 
         self.jobs.grant_read_jobs(self.get_status)
         self.jobs.grant_list_jobs(self.list_downloads)
-        for linking in (self.get_status, self.list_downloads):
+        for linking in (self.get_status, self.list_downloads, self.deliver_webhooks):
             self.link_key.secret.grant_read(linking)
         self.media.grant_read_objects(self.link_key.user)
 
@@ -88,7 +111,12 @@ class ReelhaulStack(Stack):
             self.jobs.grant_remove_jobs(removing)
             self.media.grant_remove_objects(removing)
 
-        self.jobs.grant_write_jobs(self.dead_letters)
+        for announcing in (self.announcer, self.sweeper, self.deliver_webhooks):
+            self.webhooks.queue.grant_send_messages(announcing)
+        for ending in (self.announcer, self.deliver_webhooks, self.dead_letters):
+            self.jobs.grant_write_jobs(ending)
+        self.announcements.bus.grant_put_events_to(self.announcer)
+        self.webhooks.secret.grant_read(self.deliver_webhooks)
         self.link_key.grant_rotate(self.rotate_link_key)
 
         worker = self.downloader.function
@@ -96,14 +124,25 @@ class ReelhaulStack(Stack):
         self.media.grant_store_objects(worker)
         self.media.grant_remove_objects(worker)
         self.work.queue.grant_send_messages(worker)
+        for expanding in (worker, self.announcer, self.get_status, self.delete_download, self.sweeper):
+            self.jobs.grant_list_items(expanding)
 
     def _connect(self, settings: Settings) -> None:
         self.http = HttpApi(
-            self, "Http", authorizer=self.authorizer, rate=settings.throttle_rate, burst=settings.throttle_burst
+            self,
+            "Http",
+            authorizer=self.authorizer,
+            open_to=settings.cors_origins,
+            rate=settings.throttle_rate,
+            burst=settings.throttle_burst,
         )
         self.http.route(self.create_download, "POST /download", "POST /api/download")
         self.http.route(
-            self.get_status, "GET /download/{id}", "GET /async-response/{id}", "GET /api/download/{id}/file"
+            self.get_status,
+            "GET /download/{id}",
+            "GET /async-response/{id}",
+            "GET /api/download/{id}/file",
+            "GET /api/thumbnails/{id}",
         )
         self.http.route(self.list_downloads, "GET /download", "GET /api/downloads")
         self.http.route(self.retry_download, "POST /download/{id}")
@@ -114,11 +153,17 @@ class ReelhaulStack(Stack):
             "DELETE /api/downloads/{id}",
             "DELETE /api/downloads/{id}/remove",
         )
+        self.http.route(self.inspect_source.function, "POST /api/info")
+        self.open_routes = self.http.open_route(
+            self.docs, "GET /openapi.json", "GET /docs", "GET /docs/{file}", "GET /health", "$default"
+        )
 
         self.downloader.take_from(self.work.queue, max_concurrency=settings.worker_concurrency)
         self.dead_letters.add_event_source(
             event_sources.SqsEventSource(self.work.dead_letters, batch_size=1, report_batch_item_failures=True)
         )
+        self.announcements.announce_with(self.announcer, of=self.jobs)
+        self.webhooks.deliver_with(self.deliver_webhooks, max_concurrency=settings.webhook_concurrency)
         self.every_minute = events.Rule(
             self,
             "EveryMinute",
@@ -134,9 +179,17 @@ class ReelhaulStack(Stack):
             "BucketName": self.media.bucket.bucket_name,
             "QueueUrl": self.work.queue.queue_url,
             "DeadLetterQueueUrl": self.work.dead_letters.queue_url,
+            "BusName": self.announcements.bus.event_bus_name,
+            "AnnouncerDeadLetterQueueUrl": self.announcements.dead_letters.queue_url,
+            "WebhookQueueUrl": self.webhooks.queue.queue_url,
+            "WebhookDeadLetterQueueUrl": self.webhooks.dead_letters.queue_url,
+            "WebhookSecretArn": self.webhooks.secret.secret_arn,
             "PepperSecretArn": self.pepper.secret_arn,
             "LinkSecretArn": self.link_key.secret.secret_arn,
             "DownloaderFunctionName": self.downloader.function.function_name,
+            "InspectFunctionName": self.inspect_source.function.function_name,
+            "DeliveryFunctionName": self.deliver_webhooks.function_name,
+            "AnnouncerFunctionName": self.announcer.function_name,
             "RotationFunctionName": self.rotate_link_key.function_name,
         }
         for name, value in outputs.items():

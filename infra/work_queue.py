@@ -1,8 +1,9 @@
 """The queue of jobs, and the one for messages that nobody could handle."""
 
-from aws_cdk import Duration
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
+
+from infra.queues import queue
 
 _MAX_RECEIVES = 5  # a job has three attempts of its own; the rest is for workers that die without a word
 _MARGIN_S = 60
@@ -14,22 +15,18 @@ class WorkQueue(Construct):
 
     def __init__(self, scope: Construct, name: str, *, worker_timeout_s: int) -> None:
         super().__init__(scope, name)
-        self.dead_letters = sqs.Queue(
+        self.dead_letters = queue(
             self,
             "DeadLetters",
-            retention_period=Duration.days(14),
-            visibility_timeout=Duration.seconds(6 * DEAD_LETTER_TIMEOUT_S),  # AWS advises six times the function's
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
-            enforce_ssl=True,
+            retention_days=14,
+            visibility_s=6 * DEAD_LETTER_TIMEOUT_S,  # AWS advises six times the function's
         )
-        self.queue = sqs.Queue(
+        self.queue = queue(
             self,
             "Queue",
-            retention_period=Duration.days(4),
+            retention_days=4,
             # Not the six times that AWS advises: it only has to outlast one invocation. A job whose worker died is
             # not kept waiting by it, as the sweeper sends a message of its own once the lease is over.
-            visibility_timeout=Duration.seconds(worker_timeout_s + _MARGIN_S),
-            encryption=sqs.QueueEncryption.SQS_MANAGED,
-            enforce_ssl=True,
+            visibility_s=worker_timeout_s + _MARGIN_S,
             dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=_MAX_RECEIVES),
         )

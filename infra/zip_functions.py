@@ -23,15 +23,21 @@ class ZipFunctions(Construct):
         self._layers = [self._layer("Core", assets.core_layer()), self._layer("Dependencies", dependencies)]
 
     def add(
-        self, name: str, environment: Mapping[str, str], *, timeout_s: int = 10, memory_mb: int = MEMORY_MB
+        self,
+        name: str,
+        environment: Mapping[str, str],
+        *,
+        timeout_s: int = 10,
+        memory_mb: int = MEMORY_MB,
+        code: lambda_.Code | None = None,
     ) -> lambda_.Function:
-        """The function in `functions/<name>`, called <Name> in the template."""
+        """The function in `functions/<name>`, called <Name> in the template. `code` has that folder and more in it."""
         scope = Construct(self, "".join(word.capitalize() for word in name.split("_")))
         own = OwnRole(scope, "Own")
         return lambda_.Function(
             scope,
             "Function",
-            code=assets.zip_function(name),
+            code=code or assets.zip_function(name),
             handler=f"{name}.handler.lambda_handler",
             runtime=lambda_.Runtime.PYTHON_3_13,
             architecture=self._architecture,

@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import uuid
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -26,13 +27,16 @@ class Context:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class HttpRequest:
-    """A request as the HTTP API's payload format 2.0 hands it on. `tenant` is what the authorizer said."""
+    """A request as the HTTP API's payload format 2.0 hands it on. `tenant` is what the authorizer said.
+
+    `query` may have a parameter several times, as pairs. A header that is `None` is not sent.
+    """
 
     method: str
     path: str
     body: str | bytes | None = None
-    query: dict[str, str] = dataclasses.field(default_factory=dict)
-    headers: dict[str, str] = dataclasses.field(default_factory=dict)
+    query: dict[str, str] | list[tuple[str, str]] = dataclasses.field(default_factory=dict)
+    headers: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
     tenant: str | None = "acme"
     stage: str = "$default"
 
@@ -42,16 +46,26 @@ class HttpRequest:
             "routeKey": f"{self.method} {self.path}",
             "rawPath": self.path if self.stage == "$default" else f"/{self.stage}{self.path}",
             "rawQueryString": urlencode(self.query),
-            "headers": {"host": HOST, "x-forwarded-proto": "https", "content-type": "application/json"} | self.headers,
+            "headers": self._headers(),
             "requestContext": self._context(),
             "isBase64Encoded": isinstance(self.body, bytes),
         }
         if self.query:
-            event["queryStringParameters"] = self.query
+            event["queryStringParameters"] = self._joined_query()
         if self.body is not None:
             is_bytes = isinstance(self.body, bytes)
             event["body"] = base64.b64encode(self.body).decode() if is_bytes else self.body  # type: ignore[arg-type]
         return event
+
+    def _headers(self) -> dict[str, str]:
+        usual = {"host": HOST, "x-forwarded-proto": "https", "content-type": "application/json"}
+        return {name: value for name, value in {**usual, **self.headers}.items() if value is not None}
+
+    def _joined_query(self) -> dict[str, str]:
+        joined: dict[str, str] = {}
+        for name, value in self.query.items() if isinstance(self.query, dict) else self.query:
+            joined[name] = f"{joined[name]},{value}" if name in joined else value
+        return joined
 
     def authorizer_event(self) -> dict[str, Any]:
         event = self.event() | {"type": "REQUEST", "identitySource": None}

@@ -5,7 +5,8 @@ from typing import Any
 
 from reelhaul import jobs
 from reelhaul.errors import SourceNotFound
-from reelhaul.jobs import Job, Media, Progress, State, StoredObject
+from reelhaul.jobs import Job, Media, Playlist, Progress, State, StoredExtra, StoredObject
+from reelhaul.options import Options
 
 NOW = 1_795_305_600.0  # 2026-11-22T00:00:00Z
 MEDIA = Media(
@@ -21,8 +22,7 @@ PROGRESS = Progress(downloaded_bytes=420, total_bytes=1000, speed=3_200_000.0, e
 
 def queued(*, tenant: str = "acme", now: float = NOW, **fields: Any) -> Job:
     request: dict[str, Any] = {
-        "url": "https://media.example/a.mp4", "name": None, "quality": "720p", "download_type": "video",
-        "retention_days": 7,
+        "url": "https://media.example/a.mp4", "name": None, "options": Options(quality="720p"), "retention_days": 7,
     }  # fmt: skip
     return jobs.new(job_id=jobs.new_id(now), tenant=tenant, now=now, **(request | fields))
 
@@ -35,9 +35,22 @@ def stored(job: Job, *, extension: str = "mp4") -> StoredObject:
     return StoredObject(key=jobs.object_key(job, extension), size=1000, checksum_sha256="ab" * 32)
 
 
-def done(*, now: float = NOW, media: Media = MEDIA, **fields: Any) -> Job:
+def extra(job: Job, kind: str = "thumbnail", *, language: str | None = None) -> StoredExtra:
+    ending, content_type = ("thumbnail.jpg", "image/jpeg") if kind == "thumbnail" else (f"{language}.vtt", "text/vtt")
+    key = jobs.object_key(job, ending)
+    return StoredExtra(
+        kind=kind, key=key, size=10, checksum_sha256="cd" * 32, content_type=content_type, language=language
+    )
+
+
+def done(*, now: float = NOW, media: Media = MEDIA, extras: tuple[StoredExtra, ...] = (), **fields: Any) -> Job:
     job = running(now=now, **fields)
-    return jobs.complete(job, media, stored(job, extension=media.extension), now=now)
+    return jobs.complete(job, media, stored(job, extension=media.extension), extras=extras, now=now)
+
+
+def expanded(*, now: float = NOW, total: int = 3, title: str = "A list", **fields: Any) -> Job:
+    """A playlist whose items are jobs of their own."""
+    return jobs.expand(running(now=now, **fields), Playlist(title=title, total=total), now=now)
 
 
 def failed(*, now: float = NOW, **fields: Any) -> Job:
@@ -56,6 +69,7 @@ def in_state(state: State, **fields: Any) -> Job:
     makers = {
         State.QUEUED: queued,
         State.RUNNING: running,
+        State.EXPANDED: expanded,
         State.DONE: done,
         State.FAILED: failed,
         State.CANCELLED: cancelled,

@@ -64,7 +64,7 @@ class SourceHandler(MediaHandler):
 
     /status/<code>, /half.mp4 and /half-chunked.mp4 (close half way), /chunked/<file>, /endless.mp4, /redirect?to=<url>,
     /slow/<file>?rate=<bytes per second>, /hls-to/<host:port> and /dash-to/<host:port> (whose segments are there),
-    /live.m3u8, /one and /two (pages with that many videos).
+    /live.m3u8, /ended.m3u8, /one and /two (pages with that many videos), /feed/<count> and /feed-of/<path> (RSS).
     """
 
     server: "SourceServer"
@@ -156,6 +156,28 @@ class SourceHandler(MediaHandler):
     def serve_two(self, _: str) -> None:
         videos = '<video src="/clip.mp4"></video><video src="/other/clip.mp4"></video>'
         self._send_text(f"<html><body>{videos}</body></html>", "text/html")
+
+    def serve_feed(self, count: str) -> None:
+        """An RSS feed of that many episodes. The third is the first once more, the fourth does not exist."""
+        names = ["clip.mp4", "other/clip.mp4", "clip.mp4", "status/404"]
+        names += [f"named/{number}.mp4" for number in range(5, int(count) + 1)]
+        items = (
+            f"<item><title>Episode {number}</title><guid>id-{number}</guid>"
+            f'<enclosure url="{self.server.url(name)}" type="video/mp4"/></item>'
+            for number, name in enumerate(names[: int(count)], 1)
+        )
+        self._send_text(f"<rss><channel><title>A feed</title>{''.join(items)}</channel></rss>", "application/rss+xml")
+
+    def serve_feed_of(self, path: str) -> None:
+        """An RSS feed with one item, which links to that path, and with `?and=<path or URL>` another."""
+        targets = [one for one in (path, self.query.get("and")) if one]
+        links = [one if "://" in one else self.server.url(one) for one in targets]
+        items = "".join(f"<item><title>Elsewhere</title><link>{link}</link></item>" for link in links)
+        self._send_text(f"<rss><channel><title>Links</title>{items}</channel></rss>", "application/rss+xml")
+
+    def serve_ended_m3u8(self, _: str) -> None:
+        """A recording without anything in it."""
+        self._send_text("#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXT-X-ENDLIST\n", "application/vnd.apple.mpegurl")
 
     def serve_one(self, _: str) -> None:
         self._send_text('<html><title>One</title><body><video src="/clip.mp4"></video></body></html>', "text/html")

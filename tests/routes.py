@@ -1,4 +1,4 @@
-"""Every route of both contracts, and the function behind it."""
+"""Every route, and the function behind it: those of both contracts, and those that ask for no key."""
 
 ROUTES = {
     "POST /download": "create_download",
@@ -6,6 +6,7 @@ ROUTES = {
     "GET /download/{id}": "get_status",
     "GET /async-response/{id}": "get_status",
     "GET /api/download/{id}/file": "get_status",
+    "GET /api/thumbnails/{id}": "get_status",
     "GET /download": "list_downloads",
     "GET /api/downloads": "list_downloads",
     "POST /download/{id}": "retry_download",
@@ -13,4 +14,12 @@ ROUTES = {
     "DELETE /download": "delete_download",
     "DELETE /api/downloads/{id}": "delete_download",
     "DELETE /api/downloads/{id}/remove": "delete_download",
+    "POST /api/info": "inspect_source",
+}
+OPEN_ROUTES = {
+    "GET /openapi.json": "docs",
+    "GET /docs": "docs",
+    "GET /docs/{file}": "docs",
+    "GET /health": "docs",
+    "$default": "docs",  # whatever is none of the others
 }

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import os
+from collections.abc import Callable
 from typing import Any
 
 from aws_lambda_powertools import Logger
@@ -15,7 +16,7 @@ from reelhaul.jobs import Job
 from reelhaul.options import DownloadRequest
 from reelhaul.queue import JobQueue
 from reelhaul.settings import SubmitSettings
-from reelhaul.store import JobStore
+from reelhaul.store import IdempotentRequest, JobStore
 from reelhaul.submit import submit
 
 logger = Logger(service="create_download")
@@ -27,6 +28,7 @@ class Dependencies:
     store: JobStore
     queue: JobQueue
     retention_days: int
+    max_retention_days: int
 
 
 @functools.cache
@@ -36,34 +38,40 @@ def dependencies() -> Dependencies:
         store=JobStore(client("dynamodb"), settings.table_name),
         queue=JobQueue(client("sqs"), settings.queue_url),
         retention_days=settings.retention_days,
+        max_retention_days=settings.max_retention_days,
     )
 
 
 @app.post("/download")
 def create_download() -> dict[str, Any]:
-    event = app.current_event
-    job = _submit(requests.parse_download(http.json_object(event), event.headers))
-    return downloads.accepted(job, http.output_url(event, job.id))
+    job = _submit(requests.parse_download)
+    return downloads.accepted(job, http.output_url(app.current_event, job.id))
 
 
 @app.post("/api/download")
 def create_offline() -> dict[str, Any]:
-    event = app.current_event
-    return offline.accepted(_submit(requests.parse_offline(http.json_object(event), event.headers)))
+    return offline.accepted(_submit(requests.parse_offline))
 
 
-def _submit(request: DownloadRequest) -> Job:
-    deps = dependencies()
+def _submit(parse: Callable[..., DownloadRequest]) -> Job:
+    event, deps = app.current_event, dependencies()
+    body = http.json_object(event)
     job = submit(
-        request,
+        parse(body, max_retention_days=deps.max_retention_days),
         tenant=http.caller(app),
         retention_days=deps.retention_days,
         store=deps.store,
         queue=deps.queue,
         log=logger.error,
+        idempotency=_idempotency(event, body),
     )
     logger.info("job_created", job_id=job.id, tenant=job.tenant)
     return job
+
+
+def _idempotency(event: http.Event, body: dict[str, Any]) -> IdempotentRequest | None:
+    key = requests.request_key(event.headers)
+    return None if key is None else IdempotentRequest(key, requests.fingerprint(event.path, body))
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

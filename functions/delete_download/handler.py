@@ -60,7 +60,7 @@ def remove_offline(job_id: str) -> dict[str, Any]:
 def _delete_download(path_id: str | None) -> dict[str, Any]:
     event = app.current_event
     body = http.json_object(event, required=False)
-    _delete(downloads.parse_deletion(path_id, event.query_string_parameters, body))
+    _delete(downloads.parse_deletion(path_id, http.query(event), body))
     return downloads.deleted()
 
 

@@ -12,3 +12,11 @@ CONTENT_TYPES = {
     "wav": "audio/wav",
     "mka": "audio/x-matroska",
 }
+
+SUBTITLES, THUMBNAIL = "subtitles", "thumbnail"
+# The same for what goes with a medium, by kind.
+EXTRA_CONTENT_TYPES = {
+    SUBTITLES: {"vtt": "text/vtt"},
+    THUMBNAIL: {"jpg": "image/jpeg", "png": "image/png", "webp": "image/webp"},
+}
+MAX_EXTRA_BYTES = {SUBTITLES: 10 * 1024**2, THUMBNAIL: 5 * 1024**2}

@@ -4,18 +4,23 @@ import dataclasses
 import json
 import re
 import urllib.parse
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from downloader.content_types import CONTENT_TYPES
-from reelhaul.errors import SourceError, source_error
+from downloader.content_types import CONTENT_TYPES, EXTRA_CONTENT_TYPES, SUBTITLES
+from reelhaul.errors import InvalidRequest, SourceError, source_error
+from reelhaul.findings import Format
 from reelhaul.jobs import Media, Phase, Progress
 from reelhaul.options import clean_text
+from reelhaul.sources import check_source
 
 MAX_EVENT_BYTES = 64 * 1024
 MAX_TITLE_CHARS = 300
-MAX_THUMBNAIL_CHARS = 2048
+MAX_ADDRESS_CHARS = 2048
 MAX_NOTE_CHARS = 100
+MAX_LANGUAGES = 100
+MAX_EXTRAS = 50
 MAX_DETAIL_CHARS = 500
 MAX_RETRY_AFTER_S = 86_400.0
 
@@ -26,12 +31,56 @@ class Implausible(Exception):
     """Not something that our fetcher would say."""
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Extra:
+    """A file beside the medium: `name` is that of a file in the fetcher's directory."""
+
+    kind: str
+    name: str
+    extension: str
+    content_type: str
+    language: str | None = None
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Finished:
     """A fetcher's last word on success: `name` is that of a file in its directory."""
 
     name: str
     media: Media
+    extras: tuple[Extra, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """One of several media: `number` counts from 1 as the source does, `url` is its own address, if it has one."""
+
+    number: int
+    title: str
+    url: str | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Several:
+    """A fetcher's last word on a playlist, after all that is `Listed`. `truncated`: the source had more."""
+
+    title: str
+    truncated: bool
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Inspected:
+    """A fetcher's last word on a look, after every `Listed` or every `Format`. As in `reelhaul.findings.Inspection`."""
+
+    title: str
+    webpage_url: str | None
+    uploader: str
+    thumbnail: str | None
+    duration_s: float | None
+    is_live: bool
+    subtitles: tuple[str, ...]
+    is_playlist: bool
+    entry_count: int | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -42,7 +91,8 @@ class Failed:
     detail: str
 
 
-Event = Progress | Finished | Failed
+LastWord = Finished | Several | Inspected | Failed
+Event = Progress | Listed | Format | LastWord
 
 
 def parse(line: bytes, *, directory: Path) -> Event:
@@ -54,13 +104,12 @@ def parse(line: bytes, *, directory: Path) -> Event:
     if not isinstance(fields, dict):
         raise Implausible("not an object")
     kind = fields.get("event")
-    if kind == "progress":
-        return _progress(fields)
     if kind == "finished":
         return _finished(fields, directory)
-    if kind == "failed":
-        return _failed(fields)
-    raise Implausible("no such event")
+    parser = _PARSERS.get(kind) if isinstance(kind, str) else None
+    if parser is None:
+        raise Implausible("no such event")
+    return parser(fields)
 
 
 def _progress(fields: dict[str, Any]) -> Progress:
@@ -68,34 +117,59 @@ def _progress(fields: dict[str, Any]) -> Progress:
         phase = Phase(fields.get("phase", ""))
     except ValueError as error:
         raise Implausible("no such phase") from error
-    total = _number(fields, "total_bytes")
     return Progress(
         phase=phase,
-        downloaded_bytes=int(_number(fields, "downloaded_bytes") or 0),
-        total_bytes=None if total is None else int(total),
+        downloaded_bytes=_whole(fields, "downloaded_bytes") or 0,
+        total_bytes=_whole(fields, "total_bytes"),
         speed=_number(fields, "speed"),
         eta_s=_number(fields, "eta_s"),
     )
 
 
 def _finished(fields: dict[str, Any], directory: Path) -> Finished:
-    path = Path(_text(fields, "path", most=4096))
     extension = _text(fields, "extension", most=10)
     content_type = _text(fields, "content_type", most=100)
-    if path.parent != directory or not _FILE_NAME.fullmatch(path.name):
-        raise Implausible("a file elsewhere")
     if CONTENT_TYPES.get(extension) != content_type:
         raise Implausible("not a type that is handed out")
-    title = clean_text(_text(fields, "title", most=10_000))[:MAX_TITLE_CHARS].strip()
     media = Media(
-        title=title,
+        title=_title(fields),
         extension=extension,
         content_type=content_type,
         duration_s=_number(fields, "duration_s"),
         thumbnail=_web_address(fields.get("thumbnail")),
-        format_note=clean_text(_text(fields, "format_note", most=1000))[:MAX_NOTE_CHARS].strip(),
+        format_note=_note(fields, "format_note"),
     )
-    return Finished(path.name, media)
+    return Finished(_name(fields, directory), media, _extras(fields, directory))
+
+
+def _extras(fields: dict[str, Any], directory: Path) -> tuple[Extra, ...]:
+    found = fields.get("extras", [])
+    if not isinstance(found, list) or len(found) > MAX_EXTRAS or not all(isinstance(one, dict) for one in found):
+        raise Implausible("no plausible extras")
+    extras = tuple(_extra(one, directory) for one in found)
+    if len({(extra.kind, extra.language) for extra in extras}) < len(extras):
+        raise Implausible("an extra twice")
+    return extras
+
+
+def _extra(fields: dict[str, Any], directory: Path) -> Extra:
+    kind = _text(fields, "kind", most=20)
+    extension = _text(fields, "extension", most=10)
+    content_type = _text(fields, "content_type", most=100)
+    if kind not in EXTRA_CONTENT_TYPES or EXTRA_CONTENT_TYPES[kind].get(extension) != content_type:
+        raise Implausible("not an extra that is handed out")
+    language = _text(fields, "language", most=100) if kind == SUBTITLES else None
+    return Extra(
+        kind=kind, name=_name(fields, directory), extension=extension, content_type=content_type, language=language
+    )
+
+
+def _name(fields: dict[str, Any], directory: Path) -> str:
+    """The name of a file that lies in `directory` itself."""
+    path = Path(_text(fields, "path", most=4096))
+    if path.parent != directory or not _FILE_NAME.fullmatch(path.name):
+        raise Implausible("a file elsewhere")
+    return path.name
 
 
 def _failed(fields: dict[str, Any]) -> Failed:
@@ -105,6 +179,96 @@ def _failed(fields: dict[str, Any]) -> Failed:
         retry_after_s = min(retry_after_s, MAX_RETRY_AFTER_S)
     detail = clean_text(_text(fields, "detail", most=10_000))[:MAX_DETAIL_CHARS]
     return Failed(source_error(code, retry_after_s=retry_after_s), detail)
+
+
+def _listed(fields: dict[str, Any]) -> Listed:
+    number, url = _whole(fields, "number"), fields.get("url")
+    if number is None:
+        raise Implausible("an entry without a number")
+    if url is not None:
+        url = _text(fields, "url", most=10_000)
+        try:
+            check_source(url)
+        except InvalidRequest as error:
+            raise Implausible("not an address that we go to") from error
+    return Listed(number=number, url=url, title=_title(fields))
+
+
+def _format(fields: dict[str, Any]) -> Format:
+    return Format(
+        format_id=_note(fields, "format_id"),
+        extension=_note(fields, "extension"),
+        format_note=_note(fields, "format_note"),
+        height=_whole(fields, "height"),
+        width=_whole(fields, "width"),
+        fps=_number(fields, "fps"),
+        video_codec=_codec(fields, "video_codec"),
+        audio_codec=_codec(fields, "audio_codec"),
+        filesize=_whole(fields, "filesize"),
+        bitrate=_number(fields, "bitrate"),
+        has_video=_flag(fields, "has_video"),
+        has_audio=_flag(fields, "has_audio"),
+    )
+
+
+def _several(fields: dict[str, Any]) -> Several:
+    return Several(title=_title(fields), truncated=_flag(fields, "truncated"))
+
+
+def _inspected(fields: dict[str, Any]) -> Inspected:
+    is_playlist = _flag(fields, "is_playlist")
+    return Inspected(
+        title=_title(fields),
+        webpage_url=_web_address(fields.get("webpage_url")),
+        uploader=_note(fields, "uploader"),
+        thumbnail=_web_address(fields.get("thumbnail")),
+        duration_s=None if is_playlist else _number(fields, "duration_s"),
+        is_live=not is_playlist and _flag(fields, "is_live"),
+        subtitles=() if is_playlist else _languages(fields),
+        is_playlist=is_playlist,
+        entry_count=_whole(fields, "count") if is_playlist else None,
+    )
+
+
+def _languages(fields: dict[str, Any]) -> tuple[str, ...]:
+    names = fields.get("subtitles")
+    if not isinstance(names, list) or len(names) > MAX_LANGUAGES or not all(isinstance(name, str) for name in names):
+        raise Implausible("no plausible subtitles")
+    return tuple(clean_text(name)[:MAX_NOTE_CHARS] for name in names)
+
+
+_PARSERS: dict[str, Callable[[dict[str, Any]], Event]] = {
+    "progress": _progress,
+    "entry": _listed,
+    "format": _format,
+    "playlist": _several,
+    "inspected": _inspected,
+    "failed": _failed,
+}
+
+
+def _title(fields: dict[str, Any]) -> str:
+    return clean_text(_text(fields, "title", most=10_000))[:MAX_TITLE_CHARS].strip()
+
+
+def _note(fields: dict[str, Any], name: str) -> str:
+    return clean_text(_text(fields, name, most=1000))[:MAX_NOTE_CHARS].strip()
+
+
+def _codec(fields: dict[str, Any], name: str) -> str | None:
+    return None if fields.get(name) is None else _note(fields, name)
+
+
+def _flag(fields: dict[str, Any], name: str) -> bool:
+    value = fields.get(name)
+    if not isinstance(value, bool):
+        raise Implausible(f"{name} is neither true nor false")
+    return value
+
+
+def _whole(fields: dict[str, Any], name: str) -> int | None:
+    number = _number(fields, name)
+    return None if number is None else int(number)
 
 
 def _text(fields: dict[str, Any], name: str, *, most: int) -> str:
@@ -127,8 +291,8 @@ def _number(fields: dict[str, Any], name: str) -> float | None:
 
 
 def _web_address(value: object) -> str | None:
-    """A thumbnail's address if it is one that a browser may be given, else None: it is an ornament."""
-    if not isinstance(value, str) or len(value) > MAX_THUMBNAIL_CHARS or not value.isprintable() or " " in value:
+    """An address, as of a thumbnail, if it is one that a browser may be given, else None: it is an ornament."""
+    if not isinstance(value, str) or len(value) > MAX_ADDRESS_CHARS or not value.isprintable() or " " in value:
         return None
     try:
         parts = urllib.parse.urlsplit(value)

@@ -12,12 +12,11 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from downloader.egress import EgressProxy
-from downloader.fetch import FetchRequest, fetch, harden_parent
+from downloader.fetch import FetchRequest, Found, guarded_fetch, harden_parent
 from downloader.worker import Worker
 from reelhaul import aws
 from reelhaul.errors import MalformedMessage, ServiceUnavailable
-from reelhaul.jobs import Job, Media, Progress
+from reelhaul.jobs import Job, Progress
 from reelhaul.queue import JobMessage, JobQueue
 from reelhaul.settings import DownloaderSettings
 from reelhaul.store import JobStore
@@ -42,7 +41,7 @@ def dependencies() -> Dependencies:
         queue=queue,
         s3=aws.client("s3"),
         bucket_name=settings.bucket_name,
-        fetch=functools.partial(guarded_fetch, settings=settings),
+        fetch=functools.partial(fetch, settings=settings),
         work_directory=Path(settings.work_directory),
         logger=logger,
     )
@@ -52,7 +51,7 @@ def dependencies() -> Dependencies:
     return Dependencies(queue, worker)
 
 
-def guarded_fetch(
+def fetch(
     job: Job,
     *,
     directory: Path,
@@ -60,16 +59,24 @@ def guarded_fetch(
     on_progress: Callable[[Progress], None],
     stop: threading.Event,
     settings: DownloaderSettings,
-) -> tuple[Path, Media]:
-    """Fetch a job's media in a child process whose only way out is a filtering proxy of this job's own."""
+) -> Found:
+    """Fetch a job's media, see `guarded_fetch`."""
     request = FetchRequest(
-        url=job.url, quality=job.quality, download_type=job.download_type, max_bytes=settings.max_bytes
+        url=job.url,
+        options=job.options,
+        is_item=job.item is not None,
+        entry=job.item.entry if job.item else None,
+        max_bytes=settings.max_bytes,
     )
-    with EgressProxy(
-        allowed_origins=settings.allowed_origins, max_bytes=settings.max_bytes, deadline=deadline
-    ) as proxy:
-        fetched = fetch(request, proxy=proxy, directory=directory, on_progress=on_progress, stop=stop, log=logger.info)
-    return fetched.path, fetched.media
+    return guarded_fetch(
+        request,
+        directory=directory,
+        deadline=deadline,
+        allowed_origins=settings.allowed_origins,
+        on_progress=on_progress,
+        stop=stop,
+        log=logger.info,
+    )
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """One job from claim to end. Every way out of `Worker.run` leaves the job ended, queued again, or somebody else's."""
 
-import dataclasses
 import random
 import shutil
 import tempfile
@@ -10,9 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+from downloader.fetch import Fetched, FetchedExtra, Found, FoundPlaylist
 from downloader.lease import Lease
 from downloader.transfer import Uploader
-from reelhaul import jobs
+from reelhaul import jobs, playlists
 from reelhaul.errors import (
     Conflict,
     JobNotFound,
@@ -20,11 +20,12 @@ from reelhaul.errors import (
     ReelhaulError,
     ServiceUnavailable,
     SourceError,
+    SourceUnsupported,
     StorageUnavailable,
     Transient,
     WorkerCrashed,
 )
-from reelhaul.jobs import MAX_ATTEMPTS, Job, Media, Phase, Progress, State, StoredObject
+from reelhaul.jobs import MAX_ATTEMPTS, Job, Media, Phase, Playlist, Progress, State, StoredExtra, StoredObject
 from reelhaul.names import content_disposition
 from reelhaul.objects import MediaBucket
 from reelhaul.queue import JobMessage, JobQueue
@@ -49,7 +50,7 @@ class Fetch(Protocol):
         deadline: float,
         on_progress: Callable[[Progress], None],
         stop: threading.Event,
-    ) -> tuple[Path, Media]:
+    ) -> Found:
         """Fetch into `directory` before `deadline` (monotonic). Raises `SourceError`, and `LeaseLost` when stopped."""
 
 
@@ -110,6 +111,9 @@ class Worker:
             job = self._store.get(message.tenant, message.job_id)
             if job.state is not State.QUEUED or job.generation != message.generation:
                 return None
+            if playlists.is_called_off(job, store=self._store):
+                self._store.swap(job, jobs.cancel(job, now=self._clock()))
+                return None
             return self._store.swap(job, jobs.claim(job, now=self._clock()))
         except (JobNotFound, Conflict):
             return None  # deleted, or another worker was faster: the message is done with either way
@@ -118,35 +122,76 @@ class Worker:
         lease = Lease(job, store=self._store, stop=self._stop, clock=self._clock)
         try:
             with lease:
-                path, media = self._fetch(
+                found = self._fetch(
                     job,
                     directory=directory,
                     deadline=time.monotonic() + (ends_at - time.monotonic()) * _FETCH_SHARE,
                     on_progress=lease.report,
                     stop=self._stop,
                 )
-                stored = self._upload(job, path, media, lease, ends_at=ends_at)
+                settle = self._prepared(job, found, lease, ends_at=ends_at)
             held = lease.end()
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the job must end or go back
             self._give_up(job, lease, error)
             return
-        self._complete(held, media, stored)
+        settle(held)
 
-    def _upload(self, job: Job, path: Path, media: Media, lease: Lease, *, ends_at: float) -> StoredObject:
-        size = path.stat().st_size
+    def _prepared(self, job: Job, found: Found, lease: Lease, *, ends_at: float) -> Callable[[Job], None]:
+        """Do what takes time with what was found, under the lease; what is returned writes the outcome."""
+        if isinstance(found, FoundPlaylist):
+            self._add_items(job, found)
+            return lambda held: self._expand(held, found)
+        if not isinstance(found, Fetched):
+            raise WorkerCrashed
+        stored, extras = self._upload(job, found, lease, ends_at=ends_at)
+        return lambda held: self._complete(held, found.media, stored, extras)
+
+    def _add_items(self, job: Job, found: FoundPlaylist) -> None:
+        if job.item is not None:
+            raise SourceUnsupported  # a list within a list would have no end
+        playlists.add_items(
+            job,
+            found.entries,
+            store=self._store,
+            queue=self._queue,
+            log=self._logger.warning,
+            goes_on=lambda: not self._stop.is_set(),
+            clock=self._clock,
+        )
+        if self._stop.is_set():
+            raise LeaseLost
+
+    def _expand(self, job: Job, found: FoundPlaylist) -> None:
+        details = {"job_id": job.id, "tenant": job.tenant, "items": len(found.entries)}
+        playlist = Playlist(title=found.title, total=len(found.entries), truncated=found.truncated)
+        try:
+            self._store.swap(job, jobs.expand(job, playlist, now=self._clock()))
+            self._logger.info("job_expanded", **details)
+            # Those that ended before this line was reached found no playlist to be counted in.
+            playlists.recount(job.tenant, job.id, store=self._store, clock=self._clock)
+        except Conflict:
+            self._logger.info("job_lost", **details)
+        except ServiceUnavailable:
+            self._logger.exception("job_left_to_the_sweeper", **details)
+
+    def _upload(
+        self, job: Job, found: Fetched, lease: Lease, *, ends_at: float
+    ) -> tuple[StoredObject, tuple[StoredExtra, ...]]:
+        size = found.path.stat().st_size
         lease.report(Progress(phase=Phase.FINISHING, downloaded_bytes=size, total_bytes=size))
         uploader = Uploader(self._s3, self._bucket_name, stop=self._stop, deadline=ends_at - _LAST_WORDS_S)
-        return uploader.upload(
-            path,
-            key=jobs.object_key(job, media.extension),
-            content_type=media.content_type,
-            disposition=content_disposition(dataclasses.replace(job, media=media).filename),
+        stored = uploader.upload(
+            found.path,
+            key=jobs.object_key(job, found.media.extension),
+            content_type=found.media.content_type,
+            disposition=content_disposition(jobs.filename_of(job, found.media)),
         )
+        return stored, tuple(_upload_extra(uploader, job, found.media, extra) for extra in found.extras)
 
-    def _complete(self, job: Job, media: Media, stored: StoredObject) -> None:
+    def _complete(self, job: Job, media: Media, stored: StoredObject, extras: tuple[StoredExtra, ...]) -> None:
         details = {"job_id": job.id, "tenant": job.tenant, "bytes": stored.size}
         try:
-            done = self._store.swap(job, jobs.complete(job, media, stored, now=self._clock()))
+            done = self._store.swap(job, jobs.complete(job, media, stored, extras=extras, now=self._clock()))
         except Conflict:
             if not self._is_done_with(job, stored):
                 self._clean(job)
@@ -206,6 +251,22 @@ class Worker:
         except ServiceUnavailable:
             return False
         return True
+
+
+def _upload_extra(uploader: Uploader, job: Job, media: Media, extra: FetchedExtra) -> StoredExtra:
+    """The names of extras are ours, down to the language, which is one that the user asked for."""
+    part = f"{extra.language}.{extra.extension}" if extra.language else extra.extension
+    name = f"{jobs.filename_of(job, media).rpartition('.')[0]}.{part}"
+    stored = uploader.upload(
+        extra.path,
+        key=jobs.object_key(job, f"{extra.kind}.{part}"),
+        content_type=extra.content_type,
+        disposition=content_disposition(name),
+    )
+    return StoredExtra(
+        kind=extra.kind, key=stored.key, size=stored.size, checksum_sha256=stored.checksum_sha256,
+        content_type=extra.content_type, language=extra.language,
+    )  # fmt: skip
 
 
 def _told(error: Exception) -> SourceError:

@@ -1,4 +1,7 @@
-"""`GET /download/{id}`, `GET /async-response/{id}`: how is my job? `GET /api/download/{id}/file`: where is its file?"""
+"""`GET /download/{id}`, `GET /async-response/{id}`: how is my job?
+
+`GET /api/download/{id}/file`, `GET /api/thumbnails/{id}`: where is its file, where its image?
+"""
 
 import dataclasses
 import functools
@@ -17,6 +20,7 @@ from reelhaul.contracts import downloads, replies
 from reelhaul.errors import FileNotFound, ReelhaulError
 from reelhaul.jobs import Job, State
 from reelhaul.links import Link, LinkSigner
+from reelhaul.names import curl_disposition
 from reelhaul.settings import ReadSettings
 from reelhaul.store import JobStore
 
@@ -53,7 +57,7 @@ def dependencies() -> Dependencies:
 @app.get("/download/<job_id>")
 def get_download(job_id: str) -> dict[str, Any]:
     job = dependencies().store.get(http.caller(app), job_id).seen_at(time.time())
-    return downloads.shown(job, _link(job))
+    return downloads.shown(_detailed(job))
 
 
 @app.get("/async-response/<job_id>")
@@ -62,23 +66,39 @@ def get_async_response(job_id: str) -> dict[str, Any]:
     remaining_s = app.lambda_context.get_remaining_time_in_millis() / 1000 - _MARGIN_S
     job = wait_for_end(http.caller(app), job_id, store=deps.store, patience_s=min(deps.hold_s, remaining_s))
     job = job.seen_at(time.time())
-    return downloads.async_response(job, _link(job), http.output_url(app.current_event, job_id))
+    row = _detailed(job) if job.state is State.DONE else {}
+    return downloads.async_response(job, row, http.output_url(app.current_event, job_id))
 
 
 @app.get("/api/download/<job_id>/file")
 def get_file(job_id: str) -> Response[str]:
-    deps = dependencies()
-    job = deps.store.get(http.caller(app), job_id).seen_at(time.time())
-    link = _link(job)
-    if link is None or job.stored is None or not deps.links.reaches(job.stored.key):
+    links = dependencies().links
+    job = dependencies().store.get(http.caller(app), job_id).seen_at(time.time())
+    if job.state is not State.DONE or job.stored is None or not links.reaches(job.stored.key):
         raise FileNotFound
+    agent = app.current_event.headers.get("user-agent") or ""
+    disposition = curl_disposition(job.filename) if agent.startswith("curl/") else None
+    key = job.stored.key
+    return _redirect(links.sign(key) if disposition is None else links.sign_as(key, disposition=disposition))
+
+
+@app.get("/api/thumbnails/<job_id>")
+def get_thumbnail(job_id: str) -> Response[str]:
+    links = dependencies().links
+    image = downloads.stored_thumbnail(dependencies().store.get(http.caller(app), job_id).seen_at(time.time()))
+    if image is None or not links.reaches(image.key):
+        raise FileNotFound
+    return _redirect(links.sign(image.key))
+
+
+def _detailed(job: Job) -> replies.Body:
+    deps, now = dependencies(), time.time()
+    items = deps.store.items_of(job.tenant, job.id) if job.playlist is not None else ()
+    return downloads.detailed(job, deps.links.sign, (item.seen_at(now) for item in items))
+
+
+def _redirect(link: Link) -> Response[str]:
     return Response(307, body="", headers={"Location": link.url})
-
-
-def _link(job: Job) -> Link | None:
-    if job.state is not State.DONE or job.stored is None:
-        return None
-    return dependencies().links.sign(job.stored.key)
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

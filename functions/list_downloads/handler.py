@@ -10,13 +10,14 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from list_downloads.listing import listed
+from list_downloads.listing import listed, listed_offline
 from reelhaul import http
 from reelhaul.aws import client
-from reelhaul.contracts import downloads, offline
+from reelhaul.contracts import downloads, offline, replies
+from reelhaul.errors import InvalidRequest
 from reelhaul.links import LinkSigner
 from reelhaul.settings import ReadSettings
-from reelhaul.store import JobStore
+from reelhaul.store import JobStore, Page
 
 logger = Logger(service="list_downloads")
 app = http.resolver(logger)
@@ -40,16 +41,36 @@ def dependencies() -> Dependencies:
 @app.get("/download")
 def list_downloads() -> Response[str]:
     deps = dependencies()
-    wanted = downloads.parse_listing(app.current_event.query_string_parameters)
-    body = listed(http.caller(app), wanted, store=deps.store, links=deps.links, now=time.time())
+    wanted = downloads.parse_listing(_query("count", "page_index", "status", "next_token"))
+    body, page = listed(http.caller(app), wanted, store=deps.store, links=deps.links, now=time.time())
+    _report_unreadable(page)
     return Response(200, "application/json", body)
 
 
 @app.get("/api/downloads")
-def list_offline() -> list[dict[str, Any]]:
-    limit, now = offline.parse_limit(app.current_event.query_string_parameters), time.time()
+def list_offline() -> Response[str]:
+    limit = offline.parse_limit(_query("limit"))
     page = dependencies().store.page(http.caller(app), limit=limit)
-    return [offline.row(job.seen_at(now)) for job in page.jobs]
+    _report_unreadable(page)
+    body, rows = listed_offline(page.jobs, now=time.time())
+    if rows < len(page.jobs):
+        logger.warning("list_cut_to_fit", rows=rows, jobs=len(page.jobs))
+    return Response(200, "application/json", body)
+
+
+def _query(*known: str) -> dict[str, str]:
+    """The query string. A misspelt filter that is silently ignored would look like an answer: it is refused."""
+    query = http.query(app.current_event)
+    unknown = [replies.echo(name) for name in query if name not in known]
+    if unknown:
+        raise InvalidRequest(f"Unknown parameter: {', '.join(unknown)}.", field=unknown[0])
+    return query
+
+
+def _report_unreadable(page: Page) -> None:
+    """A job that cannot be read is not shown, and neither keeps the others from being shown."""
+    for found in page.unreadable:
+        logger.error("list_unreadable", job_id=found.job_id)
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from reelhaul import http
 from reelhaul.aws import client
-from reelhaul.contracts import downloads
+from reelhaul.contracts import downloads, requests
 from reelhaul.queue import JobQueue
 from reelhaul.settings import SubmitSettings
 from reelhaul.store import JobStore
@@ -37,6 +37,7 @@ def dependencies() -> Dependencies:
 @app.post("/download/<job_id>")
 def retry_download(job_id: str) -> dict[str, Any]:
     deps = dependencies()
+    requests.parse_retry(http.json_object(app.current_event, required=False))
     job = retry(http.caller(app), job_id, store=deps.store, queue=deps.queue, log=logger.error)
     logger.info("job_retried", job_id=job.id, tenant=job.tenant, generation=job.generation)
     return downloads.accepted(job, http.output_url(app.current_event, job.id))

@@ -12,6 +12,7 @@ from reelhaul.objects import MediaBucket
 from reelhaul.queue import JobQueue
 from reelhaul.settings import SweeperSettings
 from reelhaul.store import JobStore
+from reelhaul.webhooks import WebhookQueue
 from sweeper.sweep import Sweeper
 
 _MARGIN_MS = 10_000  # one item with all its retries against a slow AWS; the rest waits for the next minute
@@ -26,6 +27,7 @@ def dependencies() -> Sweeper:
         store=JobStore(client("dynamodb"), settings.table_name),
         queue=JobQueue(client("sqs"), settings.queue_url),
         bucket=MediaBucket(client("s3"), settings.bucket_name),
+        announce=WebhookQueue(client("sqs"), settings.webhook_queue_url).send,
         logger=logger,
     )
 

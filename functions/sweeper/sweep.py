@@ -9,9 +9,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from reelhaul import jobs
+from reelhaul import jobs, playlists, remove
 from reelhaul.errors import Conflict, DeadLetter, JobNotFound, WorkerCrashed
-from reelhaul.jobs import MAX_ATTEMPTS, MAX_SENDS, Job, State
+from reelhaul.jobs import MAX_ATTEMPTS, MAX_SENDS, DeliveryState, Job, State
 from reelhaul.objects import MediaBucket
 from reelhaul.queue import JobQueue
 from reelhaul.store import JobStore, Tombstone, Unreadable
@@ -19,7 +19,11 @@ from reelhaul.submit import send
 
 
 class Sweeper:
-    """One pass is `run`. `logger` is a Powertools logger, `clock` gives seconds since the epoch."""
+    """One pass is `run`.
+
+    `announce` sends the message about a job's webhook, and raises `ServiceUnavailable`. `logger` is a Powertools
+    logger, `clock` gives seconds since the epoch.
+    """
 
     def __init__(
         self,
@@ -27,12 +31,15 @@ class Sweeper:
         store: JobStore,
         queue: JobQueue,
         bucket: MediaBucket,
+        announce: Callable[[Job], None],
         logger: Any,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
         self._queue = queue
         self._bucket = bucket
+        self._announce = announce
+        self._has_time: Callable[[], bool] = lambda: True
         self._logger = logger
         self._clock = clock
 
@@ -41,6 +48,7 @@ class Sweeper:
 
         What goes wrong with one of them is logged and counted as `broken`; the next pass tries again.
         """
+        self._has_time = has_time
         done: collections.Counter[str] = collections.Counter()
         for found in self._store.due(self._clock()):
             if not has_time():
@@ -61,14 +69,11 @@ class Sweeper:
             return "broken"
         if isinstance(found, Tombstone):
             return self._settle(found)
-        job, now = self._store.get(found.tenant, found.id), self._clock()
+        job, now = self._store.get(found.tenant, found.id, even_over=True), self._clock()
         if job.due_at is None or job.due_at > now:
             return "moved_on"  # the index lags behind: a heartbeat may have come in since
-        if job.state is State.QUEUED:
-            return self._remind(job, now)
-        if job.state is State.RUNNING:
-            return self._take_back(job, now)
-        return self._tidy(job, now)
+        looks = {State.QUEUED: self._remind, State.RUNNING: self._take_back, State.EXPANDED: self._recount}
+        return looks.get(job.state, self._look_after)(job, now)
 
     def _remind(self, job: Job, now: float) -> str:
         if job.attempts >= MAX_ATTEMPTS or job.sends >= MAX_SENDS:
@@ -86,19 +91,62 @@ class Sweeper:
         self._send(self._store.swap(job, jobs.requeue(job, now=now, cut_off=True)))
         return "requeued"
 
-    def _tidy(self, job: Job, now: float) -> str:
-        """Only what this job's fences wrote is removed: it may be retried, and claimed, at this very moment."""
-        if job.removal_at is not None and now >= job.removal_at:
-            self._bucket.clean(job.tenant, job.id, up_to=job.fence)
+    def _recount(self, playlist: Job, _now: float) -> str:
+        playlists.recount(playlist.tenant, playlist.id, store=self._store, always=True, clock=self._clock)
+        return "recounted"
+
+    def _look_after(self, job: Job, now: float) -> str:
+        """A job that has ended: what it left behind, who has to hear of it, and when its file and its record go.
+
+        Only what this job's fences wrote is removed: it may be retried, and claimed, at this very moment.
+        """
+        if job.untidy or (job.playlist and job.playlist.unsettled):
+            return self._tidy(job, now)
+        if job.state is State.DONE and job.file_expires_at is not None and now >= job.file_expires_at:
             self._store.swap(job, jobs.expire(job, now=now))
             return "expired"
-        if job.untidy:
-            self._bucket.clean(job.tenant, job.id, keep=job.stored.key if job.stored else None, up_to=job.fence)
-        self._store.swap(job, jobs.tidied(job))
+        if job.state is State.EXPIRED and job.removal_at is not None and now >= job.removal_at:
+            self._bucket.clean(job.tenant, job.id, up_to=job.fence)
+            self._store.swap(job, jobs.remove_file(job, now=now))
+            return "removed"
+        if job.forgotten_at is not None and now >= job.forgotten_at:
+            self._bucket.clean(job.tenant, job.id)
+            self._store.forget(job)
+            return "forgotten"
+        if job.webhook and job.webhook.state is DeliveryState.PENDING:
+            return self._announce_again(job, now)
+        self._store.swap(job, jobs.tidied(job, now=now))  # nothing to do: an index entry that was too early
         return "tidied"
+
+    def _tidy(self, job: Job, now: float) -> str:
+        self._bucket.clean(job.tenant, job.id, keep=job.keys, up_to=job.fence)
+        if job.state is State.CANCELLED and not remove.cancel_items(
+            job, store=self._store, has_time=self._has_time, clock=self._clock
+        ):
+            return "postponed"
+        self._store.swap(job, jobs.tidied(job, now=now))
+        return "tidied"
+
+    def _announce_again(self, job: Job, now: float) -> str:
+        """Its message is long overdue. The job is written first: of two sweepers one sends."""
+        again = self._store.swap(job, jobs.announce_again(job, now=now))
+        if again.webhook is None or again.webhook.state is not DeliveryState.PENDING:
+            return "given_up"
+        self._announce(again)
+        return "announced"
 
     def _settle(self, tombstone: Tombstone) -> str:
         self._bucket.clean(tombstone.tenant, tombstone.job_id)
+        if tombstone.has_items and not remove.delete_items(
+            tombstone.tenant,
+            tombstone.job_id,
+            store=self._store,
+            bucket=self._bucket,
+            log=self._logger.error,
+            has_time=self._has_time,
+            clock=self._clock,
+        ):
+            return "postponed"
         if self._clock() < tombstone.final_at:
             return "cleaned"
         self._store.bury(tombstone)

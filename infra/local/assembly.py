@@ -1,17 +1,22 @@
 """The synthesised template and assets for this machine, made once for each state of the sources."""
 
+import fcntl
 import hashlib
 import platform
 import shutil
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from infra.local.processes import ROOT
 
 STACK = "Reelhaul-local"
-_SOURCES = ("cdk.json", "infra", "layers", "functions")
+_SOURCES = ("cdk.json", "pyproject.toml", "infra", "layers", "functions")
 _KEPT = ROOT / ".reelhaul" / "assemblies"
+_KEPT_S = 900  # longer than any start needs the one that it was given
 
 
 class SynthesisFailed(Exception):
@@ -20,20 +25,36 @@ class SynthesisFailed(Exception):
 
 def ensure() -> Path:
     """The assembly for the sources as they are, from an earlier call where nothing has changed since."""
-    wanted = _KEPT / _fingerprint()
-    if not (wanted / "manifest.json").exists():
-        shutil.rmtree(_KEPT, ignore_errors=True)  # those of other states of the sources
-        made = subprocess.run(
-            [sys.executable, "-m", "infra.local.assembly", str(wanted)],
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if made.returncode != 0:
-            shutil.rmtree(wanted, ignore_errors=True)
-            raise SynthesisFailed(made.stderr or made.stdout)
+    with _alone():
+        wanted = _KEPT / _fingerprint()
+        if not wanted.exists():
+            _make(wanted)
+        wanted.touch()
+        for other in _KEPT.iterdir():
+            if other != wanted and time.time() - other.stat().st_mtime > _KEPT_S:
+                shutil.rmtree(other, ignore_errors=True)
     return wanted
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Of several that start at the same time one makes the assembly, and the others wait for it."""
+    _KEPT.mkdir(parents=True, exist_ok=True)
+    with _KEPT.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _make(wanted: Path) -> None:
+    """Raises `SynthesisFailed`, with nothing left at `wanted`."""
+    unfinished = wanted.with_suffix(".unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    command = [sys.executable, "-m", "infra.local.assembly", str(unfinished)]
+    made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if made.returncode != 0:
+        shutil.rmtree(unfinished, ignore_errors=True)
+        raise SynthesisFailed(made.stderr or made.stdout)
+    unfinished.rename(wanted)
 
 
 def _fingerprint() -> str:
@@ -69,6 +90,7 @@ def _synthesise(directory: Path) -> None:
         "layer_python": f"{sys.version_info.major}.{sys.version_info.minor}",
         "layer_platform": f"{machine}-manylinux2014",
         "removal_policy": "destroy",
+        "webhook_concurrency": 2,  # each is a Python of its own, on a machine that has other things to do
     }
     build(context, outdir=directory).synth()
 

@@ -54,8 +54,8 @@ class Engine:
         shutil.rmtree(self._scratch, ignore_errors=True)
         self._scratch.mkdir()
         log = self._directory / "engine.log"
-        command = [str(_PYTHON), str(Path(__file__).with_name("engine_process.py"))]
-        self._process = processes.start(command, env=self._environment(), log=log)
+        command = [str(_PYTHON), "-m", "infra.local.engine_process"]
+        self._process = processes.start(command, env=self._environment(), log=log, cwd=ROOT)
         try:
             self._wait(log)
         except BaseException:

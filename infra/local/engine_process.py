@@ -15,20 +15,28 @@ from urllib.parse import parse_qs
 import ministack.app
 from hypercorn.asyncio import serve
 from hypercorn.config import Config
-from ministack.services.cloudformation import provisioners
+from ministack.services import s3
+
+from infra.local import engine_mends
+from infra.local.engine_streams import Streams
 
 _NOT_YET = b'{"success":false,"message":"Not deployed yet.","detail":"Not deployed yet.","code":"service.unavailable"}'
+_SLOW = ("/async-response/", "/api/info")  # requests that mostly wait
+
+Headers = list[tuple[bytes, bytes]]
 
 
 def _is_for_aws(scope: dict[str, Any]) -> bool:
     if scope["path"] == "/_ministack/health":
         return True
     headers = dict(scope["headers"])
-    if headers.get(b"authorization", b"").startswith(b"AWS4-"):
-        # No web page signs for AWS on its own. One that tries from elsewhere must not reach what is on this machine.
-        return b"origin" not in headers
+    # No web page signs for AWS on its own. One that tries from elsewhere must not reach what is on this machine.
+    return headers.get(b"authorization", b"").startswith(b"AWS4-") and b"origin" not in headers
+
+
+def _is_link(scope: dict[str, Any]) -> bool:
+    """A presigned link, which the engine verifies. It verifies those for S3 only, so no others get in."""
     signed = parse_qs(scope["query_string"].decode("latin-1"))
-    # A presigned link, which the engine verifies. It verifies those for S3 only, so no others get in.
     return "/s3/aws4_request" in "".join(signed.get("X-Amz-Credential", [])) and "X-Amz-Signature" in signed
 
 
@@ -42,16 +50,21 @@ class FrontDoor:
         self._quick, self._waiting = asyncio.Semaphore(6), asyncio.Semaphore(32)
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        if scope["type"] == "http" and not _is_for_aws(scope):
-            prefix = self._known_prefix()
-            if prefix is None:
-                await _refuse(send)
-                return
-            room = self._waiting if scope["path"].startswith("/async-response/") else self._quick
-            async with room:
-                await ministack.app.app(self._for_api(scope, prefix), receive, send)
+        if scope["type"] != "http" or _is_for_aws(scope):
+            await ministack.app.app(scope, receive, send)
+        elif _is_link(scope):
+            await _serve_link(scope, receive, send)
+        else:
+            await self._serve_api(scope, receive, send)
+
+    async def _serve_api(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        prefix = self._known_prefix()
+        if prefix is None:
+            await _reply(send, 503, [(b"content-type", b"application/json"), (b"retry-after", b"1")], _NOT_YET)
             return
-        await ministack.app.app(scope, receive, send)
+        room = self._waiting if scope["path"].startswith(_SLOW) else self._quick
+        async with room:
+            await ministack.app.app(self._for_api(scope, prefix), receive, send)
 
     def _known_prefix(self) -> str | None:
         if self._prefix is None and self._api_file.exists():
@@ -60,8 +73,7 @@ class FrontDoor:
 
     def _for_api(self, scope: dict[str, Any], prefix: str) -> dict[str, Any]:
         """The request as API Gateway's own door passes it on: it says itself how the client came in."""
-        set_by_us = {b"x-forwarded-proto", b"x-forwarded-port"}
-        headers = [(name, value) for name, value in scope["headers"] if name not in set_by_us]
+        headers = _without(scope["headers"], b"x-forwarded-proto", b"x-forwarded-port")
         return scope | {
             "path": prefix + scope["path"],
             "raw_path": prefix.encode() + scope["raw_path"],
@@ -69,23 +81,42 @@ class FrontDoor:
         }
 
 
-async def _refuse(send: Any) -> None:
-    headers = [(b"content-type", b"application/json"), (b"retry-after", b"1")]
-    await send({"type": "http.response.start", "status": 503, "headers": headers})
-    await send({"type": "http.response.body", "body": _NOT_YET})
+async def _serve_link(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    """As S3 on a host of its own: clients send no `Authorization` there, and the bucket says what web pages may do."""
+    bucket, _, key = scope["path"].lstrip("/").partition("/")
+    headers = _without(scope["headers"], b"authorization")
+    named = {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
+    if scope["method"] == "OPTIONS":
+        status, answer, body = s3.cors_preflight(bucket, key, named)
+        await _reply(send, status, _encoded(answer), body)
+        return
+    allowed = _encoded(s3.cors_response_headers(bucket, scope["method"], named))
+
+    async def send_with_cors(message: dict[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            others = [header for header in message["headers"] if not header[0].lower().startswith(b"access-control-")]
+            message = message | {"headers": [*others, *allowed]}
+        await send(message)
+
+    await ministack.app.app(scope | {"headers": headers}, receive, send_with_cors)
 
 
-def _accept_rotation_schedules() -> None:
-    """The engine does not know this type of resource, and rotates nothing by itself; `service.py` has the key made."""
-    handler = {
-        "create": lambda logical_id, properties, _stack: (f"{properties['SecretId']}-{logical_id}", {}),
-        "delete": lambda _physical_id, _properties: None,
-    }
-    provisioners._RESOURCE_HANDLERS.setdefault("AWS::SecretsManager::RotationSchedule", handler)  # noqa: SLF001
+def _without(headers: Headers, *names: bytes) -> Headers:
+    return [(name, value) for name, value in headers if name not in names]
+
+
+def _encoded(headers: dict[str, str]) -> Headers:
+    return [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+
+
+async def _reply(send: Any, status: int, headers: Headers, body: bytes) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 def main() -> None:
-    _accept_rotation_schedules()
+    engine_mends.install()
+    Streams().install()
     _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
     config = Config()

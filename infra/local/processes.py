@@ -18,7 +18,12 @@ _TETHER = str(Path(__file__).with_name("tethered.py"))
 
 
 def start(
-    command: Sequence[str], *, env: Mapping[str, str], log: Path, end_signal: signal.Signals = signal.SIGTERM
+    command: Sequence[str],
+    *,
+    env: Mapping[str, str],
+    log: Path,
+    cwd: Path | None = None,
+    end_signal: signal.Signals = signal.SIGTERM,
 ) -> subprocess.Popen[bytes]:
     """Run `command` in a session of its own (Ctrl-C is for `serve` alone), its output added to `log`.
 
@@ -30,6 +35,7 @@ def start(
             subprocess.Popen,
             tethered,
             env=dict(env),
+            cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

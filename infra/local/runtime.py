@@ -1,7 +1,7 @@
-"""The downloader's Lambda runtime: the real handler behind AWS's runtime interface emulator.
+"""A container function's Lambda runtime: the real handler behind AWS's runtime interface emulator.
 
-The engine sends an event for the container function to the URL of a `RuntimePool`. An emulator takes one invocation at
-a time and breaks on a second, so each has a slot, started when first needed and again when it has died.
+The engine sends an event for such a function to the URL of its `RuntimePool`. An emulator takes one invocation at a
+time and breaks on a second, so each has a slot, started when first needed and again when it has died.
 """
 
 import http.client
@@ -23,21 +23,21 @@ from typing import Self
 from infra.local import processes
 from infra.local.processes import ROOT
 
-_HANDLER = "downloader.handler.lambda_handler"
 _INVOKE = "/2015-03-31/functions/function/invocations"
 _START_S, _STOP_S = 5.0, 8.0
 
 
 class RuntimePool:
-    """Up to `size` emulators behind one loopback URL, for a function of this environment and time limit in seconds.
+    """Up to `size` emulators behind one loopback URL, for the function in the folder `name`.
 
-    What they write, their log among it, lies below `directory`.
+    It has this environment and time limit in seconds. What it writes, its log among it, lies below `directory`.
     """
 
-    def __init__(self, *, size: int, timeout_s: int, env: Mapping[str, str], directory: Path) -> None:
+    def __init__(self, name: str, *, size: int, timeout_s: int, env: Mapping[str, str], directory: Path) -> None:
+        handler, log = f"{name}.handler.lambda_handler", directory / f"{name}.log"
         self._slots: queue.Queue[_Slot] = queue.Queue()
         self._all = [
-            _Slot(timeout_s=timeout_s, env=env, work=directory / "work" / str(number), log=directory / "downloader.log")
+            _Slot(handler, timeout_s=timeout_s, env=env, work=directory / "work" / f"{name}-{number}", log=log)
             for number in range(size)
         ]
         for slot in self._all:
@@ -80,8 +80,9 @@ class RuntimePool:
 class _Slot:
     """One emulator, with a directory of its own for what Lambda calls /tmp."""
 
-    def __init__(self, *, timeout_s: int, env: Mapping[str, str], work: Path, log: Path) -> None:
+    def __init__(self, handler: str, *, timeout_s: int, env: Mapping[str, str], work: Path, log: Path) -> None:
         self.busy = False
+        self._handler = handler
         self._timeout_s = timeout_s
         self._env = {**env, "WORK_DIRECTORY": str(work), "AWS_LAMBDA_FUNCTION_TIMEOUT": str(timeout_s)}
         self._work = work
@@ -132,7 +133,7 @@ class _Slot:
             _emulator(), "--log-level", "error",
             "--runtime-interface-emulator-address", f"127.0.0.1:{self._port}",
             "--runtime-api-address", f"127.0.0.1:{runtime_port}",
-            sys.executable, "-m", "awslambdaric", _HANDLER,
+            sys.executable, "-m", "awslambdaric", self._handler,
         ]  # fmt: skip
         self._work.mkdir(parents=True, exist_ok=True)
         self._process = processes.start(command, env=self._env, log=self._log, end_signal=signal.SIGKILL)

@@ -1,8 +1,10 @@
-"""The whole service on this machine: the engine, the template deployed to it, and the downloader's runtime."""
+"""The whole service on this machine: the engine, the template deployed to it, and the container functions' runtimes."""
 
 import json
+import os
 import time
 import uuid
+from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
@@ -15,6 +17,9 @@ from infra.local.processes import ROOT
 from infra.local.runtime import RuntimePool
 
 _PROXY = "MINISTACK_LAMBDA_PROXY_URL"  # where the engine sends the events of a function that it cannot run itself
+_TRUST = "SSL_CERT_FILE"  # OpenSSL's: which authorities are believed
+_INSPECTIONS = 4  # at the same time; on AWS there is no such limit
+_FED_BY_QUEUES = ("DownloaderFunctionName", "DeliveryFunctionName")
 _ROTATION_STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
 
 
@@ -26,7 +31,7 @@ class LocalService:
     """Entered, it runs at `url`, with its state below `directory`.
 
     `allowed_origins` (HOST:PORT) are let through by the egress guard. `invocation_limit_s` is the downloader's time
-    limit in seconds, `None` for the template's.
+    limit in seconds, `None` for the template's. Webhooks are sent to whom our own environment's `SSL_CERT_FILE` trusts.
     """
 
     def __init__(
@@ -48,10 +53,11 @@ class LocalService:
             self.outputs = deploy(self._engine, made, assembly.STACK)
             self._engine.open_door(urlsplit(self.outputs["ApiUrl"]).netloc.partition(".")[0])
             self._ensure_link_key()
-            exits.enter_context(self._start_runtime())
-            exits.callback(
-                self._take_events, enabled=False
-            )  # first to go: what is queued then waits for the next start
+            self._configure_deliveries()
+            exits.enter_context(self._start_downloader())
+            exits.enter_context(self._start_inspector())
+            # First to go: what is queued then waits for the next start.
+            exits.callback(self._take_events, enabled=False)
             self._take_events(enabled=True)
             self._exits = exits.pop_all()
         return self
@@ -65,15 +71,33 @@ class LocalService:
     def is_running(self) -> bool:
         return self._engine.is_running()
 
-    def _start_runtime(self) -> RuntimePool:
-        functions = self._engine.client("lambda")
+    def _start_downloader(self) -> RuntimePool:
         name = self.outputs["DownloaderFunctionName"]
+        scaling = self._mapping("DownloaderFunctionName")["ScalingConfig"]
+        return self._start_runtime(
+            "downloader",
+            name,
+            size=scaling["MaximumConcurrency"],
+            limit_s=self._invocation_limit_s,
+            env={"AWS_ENDPOINT_URL": self.url, **CREDENTIALS},
+        )
+
+    def _start_inspector(self) -> RuntimePool:
+        """Without credentials: its role has no rights."""
+        return self._start_runtime("inspect_source", self.outputs["InspectFunctionName"], size=_INSPECTIONS)
+
+    def _start_runtime(
+        self, folder: str, name: str, *, size: int, limit_s: int | None = None, env: Mapping[str, str] | None = None
+    ) -> RuntimePool:
+        """The runtime of the container function `name`, to which the engine sends its events from now on."""
+        functions = self._engine.client("lambda")
         config = functions.get_function_configuration(FunctionName=name)
         variables = {n: value for n, value in config["Environment"]["Variables"].items() if n != _PROXY}
         pool = RuntimePool(
-            size=self._mapping()["ScalingConfig"]["MaximumConcurrency"],
-            timeout_s=self._invocation_limit_s or config["Timeout"],
-            env=self._runtime_environment(variables, name, config["MemorySize"]),
+            folder,
+            size=size,
+            timeout_s=limit_s or config["Timeout"],
+            env=self._runtime_environment(variables, name, config["MemorySize"]) | dict(env or {}),
             directory=self._directory,
         )
         functions.update_function_configuration(
@@ -82,28 +106,41 @@ class LocalService:
         return pool
 
     def _runtime_environment(self, variables: dict[str, str], name: str, memory_mb: int) -> dict[str, str]:
-        opened = [variables.get("ALLOWED_ORIGINS", ""), *self._allowed_origins]
         ours = {
-            "ALLOWED_ORIGINS": ",".join(origin for origin in opened if origin),
-            "AWS_ENDPOINT_URL": self.url,
+            "ALLOWED_ORIGINS": self._opened(variables),
             "AWS_LAMBDA_FUNCTION_NAME": name,
             "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(memory_mb),
             "PYTHONPATH": f"{ROOT / 'functions'}:{ROOT / 'layers' / 'core' / 'python'}",
-            **CREDENTIALS,
         }
         return processes.plain_environment(**variables | ours)
 
-    def _mapping(self) -> dict[str, Any]:
-        found = self._engine.client("lambda").list_event_source_mappings(
-            FunctionName=self.outputs["DownloaderFunctionName"]
-        )
+    def _configure_deliveries(self) -> None:
+        """The engine runs this function by itself, so what it may reach is written in its configuration."""
+        functions = self._engine.client("lambda")
+        name = self.outputs["DeliveryFunctionName"]
+        template = functions.get_function_configuration(FunctionName=self.outputs["InspectFunctionName"])["Environment"]
+        variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+        ours = {"ALLOWED_ORIGINS": self._opened(template["Variables"])}
+        ours |= {_TRUST: os.environ[_TRUST]} if _TRUST in os.environ else {}
+        kept = {n: value for n, value in variables.items() if n != _TRUST}
+        functions.update_function_configuration(FunctionName=name, Environment={"Variables": kept | ours})
+
+    def _opened(self, variables: Mapping[str, str]) -> str:
+        """What the egress guard lets through: what the template says, and what was asked for at this start."""
+        opened = [variables.get("ALLOWED_ORIGINS", ""), *self._allowed_origins]
+        return ",".join(origin for origin in opened if origin)
+
+    def _mapping(self, output: str) -> dict[str, Any]:
+        found = self._engine.client("lambda").list_event_source_mappings(FunctionName=self.outputs[output])
         mapping: dict[str, Any] = found["EventSourceMappings"][0]
         return mapping
 
     def _take_events(self, *, enabled: bool) -> None:
-        """Whether the queue's messages go to the downloader."""
-        if self._engine.is_running():
-            self._engine.client("lambda").update_event_source_mapping(UUID=self._mapping()["UUID"], Enabled=enabled)
+        """Whether messages go from the queues to the functions that leave this machine."""
+        for output in _FED_BY_QUEUES:
+            if self._engine.is_running():
+                functions = self._engine.client("lambda")
+                functions.update_event_source_mapping(UUID=self._mapping(output)["UUID"], Enabled=enabled)
 
     def _ensure_link_key(self) -> None:
         """Have the first key for links made, in the four calls of Secrets Manager; the engine makes none."""

@@ -15,6 +15,11 @@ _NICKNAMES = {
     "MediaBucket": "bucket",
     "WorkQueue": "queue",
     "WorkDeadLetters": "dead-letter queue",
+    "AnnouncementsBus": "bus",
+    "AnnouncementsDeadLetters": "announcer's dead-letter queue",
+    "WebhooksQueue": "webhook queue",
+    "WebhooksDeadLetters": "webhook dead-letter queue",
+    "WebhooksSecret": "webhook secret",
     "LinkKeySecret": "link secret",
     "LinkKeyUser": "link user",
     "Pepper": "pepper",
@@ -88,7 +93,8 @@ class Template:
             separator, parts = expression["Fn::Join"]
             return str(separator).join(self.plain(part) for part in parts)
         name = expression["Ref"] if "Ref" in expression else expression["Fn::GetAtt"][0]
-        return next((nickname for start, nickname in _NICKNAMES.items() if name.startswith(start)), name)
+        nickname = next((nickname for start, nickname in _NICKNAMES.items() if name.startswith(start)), name)
+        return f"{nickname}'s stream" if "StreamArn" in expression.get("Fn::GetAtt", []) else nickname
 
 
 def as_list(value: Any) -> list[Any]:
@@ -96,4 +102,6 @@ def as_list(value: Any) -> list[Any]:
 
 
 def _folder(function: Mapping[str, Any]) -> str:
-    return "downloader" if function.get("PackageType") == "Image" else function["Handler"].split(".")[0]
+    """Both are `folder.handler.lambda_handler`: a zip's handler, and the command that the image is started with."""
+    handler = function["ImageConfig"]["Command"][0] if function.get("PackageType") == "Image" else function["Handler"]
+    return str(handler).split(".")[0]

@@ -3,7 +3,7 @@
 import json
 
 from tests.infra.template import Template
-from tests.routes import ROUTES
+from tests.routes import OPEN_ROUTES, ROUTES
 
 
 def test_every_route_leads_to_its_function_and_there_are_no_others(template: Template) -> None:
@@ -14,14 +14,17 @@ def test_every_route_leads_to_its_function_and_there_are_no_others(template: Tem
         properties = template.resources[integration["Ref"]]["Properties"]
         assert (properties["IntegrationType"], properties["PayloadFormatVersion"]) == ("AWS_PROXY", "2.0")
         found[route["RouteKey"]] = template.function_behind(properties["IntegrationUri"])
-    assert found == ROUTES
+    assert found == ROUTES | OPEN_ROUTES
 
 
-def test_every_route_asks_the_authorizer(template: Template) -> None:
+def test_every_route_asks_the_authorizer_but_those_that_are_open_to_all(template: Template) -> None:
     (authorizer,) = template.of_type("AWS::ApiGatewayV2::Authorizer")
-    for route in template.of_type("AWS::ApiGatewayV2::Route").values():
-        assert route["AuthorizationType"] == "CUSTOM", route["RouteKey"]
-        assert route["AuthorizerId"] == {"Ref": authorizer}, route["RouteKey"]
+    routes = {route["RouteKey"]: route for route in template.of_type("AWS::ApiGatewayV2::Route").values()}
+    for key in ROUTES:
+        assert routes[key]["AuthorizationType"] == "CUSTOM", key
+        assert routes[key]["AuthorizerId"] == {"Ref": authorizer}, key
+    for key in OPEN_ROUTES:
+        assert routes[key]["AuthorizationType"] == "NONE", key
 
 
 def test_authorizer_is_asked_for_every_request_whatever_its_headers(template: Template) -> None:
@@ -42,12 +45,23 @@ def test_api_may_call_a_function_for_its_own_routes_only(template: Template) -> 
             assert ":api/" in source
             allowed.add((source.split(":api/")[1], template.function_behind(permission["FunctionName"])))
     (authorizer,) = template.of_type("AWS::ApiGatewayV2::Authorizer")
-    expected = {(f"*/*{route.split()[1]}", function) for route, function in ROUTES.items()}
+    everything = ROUTES | OPEN_ROUTES
+    expected = {(f"*/*{route.partition(' ')[2]}", function) for route, function in everything.items()}
     assert allowed == expected | {(f"authorizers/{template.plain({'Ref': authorizer})}", "authorizer")}
 
 
-def test_api_is_closed_to_other_origins(template: Template) -> None:
-    assert "CorsConfiguration" not in template.only("AWS::ApiGatewayV2::Api")
+def test_web_pages_may_use_the_api_with_a_key_but_never_with_cookies(template: Template) -> None:
+    cors = template.only("AWS::ApiGatewayV2::Api")["CorsConfiguration"]
+    assert cors["AllowOrigins"] == ["*"]
+    assert set(cors["AllowMethods"]) == {"GET", "POST", "DELETE"}
+    assert set(cors["AllowHeaders"]) == {"authorization", "x-access-token", "content-type", "idempotency-key"}
+    assert {"content-disposition", "location", "retry-after"} <= set(cors["ExposeHeaders"])
+    assert "AllowCredentials" not in cors
+
+
+def test_operator_says_which_origins_web_pages_come_from(other_template: Template) -> None:
+    cors = other_template.only("AWS::ApiGatewayV2::Api")["CorsConfiguration"]
+    assert cors["AllowOrigins"] == ["https://example.com", "http://localhost:3000"]
 
 
 def test_stage_is_the_default_one_and_throttled(template: Template, other_template: Template) -> None:

@@ -18,7 +18,9 @@ from tests.infra.template import NO_BUNDLING, Template
 
 OUTPUTS = {
     "ApiUrl", "TableName", "BucketName", "QueueUrl", "DeadLetterQueueUrl", "PepperSecretArn", "LinkSecretArn",
-    "DownloaderFunctionName", "RotationFunctionName",
+    "BusName", "AnnouncerDeadLetterQueueUrl", "WebhookQueueUrl", "WebhookDeadLetterQueueUrl", "WebhookSecretArn",
+    "DownloaderFunctionName", "InspectFunctionName", "AnnouncerFunctionName", "DeliveryFunctionName",
+    "RotationFunctionName",
 }  # fmt: skip
 
 
@@ -29,7 +31,8 @@ def elsewhere(tmp_path: Path) -> Path:
     without_bytecode = shutil.ignore_patterns("__pycache__", "*.pyc")
     for name in ("infra", "layers", "functions"):
         shutil.copytree(ROOT / name, copy / name, ignore=without_bytecode)
-    shutil.copy(ROOT / "cdk.json", copy)
+    for name in ("cdk.json", "pyproject.toml"):
+        shutil.copy(ROOT / name, copy)
     for folder in (
         "functions/authorizer",
         "functions/downloader",
@@ -71,6 +74,11 @@ def test_template_knows_neither_this_machine_nor_an_account(template: Template) 
     assert f"{Path.home()}/" not in template.text
     assert not re.search(r"\b\d{12}\b", template.text)
     assert not re.search(r"\b(us|eu|ap)-[a-z]+-\d\b", template.text)
+
+
+def test_template_is_far_from_what_cloudformation_takes(template: Template) -> None:
+    assert len(template.text.encode()) < 500_000  # of 1 MB
+    assert len(template.resources) < 250  # of 500
 
 
 def test_template_needs_no_custom_resource(template: Template) -> None:

@@ -21,13 +21,18 @@ SETTINGS: dict[str, Any] = {
     "dead_letters": settings.DeadLetterSettings,
     "rotate_link_key": settings.RotationSettings,
     "downloader": settings.DownloaderSettings,
+    "inspect_source": settings.InspectSettings,
+    "announcer": settings.AnnouncerSettings,
+    "deliver_webhooks": settings.DeliverySettings,
 }
-ZIPPED = sorted(SETTINGS.keys() - {"downloader"})
+NO_SETTINGS = {"docs"}
+IMAGES = {"downloader", "inspect_source"}
+ZIPPED = sorted((SETTINGS.keys() | NO_SETTINGS) - IMAGES)
 
 
 def test_there_is_a_function_for_every_folder_and_no_other(template: Template) -> None:
     folders = {path.parent.name for path in (ROOT / "functions").glob("*/handler.py")}
-    assert template.functions.keys() == folders == SETTINGS.keys()
+    assert template.functions.keys() == folders == SETTINGS.keys() | NO_SETTINGS
 
 
 @pytest.mark.parametrize("function", SETTINGS)
@@ -39,17 +44,25 @@ def test_function_is_given_the_settings_it_reads_and_nothing_else(template: Temp
     SETTINGS[function].from_env({name: value if isinstance(value, str) else "a name" for name, value in given.items()})
 
 
+@pytest.mark.parametrize("function", NO_SETTINGS)
+def test_function_that_reads_no_settings_is_given_none(template: Template, function: str) -> None:
+    assert "Environment" not in template.functions[function]
+
+
 def test_settings_point_at_the_resources_they_are_named_for(template: Template) -> None:
     expected = {
         "TABLE_NAME": "table",
         "BUCKET_NAME": "bucket",
         "QUEUE_URL": "queue",
+        "WEBHOOK_QUEUE_URL": "webhook queue",
+        "WEBHOOK_SECRET_ARN": "webhook secret",
+        "BUS_NAME": "bus",
         "LINK_SECRET_ARN": "link secret",
         "LINK_USER_NAME": "link user",
         "PEPPER_SECRET_ARN": "pepper",
     }
     for function in template.functions.values():
-        given = function["Environment"]["Variables"]
+        given = function.get("Environment", {}).get("Variables", {})
         assert {
             name: template.plain(given[name]) for name in given.keys() & expected.keys()
         }.items() <= expected.items()
@@ -61,8 +74,11 @@ def test_choices_of_the_operator_reach_the_functions(template: Template, other_t
 
     assert chosen(template, "create_download", "RETENTION_DAYS") == "7"
     assert chosen(other_template, "create_download", "RETENTION_DAYS") == "3"
-    assert chosen(template, "downloader", "ALLOWED_ORIGINS") == ""
-    assert chosen(other_template, "downloader", "ALLOWED_ORIGINS") == "127.0.0.1:8000,[::1]:8001"
+    assert chosen(template, "create_download", "MAX_RETENTION_DAYS") == "30"
+    assert chosen(other_template, "create_download", "MAX_RETENTION_DAYS") == "5"
+    for goes_out in ("downloader", "inspect_source", "deliver_webhooks"):
+        assert chosen(template, goes_out, "ALLOWED_ORIGINS") == ""
+        assert chosen(other_template, goes_out, "ALLOWED_ORIGINS") == "127.0.0.1:8000,[::1]:8001"
     assert (
         int(chosen(other_template, "downloader", "MAX_BYTES"))
         < 1024**3
@@ -92,6 +108,7 @@ def test_time_outs_are_what_each_caller_waits_for(template: Template) -> None:
     timeouts = {name: properties["Timeout"] for name, properties in template.functions.items()}
     assert timeouts == dict.fromkeys(ZIPPED, 10) | {
         "get_status": 29, "list_downloads": 29, "sweeper": 55, "rotate_link_key": 60, "downloader": 900,
+        "inspect_source": 29, "announcer": 60, "deliver_webhooks": 30,
     }  # fmt: skip
 
 
@@ -113,6 +130,21 @@ def test_downloader_is_an_image_as_large_as_the_settings_say(template: Template,
     assert size(other_template) == ("Image", ["x86_64"], 3008, 2048, 300)
 
 
+def test_inspection_has_a_whole_processor_for_as_long_as_the_api_waits(template: Template) -> None:
+    found = template.functions["inspect_source"]
+    assert (found["PackageType"], found["Architectures"], found["Timeout"]) == ("Image", ["arm64"], 29)
+    assert found["MemorySize"] >= 1769
+
+
+def test_one_image_is_built_and_started_in_two_ways(template: Template) -> None:
+    codes = [template.functions[function]["Code"] for function in ("downloader", "inspect_source")]
+    assert codes[0] == codes[1]
+    commands = [template.functions[function]["ImageConfig"] for function in ("downloader", "inspect_source")]
+    assert commands == [
+        {"Command": ["downloader.handler.lambda_handler"]}, {"Command": ["inspect_source.handler.lambda_handler"]},
+    ]  # fmt: skip
+
+
 def test_image_holds_what_its_dockerfile_copies_and_nothing_else(template: Template) -> None:
     ((name, image),) = json.loads((template.outdir / "Reelhaul.assets.json").read_text())["dockerImages"].items()
     context = template.outdir / image["source"]["directory"]
@@ -122,7 +154,11 @@ def test_image_holds_what_its_dockerfile_copies_and_nothing_else(template: Templ
     files = {str(path.relative_to(context)) for path in context.rglob("*") if path.is_file()}
     assert {"functions/downloader/requirements.txt", "functions/downloader/handler.py"} <= files
     assert "layers/core/python/reelhaul/jobs.py" in files
-    assert all(file.startswith(("functions/downloader/", "layers/core/python/reelhaul/")) for file in files)
+    copied = ("functions/downloader/", "functions/inspect_source/", "layers/core/python/reelhaul/")
+    assert all(file.startswith(copied) for file in files)
+    dockerfile = (context / "functions/downloader/Dockerfile").read_text()
+    assert all(f"COPY {path.rstrip('/')} " in dockerfile for path in copied)
+    assert "functions/inspect_source/handler.py" in files
     assert not [file for file in files if "__pycache__" in file]
 
 
@@ -150,6 +186,100 @@ def test_dead_letters_are_taken_one_at_a_time(template: Template) -> None:
     assert template.plain(source["EventSourceArn"]) == "dead-letter queue"
     assert source["BatchSize"] == 1
     assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+
+
+def test_webhooks_are_taken_one_at_a_time(template: Template, other_template: Template) -> None:
+    source = _event_source(template, "deliver_webhooks")
+    assert template.plain(source["EventSourceArn"]) == "webhook queue"
+    assert source["BatchSize"] == 1
+    assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert source["ScalingConfig"] == {"MaximumConcurrency": 10}
+    assert _event_source(other_template, "deliver_webhooks")["ScalingConfig"] == {"MaximumConcurrency": 3}
+
+
+def test_announcer_sees_every_change_from_the_first_and_at_once(template: Template) -> None:
+    source = _event_source(template, "announcer")
+    assert template.plain(source["EventSourceArn"]) == "table's stream"
+    assert (source["StartingPosition"], source["BatchSize"]) == ("TRIM_HORIZON", 100)
+    assert source.get("MaximumBatchingWindowInSeconds", 0) == 0
+    assert source.get("ParallelizationFactor", 1) == 1
+
+
+def test_change_that_cannot_be_announced_is_tried_alone_and_long_and_then_noted(template: Template) -> None:
+    source = _event_source(template, "announcer")
+    assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+    assert source["BisectBatchOnFunctionError"] is True
+    assert "MaximumRetryAttempts" not in source  # it is the age that counts
+    assert 12 * 3600 < source["MaximumRecordAgeInSeconds"] < 24 * 3600  # while DynamoDB still has it
+    assert template.plain(source["DestinationConfig"]["OnFailure"]["Destination"]) == "announcer's dead-letter queue"
+
+
+@pytest.mark.parametrize(
+    ("kind", "partition", "before", "after"),
+    [
+        ("MODIFY", "TENANT#acme", "RUNNING", "DONE"),
+        ("MODIFY", "TENANT#acme", "EXPANDED", "DONE"),
+        ("MODIFY", "TENANT#acme", "QUEUED", "FAILED"),
+        ("MODIFY", "TENANT#acme", "RUNNING", "CANCELLED"),
+        ("REMOVE", "TENANT#acme", "QUEUED", None),
+        ("REMOVE", "TENANT#acme", "DONE", None),
+    ],
+)
+def test_announcer_is_called_when_a_job_ends_or_is_removed(
+    template: Template, kind: str, partition: str, before: str | None, after: str | None
+) -> None:
+    assert _is_announced(template, kind, partition, before, after)
+
+
+@pytest.mark.parametrize(
+    ("kind", "partition", "before", "after"),
+    [
+        ("INSERT", "TENANT#acme", None, "QUEUED"),
+        ("MODIFY", "TENANT#acme", "QUEUED", "RUNNING"),
+        ("MODIFY", "TENANT#acme", "RUNNING", "RUNNING"),  # a heartbeat
+        ("MODIFY", "TENANT#acme", "DONE", "DONE"),  # a delivery's progress
+        ("MODIFY", "TENANT#acme", "DONE", "EXPIRED"),
+        ("MODIFY", "TENANT#acme", "FAILED", "QUEUED"),
+        ("MODIFY", "TENANT#acme#counts", "", ""),
+        ("REMOVE", "TENANT#acme#requests", "", None),
+        ("INSERT", "DELETED", None, ""),
+        ("MODIFY", "KEY#0", "", ""),
+    ],
+)
+def test_announcer_is_not_called_for_anything_else(
+    template: Template, kind: str, partition: str, before: str | None, after: str | None
+) -> None:
+    assert not _is_announced(template, kind, partition, before, after)
+
+
+def _is_announced(template: Template, kind: str, partition: str, before: str | None, after: str | None) -> bool:
+    """Of an item with the states `before` and `after`: "" has none, `None` is not there."""
+    change: dict[str, Any] = {"Keys": {"pk": {"S": partition}, "sk": {"S": "1"}}}
+    for image, state in (("OldImage", before), ("NewImage", after)):
+        if state is not None:
+            change[image] = {"pk": {"S": partition}} | ({"state": {"S": state}} if state else {})
+    filters = [json.loads(f["Pattern"]) for f in _event_source(template, "announcer")["FilterCriteria"]["Filters"]]
+    return any(_matches(pattern, {"eventName": kind, "dynamodb": change}) for pattern in filters)
+
+
+def _matches(pattern: dict[str, Any], event: dict[str, Any]) -> bool:
+    """As far as our patterns go; Lambda, "Filter rule syntax"."""
+    for name, wanted in pattern.items():
+        found = event.get(name)
+        if isinstance(wanted, dict):
+            if not (isinstance(found, dict) and _matches(wanted, found)):
+                return False
+        elif not any(_fits(rule, found) for rule in wanted):
+            return False
+    return True
+
+
+def _fits(rule: Any, found: Any) -> bool:
+    if not isinstance(rule, dict):
+        return bool(rule == found)
+    if "prefix" in rule:
+        return isinstance(found, str) and found.startswith(rule["prefix"])
+    return rule == {"exists": True} and found is not None
 
 
 def test_sweeper_runs_every_minute(template: Template) -> None:

@@ -6,8 +6,12 @@ import pytest
 
 from tests.infra.template import Template, as_list
 
-_JOB = ["dynamodb:GetItem table", "dynamodb:PutItem table"]
-_SEND = [f"sqs:{action} queue" for action in ("SendMessage", "GetQueueAttributes", "GetQueueUrl")]
+_JOB = [f"dynamodb:{action} table" for action in ("GetItem", "PutItem", "UpdateItem")]
+_ITEMS = "dynamodb:Query table"
+_SEND, _SEND_WEBHOOK, _SEND_LOST = (
+    [f"sqs:{action} {queue}" for action in ("SendMessage", "GetQueueAttributes", "GetQueueUrl")]
+    for queue in ("queue", "webhook queue", "announcer's dead-letter queue")
+)
 _TAKE = [
     f"sqs:{action}"
     for action in ("ReceiveMessage", "ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "GetQueueUrl")
@@ -16,27 +20,40 @@ _REMOVE = [
     "s3:AbortMultipartUpload bucket/*", "s3:DeleteObject bucket/*",
     "s3:ListBucket bucket", "s3:ListBucketMultipartUploads bucket",
 ]  # fmt: skip
+_READ_STREAM = ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")
 _READ_SECRET = ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"]
 
 RIGHTS: dict[str, list[str]] = {
     "authorizer": ["dynamodb:GetItem table", *(f"{action} pepper" for action in _READ_SECRET)],
     "create_download": [*_JOB, *_SEND],
     "retry_download": [*_JOB, *_SEND],
-    "get_status": ["dynamodb:GetItem table", *(f"{action} link secret" for action in _READ_SECRET)],
+    "get_status": ["dynamodb:GetItem table", _ITEMS, *(f"{action} link secret" for action in _READ_SECRET)],
     "list_downloads": [
         "dynamodb:Query table", "dynamodb:Query table/index/status",
         *(f"{action} link secret" for action in _READ_SECRET),
     ],
-    "delete_download": [*_JOB, "dynamodb:DeleteItem table", *_REMOVE],
-    "sweeper": [*_JOB, "dynamodb:DeleteItem table", "dynamodb:Query table/index/due", *_REMOVE, *_SEND],
+    "delete_download": [*_JOB, _ITEMS, "dynamodb:DeleteItem table", *_REMOVE],
+    "sweeper": [
+        *_JOB, _ITEMS, "dynamodb:DeleteItem table", "dynamodb:Query table/index/due", *_REMOVE, *_SEND, *_SEND_WEBHOOK,
+    ],
+    "announcer": [
+        *_JOB, _ITEMS, *_SEND_WEBHOOK, *_SEND_LOST, "events:PutEvents bus",
+        *(f"dynamodb:{action} table's stream" for action in _READ_STREAM),
+    ],
+    "deliver_webhooks": [
+        *_JOB, *_SEND_WEBHOOK, *(f"{action} webhook queue" for action in _TAKE),
+        *(f"{action} link secret" for action in _READ_SECRET), *(f"{action} webhook secret" for action in _READ_SECRET),
+    ],
     "dead_letters": [*_JOB, *(f"{action} dead-letter queue" for action in _TAKE)],
     "rotate_link_key": [
         *(f"iam:{action} link user" for action in ("CreateAccessKey", "DeleteAccessKey", "ListAccessKeys")),
         *(f"{action} link secret" for action in _READ_SECRET),
         "secretsmanager:PutSecretValue link secret", "secretsmanager:UpdateSecretVersionStage link secret",
     ],
+    "inspect_source": [],
+    "docs": [],
     "downloader": [
-        *_JOB, *_REMOVE, *_SEND, *(f"{action} queue" for action in _TAKE),
+        *_JOB, _ITEMS, *_REMOVE, *_SEND, *(f"{action} queue" for action in _TAKE),
         "s3:GetObject bucket/*", "s3:PutObject bucket/*",
     ],
 }  # fmt: skip
@@ -51,6 +68,8 @@ PARTITIONS: dict[str, set[str]] = {
     "delete_download": _JOBS | {"DELETED"},
     "sweeper": _JOBS | {"DELETED"},
     "dead_letters": _JOBS,
+    "announcer": _JOBS,
+    "deliver_webhooks": _JOBS,
     "downloader": _JOBS,
 }
 
@@ -90,13 +109,17 @@ def test_function_is_held_to_the_partitions_it_is_about(template: Template, func
 
 
 def test_secrets_are_read_by_those_who_need_them_only(template: Template) -> None:
-    readers: dict[str, set[str]] = {"pepper": set(), "link secret": set()}
+    readers: dict[str, set[str]] = {"pepper": set(), "link secret": set(), "webhook secret": set()}
     for function in template.functions:
         for right in _rights(template, template.statements_of_role(function)):
             action, resource = right.split(" ", 1)
             if action == "secretsmanager:GetSecretValue":
                 readers[resource].add(function)
-    assert readers == {"pepper": {"authorizer"}, "link secret": {"get_status", "list_downloads", "rotate_link_key"}}
+    assert readers == {
+        "pepper": {"authorizer"},
+        "link secret": {"get_status", "list_downloads", "deliver_webhooks", "rotate_link_key"},
+        "webhook secret": {"deliver_webhooks"},
+    }
 
 
 def test_no_policy_has_a_wildcard_but_for_the_names_of_objects(template: Template) -> None:

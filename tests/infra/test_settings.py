@@ -22,6 +22,22 @@ def test_no_allowed_origins_as_text_are_none() -> None:
     assert Settings.from_context({"allowed_origins": ""}).allowed_origins == ()
 
 
+def test_pages_of_all_origins_may_use_the_api_unless_some_are_named() -> None:
+    assert Settings.from_context({}).cors_origins == ("*",)
+    named = Settings.from_context({"cors_origins": "https://example.com, http://localhost:3000"})
+    assert named.cors_origins == ("https://example.com", "http://localhost:3000")
+
+
+def test_default_retention_is_not_longer_than_the_longest() -> None:
+    assert Settings.from_context({"retention_days": 60, "max_retention_days": 60}).retention_days == 60
+    with pytest.raises(
+        SettingsError, match=r"^retention_days is 31; it must be at most max_retention_days, which is 30"
+    ):
+        Settings.from_context({"retention_days": 31})
+    with pytest.raises(SettingsError, match=r"^retention_days is 7; it must be at most max_retention_days, which is 5"):
+        Settings.from_context({"max_retention_days": "5"})
+
+
 @pytest.mark.parametrize(
     ("architecture", "platform"), [("arm64", "aarch64-manylinux2014"), ("x86_64", "x86_64-manylinux2014")]
 )
@@ -57,6 +73,12 @@ def test_media_and_its_merged_copy_fit_the_disk_together() -> None:
         ("retention_days", 1.5),
         ("retention_days", True),
         ("retention_days", None),
+        ("max_retention_days", 0),
+        ("max_retention_days", 366),
+        ("webhook_concurrency", 1),
+        ("cors_origins", "example.com"),
+        ("cors_origins", ["https://example.com/page"]),
+        ("cors_origins", "null"),
         ("worker_concurrency", 1),
         ("worker_concurrency", 1001),
         ("worker_memory_mb", 128),

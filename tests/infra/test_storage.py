@@ -4,6 +4,10 @@ from typing import Any
 
 from tests.infra.template import Template
 
+QUEUES = {
+    "queue", "dead-letter queue", "webhook queue", "webhook dead-letter queue", "announcer's dead-letter queue",
+}  # fmt: skip
+
 
 def test_table_is_laid_out_as_the_store_expects(template: Template) -> None:
     table = template.only("AWS::DynamoDB::GlobalTable")
@@ -46,16 +50,25 @@ def test_bucket_and_queues_refuse_plain_http(template: Template) -> None:
             assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
             resources = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
             refused |= {template.plain(resource): statement["Action"] for resource in resources}
-    assert refused == {"bucket": "s3:*", "bucket/*": "s3:*", "queue": "sqs:*", "dead-letter queue": "sqs:*"}
+    assert refused == {"bucket": "s3:*", "bucket/*": "s3:*"} | dict.fromkeys(QUEUES, "sqs:*")
 
 
-def test_media_expire_two_days_after_their_retention(template: Template, other_template: Template) -> None:
+def test_every_queue_is_encrypted(template: Template) -> None:
+    assert all(queue["SqsManagedSseEnabled"] is True for queue in template.of_type("AWS::SQS::Queue").values())
+
+
+def test_changes_of_the_table_are_told_with_what_was_and_what_is(template: Template) -> None:
+    table = template.only("AWS::DynamoDB::GlobalTable")
+    assert table["StreamSpecification"] == {"StreamViewType": "NEW_AND_OLD_IMAGES"}
+
+
+def test_media_expire_two_days_after_the_longest_retention(template: Template, other_template: Template) -> None:
     assert _lifecycle(template) == {
         "Status": "Enabled",
-        "ExpirationInDays": 9,
+        "ExpirationInDays": 32,
         "AbortIncompleteMultipartUpload": {"DaysAfterInitiation": 1},
     }
-    assert _lifecycle(other_template)["ExpirationInDays"] == 5
+    assert _lifecycle(other_template)["ExpirationInDays"] == 7
 
 
 def test_web_page_may_read_what_it_has_a_link_for(template: Template) -> None:
@@ -83,19 +96,38 @@ def test_message_is_given_up_after_five_deliveries_and_kept_for_two_weeks(templa
     assert queue["RedrivePolicy"]["maxReceiveCount"] == 5
     assert queue["MessageRetentionPeriod"] == 4 * 86_400
     assert dead_letters["MessageRetentionPeriod"] == 14 * 86_400
-    assert queue["SqsManagedSseEnabled"] is dead_letters["SqsManagedSseEnabled"] is True
+
+
+def test_webhook_message_reappears_only_after_its_function_must_be_gone(template: Template) -> None:
+    queue, dead_letters = (template.only("AWS::SQS::Queue", name) for name in ("WebhooksQueue", "WebhooksDeadLetters"))
+    assert queue["VisibilityTimeout"] >= 6 * template.functions["deliver_webhooks"]["Timeout"]
+    assert template.plain(queue["RedrivePolicy"]["deadLetterTargetArn"]) == "webhook dead-letter queue"
+    assert queue["RedrivePolicy"]["maxReceiveCount"] == 5
+    assert queue["MessageRetentionPeriod"] > 86_400  # how long a delivery is tried
+    assert dead_letters["MessageRetentionPeriod"] == 14 * 86_400
+
+
+def test_what_could_not_be_announced_is_kept_for_two_weeks(template: Template) -> None:
+    assert template.only("AWS::SQS::Queue", "AnnouncementsDeadLetters")["MessageRetentionPeriod"] == 14 * 86_400
+
+
+def test_bus_is_the_services_own(template: Template, other_template: Template) -> None:
+    assert template.only("AWS::Events::EventBus") == {"Name": "Reelhaul-prod"}
+    assert other_template.only("AWS::Events::EventBus") == {"Name": "Reelhaul-dev"}
 
 
 def test_no_secret_is_written_in_the_template(template: Template) -> None:
     secrets = template.of_type("AWS::SecretsManager::Secret")
-    assert len(secrets) == 2
+    assert len(secrets) == 3
     assert all("SecretString" not in secret for secret in secrets.values())
-    assert template.only("AWS::SecretsManager::Secret", "Pepper")["GenerateSecretString"]["PasswordLength"] == 64
+    for name in ("Pepper", "WebhooksSecret"):
+        made = template.only("AWS::SecretsManager::Secret", name)["GenerateSecretString"]
+        assert (made["PasswordLength"], made["ExcludePunctuation"]) == (64, True)
     assert not template.of_type("AWS::IAM::AccessKey")  # replacing one would delete the key that links are signed with
 
 
 def test_what_cannot_be_made_again_is_kept_unless_asked_otherwise(template: Template, other_template: Template) -> None:
-    for start in ("JobsTable", "MediaBucket4", "Pepper"):
+    for start in ("JobsTable", "MediaBucket4", "Pepper", "WebhooksSecret"):
         assert _deletion(template, start) == "Retain"
         assert _deletion(other_template, start) == "Delete"
     assert template.only("AWS::DynamoDB::GlobalTable")["Replicas"][0]["DeletionProtectionEnabled"] is True

@@ -72,7 +72,7 @@ def test_a_deleted_job_stays_deleted(cloud: Cloud) -> None:
 def test_a_job_claimed_at_the_same_moment_is_left_to_its_worker(cloud: Cloud) -> None:
     job = put(cloud, queued)
     claim = jobs.claim(job, now=time.time())
-    with meanwhile("dynamodb", "PutItem", lambda: cloud.store.swap(job, claim)):
+    with meanwhile("dynamodb", "TransactWriteItems", lambda: cloud.store.swap(job, claim)):
         assert bury(message_of(job)) == SETTLED
     assert cloud.store.get("acme", job.id).state is State.RUNNING
 

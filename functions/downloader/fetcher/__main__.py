@@ -9,7 +9,7 @@ from downloader.fetcher.request import MAX_REQUEST_BYTES, Request
 
 
 def main() -> int:
-    """Fetch one thing. 0 when the last event says how it ended."""
+    """Fetch one thing, or find several. 0 when the last event says how it ended."""
     request = Request.parse(sys.stdin.buffer.read(MAX_REQUEST_BYTES))
     reporter = Reporter(os.dup(sys.stdout.fileno()), secret=request.proxy_password)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever prints, it cannot pose as us
@@ -21,7 +21,7 @@ def main() -> int:
     from downloader.fetcher import failures, job  # noqa: PLC0415 - they import yt_dlp: behind the guards
 
     try:
-        reporter.finished(job.run(request, reporter))
+        job.run(request, reporter)
     except Exception as error:  # noqa: BLE001 - every failure has a code, and this is where it gets it
         reporter.failed(failures.verdict(error), detail=f"{type(error).__name__}: {error}")
     return 0

@@ -89,6 +89,7 @@ _FALLBACKS: tuple[tuple[type[BaseException], type[SourceError]], ...] = (
 )
 # What sites say about a medium, in extractors' words. The first match counts, so what is specific comes first.
 _BY_TEXT: tuple[tuple[str, type[SourceError]], ...] = (
+    (r"downloaded file is empty", errors.SourceNotMedia),
     (r"not a bot|captcha|cloudflare|anti-bot|unusual traffic", errors.SourceBlocked),
     (r"\bdrm\b", errors.SourceDrm),
     (r"geo.?restrict|geo.?block|your (country|region|location)|in your area", errors.SourceGeoBlocked),

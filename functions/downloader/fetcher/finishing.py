@@ -1,103 +1,134 @@
-"""From what came to what is handed over: the same pictures and sounds, in a container that people can play.
+"""From what came to what is handed over, in the container and with the tracks that were asked for.
 
-Nothing is encoded again. Video becomes mp4 where its codecs belong there, else it stays webm or becomes mkv. Audio is
-taken out of its container into the one that its codec calls for.
+What has to be done is told by `recipes`. A clip is cut out of the whole file: an mp4 (and m4a) without encoding
+anything, since it can hold the pictures from the key frame before and still begin with the one that was asked for.
+Elsewhere its video is encoded, unless it begins with a key frame.
 """
 
 import dataclasses
 import shutil
 import signal
+import subprocess
 from pathlib import Path
 
 from downloader.content_types import CONTENT_TYPES
-from downloader.fetcher import programs
+from downloader.fetcher import clips, editlists, programs, recipes
+from downloader.fetcher.clips import Cut
 from downloader.fetcher.probe import Probe, probe
-from reelhaul.errors import SourceError, SourceNotMedia, SourceTooLarge, WorkerCrashed
+from downloader.fetcher.recipes import COPY, Recipe
+from downloader.fetcher.timing import Deadline
+from reelhaul.errors import (
+    SourceError,
+    SourceNoAudio,
+    SourceNotMedia,
+    SourceTooLarge,
+    SourceTooSlow,
+    WorkerCrashed,
+)
+from reelhaul.options import Clip, Options
 
-REMUX_S = 600
 _FULL_BYTES = 1024**2  # a disk with less than this is full
-
-# What players expect in an mp4. It may legally hold more (VP9, Opus), which many do not play from there.
-_MP4_VIDEO = {"h264", "hevc", "av1", "mpeg4"}
-_MP4_AUDIO = {"aac", "mp3", "ac3", "eac3", "alac"}
-_WEBM_VIDEO = {"vp8", "vp9", "av1"}
-_WEBM_AUDIO = {"opus", "vorbis"}
-_AUDIO_EXTENSIONS = {
-    "aac": "m4a", "alac": "m4a", "mp3": "mp3", "opus": "opus", "vorbis": "ogg", "flac": "flac",
-    "pcm_s16le": "wav", "pcm_s24le": "wav", "pcm_s32le": "wav", "pcm_u8": "wav", "pcm_f32le": "wav",
-}  # fmt: skip
-# The demuxer (as ffmpeg names it) that reads what an extension promises.
-_DEMUXERS = {
-    "mp4": "mov", "m4a": "mov", "webm": "matroska", "mkv": "matroska", "mka": "matroska", "mp3": "mp3", "opus": "ogg",
-    "ogg": "ogg", "flac": "flac", "wav": "wav",
-}  # fmt: skip
-_MUXERS = {"m4a": "ipod", "mkv": "matroska", "mka": "matroska", "opus": "ogg"}
+# ffmpeg and its encoders have no status of their own for it.
+_OUT_OF_MEMORY = ("Cannot allocate memory", "Memory allocation error", "malloc of size")
+_INDEXED = ("mov", "matroska")  # demuxers that find the key frame before any time
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
+    """`source_start_s` is the time on the source's own clock at which what came began, where it has such a clock.
+
+    `clip_start_s` is how much of it was cut off, `None` if it is no clip.
+    """
+
     path: Path
     extension: str
     content_type: str
     duration_s: float | None
     format_note: str
+    has_video: bool
+    source_start_s: float | None
+    clip_start_s: float | None
 
 
-def finish(path: Path, *, wants_audio: bool) -> Output:
-    """Make the file at `path` what is handed over, in the same directory. Raises as `probe` does."""
+def finish(path: Path, options: Options, *, deadline: Deadline) -> Output:
+    """Make the file at `path` what is handed over, in the same directory.
+
+    Raises as `probe` does, `SourceNoAudio`, `SourceClipOutOfRange`, and `SourceTooSlow` at the deadline.
+    """
+    found = came = probe(path)
+    if options.download_type == "audio" and not found.audio:
+        raise SourceNoAudio
+    wanted = recipes.recipe(found, options)
+    start_s = None
+    if options.clip is not None and options.clip != Clip():
+        path, start_s = _clip(path, found, wanted, options.clip, deadline=deadline)
+    elif not recipes.is_already(wanted, found):
+        path = _make(path, found, wanted, deadline=deadline)
     found = probe(path)
-    as_audio = wants_audio or not found.video
-    if as_audio and not found.audio:
-        raise SourceNotMedia
-    extension = audio_extension(found) if as_audio else video_extension(found)
-    if not _is_already(extension, found, as_audio=as_audio):
-        path = _remux(path, extension, found, as_audio=as_audio)
-        found = probe(path)
+    as_audio = wanted.video is None
     return Output(
         path=path,
-        extension=extension,
-        content_type=CONTENT_TYPES[extension],
+        extension=wanted.extension,
+        content_type=CONTENT_TYPES[wanted.extension],
         duration_s=found.duration_s,
         format_note=_note(found, as_audio=as_audio),
+        has_video=not as_audio,
+        source_start_s=came.start_s if came.is_read_by("mpegts") else None,
+        clip_start_s=start_s,
     )
 
 
-def video_extension(found: Probe) -> str:
-    video, audio = set(found.video), set(found.audio)
-    if video <= _MP4_VIDEO and audio <= _MP4_AUDIO:
-        return "mp4"
-    if video <= _WEBM_VIDEO and audio <= _WEBM_AUDIO:
-        return "webm"
-    return "mkv"
+def _clip(path: Path, found: Probe, wanted: Recipe, clip: Clip, *, deadline: Deadline) -> tuple[Path, float]:
+    """The part of the file, and where it starts in the whole."""
+    with_video = wanted.video is not None
+    if with_video and (found.fragmented or not any(found.is_read_by(one) for one in _INDEXED)):
+        path = _indexed(path, found, deadline=deadline)
+        found = probe(path)
+    cut = clips.find(path, found, clip, with_video=with_video)
+    wanted = recipes.for_clip(wanted, found, on_key_frame=cut.on_key_frame)
+    made = _make(path, found, wanted, cut=cut, deadline=deadline)
+    if wanted.has_edit_lists and cut.seconds is not None:
+        editlists.end_at(made, cut.seconds)
+    return made, cut.start_s
 
 
-def audio_extension(found: Probe) -> str:
-    return _AUDIO_EXTENSIONS.get(found.audio[0], "mka")
+def _indexed(path: Path, found: Probe, *, deadline: Deadline) -> Path:
+    """The same in a container that can be cut exactly: mov keeps times as they are, Matroska holds everything."""
+    for extension in ("mov", "mkv"):
+        whole = Recipe(extension=extension, video=COPY, audio=(COPY,) * len(found.audio))
+        try:
+            return _make(path, found, whole, deadline=deadline)
+        except SourceNotMedia:
+            if extension == "mkv":
+                raise
+    raise SourceNotMedia
 
 
-def _is_already(extension: str, found: Probe, *, as_audio: bool) -> bool:
-    if as_audio and found.video:
-        return False
-    return _DEMUXERS[extension] in found.demuxer.split(",") and not found.quicktime
-
-
-def _remux(path: Path, extension: str, found: Probe, *, as_audio: bool) -> Path:
-    target = path.with_name(f"finished.{extension}")
-    streams = ["-map", "0:a:0"] if as_audio else ["-map", "0:V:0", "-map", "0:a?"]  # V: without cover pictures
-    hevc = ["-tag:v", "hvc1"] if extension == "mp4" and "hevc" in found.video else []  # the tag that Apple plays
-    front = ["-movflags", "+faststart"] if extension in {"mp4", "m4a"} else []
-    muxer = ["-f", _MUXERS.get(extension, extension)]
-    source = ["-nostdin", "-y", "-i", f"file:{path}", *streams, "-c", "copy", "-map_chapters", "-1"]
-    done = programs.run("ffmpeg", *source, *hevc, *front, *muxer, f"file:{target}", timeout_s=REMUX_S)
+def _make(path: Path, found: Probe, wanted: Recipe, *, deadline: Deadline, cut: Cut | None = None) -> Path:
+    """The file made anew; the old one is gone."""
+    target = path.with_name(f"{'clip' if cut else 'finished'}.{wanted.extension}")
+    before = [*wanted.before_input, *(cut.before_input if cut else [])]
+    after = cut.after_input if cut else []
+    if cut and not wanted.has_edit_lists:
+        after += ["-copypriorss", "0"]  # of what is copied, nothing from before the start
+    command = ["-nostdin", "-y", *before, "-i", f"file:{path}", *wanted.arguments(found), *after, *wanted.muxer]
+    try:
+        done = programs.run("ffmpeg", *command, f"file:{target}", timeout_s=deadline.left())
+    except subprocess.TimeoutExpired as error:
+        raise SourceTooSlow from error
     if done.returncode != 0:
-        raise _why(done.returncode, target)(done.stderr.decode(errors="replace")[-300:])
+        target.unlink(missing_ok=True)
+        said = done.stderr.decode(errors="replace")
+        raise _why(done.returncode, said, target)(said[-300:])
     path.unlink()
     return target
 
 
-def _why(returncode: int, target: Path) -> type[SourceError]:
+def _why(returncode: int, said: str, target: Path) -> type[SourceError]:
     """What a failure of ffmpeg means: the limits of this place come before the faults of the file."""
     if returncode == -signal.SIGXFSZ or shutil.disk_usage(target.parent).free < _FULL_BYTES:
+        return SourceTooLarge
+    if any(words in said for words in _OUT_OF_MEMORY):
         return SourceTooLarge
     return WorkerCrashed if returncode < 0 else SourceNotMedia
 

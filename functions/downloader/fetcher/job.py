@@ -1,25 +1,63 @@
-"""One fetch from end to end: look, fetch, finish."""
+"""One fetch from end to end: look, and tell what there is, or fetch and finish it."""
 
 from typing import Any
 
-import yt_dlp
-
-from downloader.fetcher import extract, finishing, options, patches
+from downloader.fetcher import description, extract, finishing, formats, options, patches, subtitles, thumbnails
+from downloader.fetcher.extract import Extractor, Several
+from downloader.fetcher.extras import Extra, Session
+from downloader.fetcher.finishing import Output
 from downloader.fetcher.progress import Tracks
 from downloader.fetcher.reporting import Reporter
 from downloader.fetcher.request import Request
+from downloader.fetcher.timing import Deadline
+
+OVERHEAD_BYTES = 2 * 1024**2  # of pages, manifests and headers, which also count against what a job may receive
 
 
-def run(request: Request, reporter: Reporter) -> dict[str, Any]:
-    """The fields of the `finished` event. Raises whatever went wrong, see `failures`."""
+def run(request: Request, reporter: Reporter) -> None:
+    """Tell the parent what came of it. Raises whatever went wrong, see `failures`."""
+    deadline = Deadline(request.seconds)
     patches.apply()
     tracks = Tracks(reporter, max_bytes=request.max_bytes)
-    with yt_dlp.YoutubeDL(options.parameters(request, on_progress=tracks)) as ydl:
-        ydl.add_postprocessor_hook(lambda _: tracks.finishing())
-        info = extract.inspect(ydl, request.url)
-        path = extract.download(ydl, info, tracks=tracks, max_bytes=request.max_bytes)
+    with Extractor(options.parameters(request, on_progress=tracks)) as ydl:
+        formats.install(ydl, request)
+        found = extract.find(ydl, request)
+        if isinstance(found, Several):
+            _tell_several(found, request, reporter)
+        elif request.inspect:
+            _tell_medium(ydl, found, reporter)
+        else:
+            reporter.told("finished", _fetched(ydl, extract.prepare(found), request, tracks, deadline))
+
+
+def _tell_several(found: Several, request: Request, reporter: Reporter) -> None:
+    for number, entry in found.entries.items():
+        reporter.told("entry", description.entry(number, entry))
+    if request.inspect:
+        reporter.told("inspected", description.several(found))
+    else:
+        reporter.told("playlist", {"title": description.title(found.info), "truncated": found.truncated})
+
+
+def _tell_medium(ydl: Extractor, info: dict[str, Any], reporter: Reporter) -> None:
+    extract.refuse_drm(info)
+    for one in description.formats(ydl, info):
+        reporter.told("format", one)
+    reporter.told("inspected", description.medium(info))
+
+
+def _fetched(
+    ydl: Extractor, info: dict[str, Any], request: Request, tracks: Tracks, deadline: Deadline
+) -> dict[str, Any]:
+    """The fields of the `finished` event."""
+    ydl.add_postprocessor_hook(lambda _: tracks.finishing())
+    path = extract.download(ydl, info, tracks=tracks, max_bytes=request.max_bytes)
     tracks.finishing()
-    output = finishing.finish(path, wants_audio=request.wants_audio)
+    output = finishing.finish(path, request.options, deadline=deadline)
+    session = Session(
+        ydl, request.directory, max_bytes=request.max_bytes - tracks.done_bytes - OVERHEAD_BYTES, deadline=deadline
+    )
+    extras = _extras(info, request, output, session)
     return {
         "path": str(output.path),
         "title": str(info.get("title") or ""),
@@ -28,4 +66,10 @@ def run(request: Request, reporter: Reporter) -> dict[str, Any]:
         "duration_s": output.duration_s or info.get("duration"),
         "thumbnail": info.get("thumbnail"),
         "format_note": output.format_note,
+        "extras": [extra.to_event() for extra in extras],
     }
+
+
+def _extras(info: dict[str, Any], request: Request, output: Output, session: Session) -> list[Extra]:
+    pictures = thumbnails.fetch(info, output, session)
+    return [*pictures, *subtitles.fetch(info, dict.fromkeys(request.options.subtitles), output, session)]

@@ -80,10 +80,8 @@ def _choice(request: Request) -> dict[str, Any]:
     return {
         "format": "ba/b" if request.wants_audio else "bv*+ba/b",
         "format_sort": sort,
-        "merge_output_format": "mp4/webm/mkv",
-        "noplaylist": True,
-        "playlist_items": "1,2",  # a second entry is enough to see that it is a playlist
-        "extract_flat": "in_playlist",
+        "merge_output_format": "/".join(dict.fromkeys([request.options.container, "mp4", "webm", "mkv"])),
+        "noplaylist": not request.prefers_lists,
     }
 
 

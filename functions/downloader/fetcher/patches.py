@@ -5,17 +5,19 @@ from typing import Any
 from yt_dlp import globals as ytdlp_globals
 from yt_dlp.downloader.common import FileDownloader
 from yt_dlp.downloader.external import FFmpegFD
+from yt_dlp.extractor.common import InfoExtractor
 from yt_dlp.utils import DownloadError
 
 from reelhaul.errors import SourceUnsupported
 
 
 def apply() -> None:
-    """No plugins, no ffmpeg on the network, and errors that keep their type."""
+    """No plugins, no ffmpeg on the network, errors that keep their type, and no live stream that has ended."""
     ytdlp_globals.plugin_dirs.value = []
     FFmpegFD.available = classmethod(lambda *_: False)
     FFmpegFD.real_download = _refuse_ffmpeg
     FileDownloader.report_retry = _keeping_the_error(FileDownloader.report_retry)
+    InfoExtractor._parse_m3u8_vod_duration = _counting_any_end(InfoExtractor._parse_m3u8_vod_duration)  # noqa: SLF001
 
 
 def _refuse_ffmpeg(*_: Any) -> bool:
@@ -31,3 +33,12 @@ def _keeping_the_error(original: Any) -> Any:
         return original(self, err, count, retries, *fragment)
 
     return report_retry
+
+
+def _counting_any_end(original: Any) -> Any:
+    def duration(self: Any, m3u8_vod: str, video_id: str) -> int | None:
+        """Whole seconds. What has none is taken for live, which a list that has its end is not, short or empty."""
+        found: int | None = original(self, m3u8_vod, video_id)
+        return found or (1 if "#EXT-X-ENDLIST" in m3u8_vod else None)
+
+    return duration

@@ -5,8 +5,7 @@ import json
 from pathlib import Path
 from typing import Any, Self
 
-from downloader.fetcher import programs
-from downloader.fetcher.completeness import is_cut_short
+from downloader.fetcher import programs, structure
 from reelhaul.errors import SourceInterrupted, SourceNotMedia
 
 PROBE_S = 60
@@ -14,15 +13,24 @@ PROBE_S = 60
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """`demuxer` as ffmpeg names it, codecs of all streams that play. Lines of picture, bits and seconds if known."""
+    """`demuxer` as ffmpeg names it, codecs of all streams that play, each sound's `channels` and `bits` (0: unknown).
+
+    Lines of picture, bits and seconds if known. `webm`: its own header says so, and not just Matroska. `start_s` is
+    the time on its own clock at which it begins.
+    """
 
     demuxer: str
     video: tuple[str, ...]
     audio: tuple[str, ...]
+    channels: tuple[int, ...] = ()
+    bits: tuple[int, ...] = ()
     quicktime: bool = False
+    fragmented: bool = False
+    webm: bool = False
     lines: int | None = None
     bits_per_s: int | None = None
     duration_s: float | None = None
+    start_s: float = 0.0
 
     @classmethod
     def parse(cls, found: dict[str, Any]) -> Self:
@@ -35,16 +43,22 @@ class Probe:
             demuxer=str(container.get("format_name", "")),
             video=tuple(str(one.get("codec_name", "")) for one in pictures),
             audio=tuple(str(one.get("codec_name", "")) for one in sounds),
+            channels=tuple(int(one.get("channels") or 0) for one in sounds),
+            bits=tuple(_int(one.get("bits_per_raw_sample")) or one.get("bits_per_sample") or 0 for one in sounds),
             quicktime=str((container.get("tags") or {}).get("major_brand", "")).strip() == "qt",
             lines=min(sides) if sides else None,  # an upright 1080x1920 is 1080p, too
             bits_per_s=_int(container.get("bit_rate")),
             duration_s=_seconds(container.get("duration")),
+            start_s=_seconds(container.get("start_time")) or 0.0,
         )
+
+    def is_read_by(self, demuxer: str) -> bool:
+        return demuxer in self.demuxer.split(",")
 
 
 def probe(path: Path) -> Probe:
     """Raises `SourceNotMedia` if nothing in it plays, `SourceInterrupted` if its container announces more."""
-    cut_short = is_cut_short(path)
+    cut_short = structure.is_cut_short(path)
     found = _ffprobe(path)
     if found is None:
         raise SourceInterrupted if cut_short else SourceNotMedia
@@ -53,7 +67,13 @@ def probe(path: Path) -> Probe:
         raise SourceNotMedia
     if cut_short:
         raise SourceInterrupted
-    return result
+    return dataclasses.replace(result, fragmented=structure.is_fragmented(path), webm=structure.is_webm(path))
+
+
+def glance(path: Path) -> Probe | None:
+    """What is in the beginning of a file, if that can be told from it."""
+    found = _ffprobe(path)
+    return None if found is None else Probe.parse(found)
 
 
 def _ffprobe(path: Path) -> dict[str, Any] | None:

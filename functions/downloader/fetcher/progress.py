@@ -42,12 +42,16 @@ class Tracks:
         }
         self._reporter.progress(phase="fetching", fields=fields)
 
+    @property
+    def done_bytes(self) -> int:
+        return sum(self._done.values())
+
     def finishing(self) -> None:
         """All bytes are there; what follows is merging and probing. Said once."""
         if self._finishing:
             return
         self._finishing = True
-        done = sum(self._done.values())
+        done = self.done_bytes
         fields = {"downloaded_bytes": done, "total_bytes": done, "speed": None, "eta_s": None}
         self._reporter.progress(phase="finishing", fields=fields, force=True)
 

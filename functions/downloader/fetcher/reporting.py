@@ -13,7 +13,7 @@ from reelhaul.errors import SourceError
 
 PROGRESS_EVERY_S = 0.25
 MAX_DETAIL_CHARS = 500
-MAX_TEXT_CHARS = 2000  # of a remote text; the parent shortens it further
+MAX_TEXT_CHARS = 2049  # of a remote text; the parent shortens it further, and takes no URL of more than 2,048
 
 _URL = re.compile(r"(https?://)(?:[^\s/?#@'\"]*@)?([^\s/?#'\"<>]*)[^\s'\"<>]*", re.IGNORECASE)
 
@@ -35,9 +35,10 @@ class Reporter:
         self._next_progress = now + PROGRESS_EVERY_S
         self._write({"event": "progress", "phase": phase, **{name: _finite(value) for name, value in fields.items()}})
 
-    def finished(self, fields: Mapping[str, Any]) -> None:
+    def told(self, event: str, fields: Mapping[str, Any]) -> None:
+        """What was found or made. Long texts are cut; more than two such in `fields` might be too much for one line."""
         short = {name: value[:MAX_TEXT_CHARS] if isinstance(value, str) else value for name, value in fields.items()}
-        self._write({"event": "finished", **short})
+        self._write({"event": event, **short})
 
     def failed(self, error: SourceError, *, detail: str) -> None:
         if self._secret:

@@ -4,18 +4,26 @@ import dataclasses
 import json
 import urllib.parse
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
+
+from reelhaul.options import Clip, Options
 
 MAX_REQUEST_BYTES = 64 * 1024
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """As `downloader.fetch.FetchRequest`, and where the way out and the working directory are."""
+    """As `downloader.fetch.FetchRequest`, and where the way out and the working directory are.
+
+    `seconds` is the time that was left for all of it when the request was written.
+    """
 
     url: str
-    quality: str
-    download_type: str
+    options: Options
+    is_item: bool
+    entry: int | None
+    inspect: bool
+    seconds: float
     proxy: str
     directory: Path
     max_bytes: int
@@ -24,7 +32,7 @@ class Request:
     @classmethod
     def parse(cls, data: bytes) -> Self:
         fields = json.loads(data)
-        return cls(**{**fields, "directory": Path(fields["directory"])})
+        return cls(**{**fields, "options": _options(fields["options"]), "directory": Path(fields["directory"])})
 
     @property
     def proxy_address(self) -> tuple[str, int]:
@@ -38,8 +46,33 @@ class Request:
     @property
     def max_height(self) -> int | None:
         """Lines of picture, None for the best there is."""
-        return None if self.quality == "best" else int(self.quality.removesuffix("p"))
+        return None if self.options.quality == "best" else int(self.options.quality.removesuffix("p"))
+
+    @property
+    def wants_one(self) -> bool:
+        """A playlist is an error."""
+        return self.is_item or self.entry is not None or self.options.playlist == "false"
+
+    @property
+    def prefers_lists(self) -> bool:
+        """Whether a URL that names a medium in a playlist stands for the playlist.
+
+        Not for an item with an address of its own; for one that is counted in a list, the list must not change.
+        """
+        return self.options.playlist == "true" and (self.entry is not None or not self.is_item)
+
+    @property
+    def most_entries(self) -> int:
+        """How many entries of a playlist are of interest."""
+        return 1 if self.wants_one else self.options.playlist_limit
 
     @property
     def wants_audio(self) -> bool:
-        return self.download_type == "audio"
+        return self.options.download_type == "audio"
+
+
+def _options(fields: dict[str, Any]) -> Options:
+    clip = fields["clip"]
+    return Options(
+        **{**fields, "subtitles": tuple(fields["subtitles"]), "clip": None if clip is None else Clip(**clip)}
+    )

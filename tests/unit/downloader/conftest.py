@@ -8,11 +8,18 @@ import pytest
 from downloader import child
 from tests.media import SourceServer, make_media
 from tests.unit.downloader.fetching import Fetching
+from tests.variety import make_variety
 
 
 @pytest.fixture(scope="session")
 def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_media(tmp_path_factory.mktemp("media"))
+
+
+@pytest.fixture(scope="session")
+def variety(media: Path) -> Path:
+    """More of them, see `tests.variety`: their directory, which is served as /variety."""
+    return make_variety(media)
 
 
 @pytest.fixture

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from downloader.egress import EgressProxy
-from downloader.fetch import Fetched, FetchRequest, fetch
+from downloader.fetch import Fetched, FetchRequest, Found, fetch
+from reelhaul.egress import EgressProxy
 from reelhaul.jobs import Progress
+from reelhaul.options import Options
 from tests.media import SourceServer
 
 MAX_BYTES = 50 * 1024**2
@@ -28,8 +29,34 @@ class Fetching:
     received_bytes: int = 0
     url: Callable[[str], str] | None = None
 
-    def __call__(self, path: str, *, seconds: float = 60, max_bytes: int = MAX_BYTES, **options: Any) -> Fetched:
-        request = FetchRequest(url=(self.url or self.source.url)(path), max_bytes=max_bytes, **options)
+    def __call__(self, path: str, **wanted: Any) -> Fetched:
+        """The medium at `path`, see `found`."""
+        found = self.found(path, **wanted)
+        assert isinstance(found, Fetched)
+        return found
+
+    def found(
+        self,
+        path: str,
+        *,
+        seconds: float = 60,
+        max_bytes: int = MAX_BYTES,
+        is_item: bool = False,
+        entry: int | None = None,
+        inspect: bool = False,
+        max_memory_bytes: int = 1024**3,
+        **options: Any,
+    ) -> Found:
+        """Whatever `path` leads to; `options` are fields of `Options`."""
+        request = FetchRequest(
+            url=(self.url or self.source.url)(path),
+            options=Options(**options),
+            is_item=is_item,
+            entry=entry,
+            inspect=inspect,
+            max_bytes=max_bytes,
+            max_memory_bytes=max_memory_bytes,
+        )
         with EgressProxy(
             allowed_origins=frozenset({self.source.origin}),
             max_bytes=max_bytes,

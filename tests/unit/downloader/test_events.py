@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from downloader import events
-from downloader.events import Failed, Finished, Implausible
+from downloader.events import Failed, Finished, Implausible, Inspected, Listed, Several
 from reelhaul.errors import SourceError, SourceNotFound
+from reelhaul.findings import Format
 from reelhaul.jobs import Phase, Progress
 
 DIRECTORY = Path("/scratch/job-1")
@@ -21,6 +22,33 @@ FINISHED = {
     "duration_s": 2.5,
     "thumbnail": "https://example.com/a.jpg",
     "format_note": "720p",
+}
+
+FORMAT = {
+    "event": "format",
+    "format_id": "137",
+    "extension": "mp4",
+    "format_note": "1080p",
+    "height": 1080,
+    "width": 1920,
+    "fps": 29.97,
+    "video_codec": "avc1.640028",
+    "audio_codec": None,
+    "filesize": 10,
+    "bitrate": 4000.5,
+    "has_video": True,
+    "has_audio": False,
+}
+INSPECTED = {
+    "event": "inspected",
+    "title": "A film",
+    "webpage_url": "https://example.com/",
+    "uploader": "Some\x00one",
+    "thumbnail": "javascript:alert(1)",
+    "duration_s": 2,
+    "is_live": False,
+    "subtitles": ["en", "pt-BR"],
+    "is_playlist": False,
 }
 
 
@@ -54,6 +82,68 @@ def test_failure_is_read_as_the_error_with_its_code() -> None:
     assert event.error.retry_after_s == events.MAX_RETRY_AFTER_S
     assert "\n" not in event.detail
     assert len(event.detail) <= events.MAX_DETAIL_CHARS
+
+
+def test_entry_is_read_with_its_own_address_or_without() -> None:
+    own = parse({"event": "entry", "number": 3, "title": "a\nb", "url": "https://example.com/3"})
+    assert own == Listed(number=3, title="a b", url="https://example.com/3")
+    assert parse({"event": "entry", "number": 4, "title": "", "url": None}) == Listed(number=4, title="", url=None)
+
+
+def test_end_of_a_playlist_is_read() -> None:
+    event = parse({"event": "playlist", "title": "x" * 1000, "truncated": True})
+    assert event == Several(title="x" * events.MAX_TITLE_CHARS, truncated=True)
+
+
+def test_format_is_read() -> None:
+    assert parse(FORMAT) == Format(
+        format_id="137", extension="mp4", format_note="1080p", height=1080, width=1920, fps=29.97,
+        video_codec="avc1.640028", audio_codec=None, filesize=10, bitrate=4000.5, has_video=True, has_audio=False,
+    )  # fmt: skip
+
+
+def test_inspection_is_read() -> None:
+    assert parse(INSPECTED) == Inspected(
+        title="A film", webpage_url="https://example.com/", uploader="Some one", thumbnail=None, duration_s=2.0,
+        is_live=False, subtitles=("en", "pt-BR"), is_playlist=False, entry_count=None,
+    )  # fmt: skip
+    of_playlist = parse({**INSPECTED, "is_playlist": True, "count": 7, "duration_s": None, "subtitles": None})
+    assert isinstance(of_playlist, Inspected)
+    assert (of_playlist.is_playlist, of_playlist.entry_count, of_playlist.subtitles) == (True, 7, ())
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"event": "entry", "number": None, "title": "", "url": None},
+        {"event": "entry", "number": "1", "title": "", "url": None},
+        {"event": "entry", "number": 1, "title": None, "url": None},
+        {"event": "entry", "number": 1, "title": "", "url": 7},
+        {"event": "entry", "number": 1, "title": "", "url": "file:///etc/passwd"},
+        {"event": "entry", "number": 1, "title": "", "url": "ytsearch:cats"},
+        {"event": "entry", "number": 1, "title": "", "url": "http://me:pw@example.com/"},
+        {"event": "entry", "number": 1, "title": "", "url": "http://example.com/" + "a" * 3000},
+        {"event": "entry", "number": 1, "title": "", "url": "http://example.com/#__youtubedl_smuggle=%7B%7D"},
+        {"event": "entry", "number": 1, "title": "", "url": "http://example.com/\r\nX: y"},
+        {"event": "playlist", "title": "", "truncated": 1},
+        {"event": "playlist", "title": None, "truncated": True},
+        {**FORMAT, "height": -1},
+        {**FORMAT, "filesize": True},
+        {**FORMAT, "has_video": None},
+        {**FORMAT, "format_id": None},
+        {**FORMAT, "video_codec": 7},
+        {**INSPECTED, "subtitles": None},
+        {**INSPECTED, "subtitles": ["en", 7]},
+        {**INSPECTED, "subtitles": ["en"] * 500},
+        {**INSPECTED, "is_playlist": "no"},
+        {**INSPECTED, "is_live": None},
+        {**INSPECTED, "duration_s": "long"},
+        {**INSPECTED, "is_playlist": True, "count": -2},
+    ],
+)
+def test_implausible_finding_is_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(Implausible):
+        parse(fields)
 
 
 @pytest.mark.parametrize("code", ["job.lease_lost", "internal", "made.up"])
@@ -113,6 +203,54 @@ def test_nonsense_is_implausible(line: bytes) -> None:
 def test_implausible_result_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(Implausible):
         finished(**changes)
+
+
+SUBTITLES = {
+    "kind": "subtitles",
+    "path": "/scratch/job-1/subtitles-0.vtt",
+    "extension": "vtt",
+    "content_type": "text/vtt",
+    "language": "en",
+}
+THUMBNAIL = {
+    "kind": "thumbnail",
+    "path": "/scratch/job-1/thumbnail.jpg",
+    "extension": "jpg",
+    "content_type": "image/jpeg",
+    "language": None,
+}
+
+
+def test_extras_are_read() -> None:
+    first, second = finished(extras=[SUBTITLES, THUMBNAIL]).extras
+    assert (first.kind, first.name, first.content_type, first.language) == (
+        "subtitles", "subtitles-0.vtt", "text/vtt", "en",
+    )  # fmt: skip
+    assert (second.kind, second.name, second.content_type, second.language) == (
+        "thumbnail", "thumbnail.jpg", "image/jpeg", None,
+    )  # fmt: skip
+    assert finished().extras == ()
+
+
+@pytest.mark.parametrize(
+    "extras",
+    [
+        7,
+        [7],
+        [THUMBNAIL, THUMBNAIL],
+        [{**SUBTITLES, "language": str(number)} for number in range(events.MAX_EXTRAS + 1)],
+        [{**SUBTITLES, "language": None}],
+        [{**THUMBNAIL, "kind": "subtitles"}],
+        [{**THUMBNAIL, "kind": "program"}],
+        [{**THUMBNAIL, "path": "/etc/passwd"}],
+        [{**THUMBNAIL, "path": "/scratch/job-1/../thumbnail.jpg"}],
+        [{**THUMBNAIL, "content_type": "text/html"}],
+        [{**THUMBNAIL, "extension": "svg", "content_type": "image/svg+xml"}],
+    ],
+)
+def test_implausible_extras_are_refused(extras: Any) -> None:
+    with pytest.raises(Implausible):
+        finished(extras=extras)
 
 
 def test_title_loses_what_could_deceive_and_its_excess() -> None:

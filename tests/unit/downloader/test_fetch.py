@@ -55,7 +55,12 @@ def test_media_come_with_the_tracks_that_were_asked_for(
     assert (found["codecs"], found["lines"]) == expected
     assert found["duration_s"] == pytest.approx(2, abs=0.15)
     assert fetched.media.extension == ("m4a" if options.get("download_type") == "audio" else "mp4")
-    assert [file.name for file in fetching.directory.iterdir()] == [fetched.path.name]
+    left = {file.name for file in fetching.directory.iterdir()}
+    assert left == {fetched.path.name, *(extra.path.name for extra in fetched.extras)}
+
+
+def test_page_with_one_video_gives_it_its_title(fetching: Fetching) -> None:
+    assert fetching("one").media.title == "One"
 
 
 # --- what does not ---------------------------------------------------------------------------------------------------
@@ -70,7 +75,8 @@ def test_media_come_with_the_tracks_that_were_asked_for(
         ("half-chunked.mp4", "source.interrupted"),
         ("html.mp4", "source.not_media"),
         ("page.html?token=very-secret", "source.unsupported"),
-        ("two", "source.unsupported"),
+        ("ended.m3u8", "source.not_media"),
+        ("clip.mp4#__youtubedl_smuggle=%7B%7D", "source.unsupported"),
         ("live.m3u8", "source.live"),
     ],
 )

@@ -1,19 +1,27 @@
 """What the fetcher is asked, and how it speaks."""
 
+import dataclasses
 import json
 import os
 from typing import Any
+
+import pytest
 
 from downloader.fetcher import guard, options
 from downloader.fetcher.progress import Tracks
 from downloader.fetcher.reporting import Reporter, for_the_log
 from downloader.fetcher.request import Request
 from reelhaul import errors
+from reelhaul.options import Options
 
+OPTIONS = dataclasses.asdict(Options(quality="720p"))
 REQUEST = {
     "url": "http://example.com/",
-    "quality": "720p",
-    "download_type": "video",
+    "options": OPTIONS,
+    "is_item": False,
+    "entry": None,
+    "inspect": False,
+    "seconds": 60.0,
     "proxy": "http://fetcher:pass@127.0.0.1:4321",
     "directory": "/scratch/job",
     "max_bytes": 1000,
@@ -42,11 +50,28 @@ def test_parameters_leave_no_way_around_the_guards() -> None:
 
 def test_quality_is_a_ceiling() -> None:
     def sort(quality: str) -> list[str]:
-        request = Request.parse(json.dumps({**REQUEST, "quality": quality}).encode())
+        request = Request.parse(json.dumps({**REQUEST, "options": {**OPTIONS, "quality": quality}}).encode())
         return list(options.parameters(request, on_progress=print)["format_sort"])
 
     assert sort("720p")[0] == "res:720"
     assert not [field for field in sort("best") if field.startswith("res:")]
+
+
+@pytest.mark.parametrize(
+    ("playlist", "asked", "noplaylist"),
+    [
+        ("auto", {}, True),
+        ("false", {}, True),
+        ("true", {}, False),
+        ("true", {"is_item": True}, True),  # an address of its own, which may name the list it was found in
+        ("true", {"is_item": True, "entry": 2}, False),  # counted in the list that was read first
+    ],
+)
+def test_url_of_a_medium_in_a_list_stands_for_what_was_asked(
+    playlist: str, asked: dict[str, Any], *, noplaylist: bool
+) -> None:
+    request = Request.parse(json.dumps({**REQUEST, **asked, "options": {**OPTIONS, "playlist": playlist}}).encode())
+    assert options.parameters(request, on_progress=print)["noplaylist"] is noplaylist
 
 
 def said(reader: int) -> list[dict[str, Any]]:

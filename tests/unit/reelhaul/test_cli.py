@@ -5,18 +5,23 @@ import time
 
 import boto3
 import pytest
+from standardwebhooks import Webhook
 
 from reelhaul import aws
 from reelhaul.cli import main
 from reelhaul.errors import Unauthorized
 from reelhaul.keys import KeyStore, pepper_from
+from reelhaul.webhooks.signing import WebhookSecrets, signed_headers
 from tests.conftest import Cloud
 
 
 @pytest.fixture
 def stack(cloud: Cloud) -> str:
     """A stack that says of itself what ours does."""
-    outputs = {"TableName": {"Value": cloud.table}, "PepperSecretArn": {"Value": cloud.pepper_secret}}
+    said = {
+        "TableName": cloud.table, "PepperSecretArn": cloud.pepper_secret, "WebhookSecretArn": cloud.webhook_secret,
+    }  # fmt: skip
+    outputs = {name: {"Value": value} for name, value in said.items()}
     template = {"Resources": {"Some": {"Type": "AWS::SQS::Queue"}}, "Outputs": outputs}
     boto3.client("cloudformation").create_stack(StackName="Reelhaul-test", TemplateBody=json.dumps(template))
     return "Reelhaul-test"
@@ -73,11 +78,31 @@ def test_revoked_key_is_shown_as_such_and_opens_nothing(
     assert "revoked" in capsys.readouterr().out
 
 
+def test_webhook_secret_is_the_one_that_webhooks_are_signed_with(
+    stack: str, cloud: Cloud, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["webhooks", "secret", "--tenant", "acme", "--stack", stack]) == 0
+
+    secret = capsys.readouterr().out.strip()
+    keys = WebhookSecrets(aws.client("secretsmanager"), cloud.webhook_secret).keys("acme")
+    headers = signed_headers(keys, event_id="msg_1", now=time.time(), body=b"{}")
+    assert Webhook(secret).verify(b"{}", headers) == {}
+
+
+def test_each_tenant_has_a_webhook_secret_of_its_own(stack: str, capsys: pytest.CaptureFixture[str]) -> None:
+    for tenant in ("acme", "other"):
+        main(["webhooks", "secret", "--tenant", tenant, "--stack", stack])
+
+    shown = capsys.readouterr().out.split()
+    assert len(set(shown)) == 2
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (["keys", "revoke", "key-none"], "There is no access key with this id."),
         (["keys", "create", "--tenant", "Not A Tenant"], "A tenant is 1-40 lower-case letters, digits and hyphens."),
+        (["webhooks", "secret", "--tenant", ""], "A tenant is 1-40 lower-case letters, digits and hyphens."),
     ],
 )
 def test_what_cannot_be_done_is_said_in_a_sentence(
@@ -104,6 +129,7 @@ def test_unknown_stack_is_said_in_a_sentence(cloud: Cloud, capsys: pytest.Captur
         ["serve", "--allow-origin", "127.0.0.1:99999"],
         ["serve", "--invocation-limit", "0"],
         ["keys", "create"],
+        ["webhooks", "secret"],
     ],
 )
 def test_senseless_arguments_are_refused_with_the_usage(

@@ -8,13 +8,41 @@ import pytest
 
 from reelhaul import jobs
 from reelhaul.errors import Conflict, SourceNotFound, WorkerCrashed
-from reelhaul.jobs import LEASE_S, MAX_ATTEMPTS, TRANSITIONS, Job, Progress, State
-from tests.jobs_in import MEDIA, NOW, PROGRESS, cancelled, done, expired, failed, in_state, queued, running, stored
+from reelhaul.jobs import (
+    LEASE_S,
+    MAX_ATTEMPTS,
+    RECORD_DAYS,
+    TRANSITIONS,
+    Delivery,
+    DeliveryState,
+    Job,
+    Playlist,
+    Progress,
+    State,
+)
+from tests.jobs_in import (
+    MEDIA,
+    NOW,
+    PROGRESS,
+    cancelled,
+    done,
+    expanded,
+    expired,
+    extra,
+    failed,
+    in_state,
+    queued,
+    running,
+    stored,
+)
 
 DAY_S = 86_400
+FORGOTTEN = NOW + (7 + RECORD_DAYS) * DAY_S  # of a job that ended at NOW
+HOOK = "https://hooks.example/x"
 ALLOWED = {
     ("QUEUED", "RUNNING"), ("QUEUED", "FAILED"), ("QUEUED", "CANCELLED"),
     ("RUNNING", "QUEUED"), ("RUNNING", "DONE"), ("RUNNING", "FAILED"), ("RUNNING", "CANCELLED"),
+    ("RUNNING", "EXPANDED"), ("EXPANDED", "DONE"), ("EXPANDED", "CANCELLED"),
     ("DONE", "EXPIRED"),
     ("FAILED", "QUEUED"), ("CANCELLED", "QUEUED"), ("EXPIRED", "QUEUED"),
 }  # fmt: skip
@@ -22,7 +50,8 @@ STEPS: dict[str, tuple[Callable[[Job], Job], set[State]]] = {
     "claim": (lambda job: jobs.claim(job, now=NOW), {State.QUEUED}),
     "complete": (lambda job: jobs.complete(job, MEDIA, stored(job), now=NOW), {State.RUNNING}),
     "fail": (lambda job: jobs.fail(job, SourceNotFound(), now=NOW), {State.QUEUED, State.RUNNING}),
-    "cancel": (lambda job: jobs.cancel(job, now=NOW), {State.QUEUED, State.RUNNING}),
+    "cancel": (lambda job: jobs.cancel(job, now=NOW), {State.QUEUED, State.RUNNING, State.EXPANDED}),
+    "expand": (lambda job: jobs.expand(job, Playlist(title="A list", total=2), now=NOW), {State.RUNNING}),
     "requeue": (lambda job: jobs.requeue(job, now=NOW), {State.RUNNING}),
     "resend": (lambda job: jobs.resend(job, now=NOW), {State.QUEUED}),
     "retry": (lambda job: jobs.retry(job, now=NOW), {State.FAILED, State.CANCELLED, State.EXPIRED}),
@@ -86,11 +115,16 @@ def test_beat_extends_the_lease_and_keeps_the_fence() -> None:
     assert (beaten.fence, beaten.due_at, beaten.progress) == (job.fence, NOW + 10 + LEASE_S, PROGRESS)
 
 
-def test_complete_is_looked_at_again_a_day_after_the_file_expires() -> None:
-    """A link handed out in the file's last second lives for 24 hours."""
+def test_complete_is_looked_at_again_when_its_file_expires() -> None:
     job = done()
-    assert job.file_expires_at == NOW + 7 * DAY_S
-    assert job.due_at == job.removal_at == NOW + 8 * DAY_S
+    assert job.due_at == job.file_expires_at == NOW + 7 * DAY_S
+    assert job.removal_at == NOW + 8 * DAY_S  # a link handed out in the file's last second lives for 24 hours
+
+
+def test_complete_with_extras_owns_all_its_objects() -> None:
+    job = running()
+    finished = jobs.complete(job, MEDIA, stored(job), extras=(extra(job),), now=NOW)
+    assert finished.keys == {f"acme/{job.id}/1.mp4", f"acme/{job.id}/1.thumbnail.jpg"}
 
 
 def test_complete_clears_the_error_of_an_attempt_before() -> None:
@@ -103,13 +137,13 @@ def test_complete_of_a_job_that_lost_a_worker_is_tidied_first() -> None:
     job = jobs.claim(jobs.requeue(running(), now=NOW, cut_off=True), now=NOW)
     finished = jobs.complete(job, MEDIA, stored(job), now=NOW)
     assert finished.due_at == NOW + LEASE_S
-    assert jobs.tidied(finished).due_at == finished.removal_at
+    assert jobs.tidied(finished, now=NOW).due_at == finished.file_expires_at
 
 
-def test_fail_by_the_worker_leaves_nothing_due() -> None:
+def test_fail_by_the_worker_leaves_nothing_to_do_until_the_record_goes() -> None:
     job = failed()
     assert (job.error_code, job.error, job.due_at, job.untidy) == (
-        "source.not_found", "The source says that this media does not exist (any more).", None, False,
+        "source.not_found", "The source says that this media does not exist (any more).", FORGOTTEN, False,
     )  # fmt: skip
 
 
@@ -120,7 +154,7 @@ def test_fail_by_somebody_else_makes_the_sweeper_look_for_leftovers() -> None:
 
 def test_cancel_of_a_queued_job_leaves_nothing_to_tidy() -> None:
     job = cancelled()
-    assert (job.error, job.untidy, job.due_at) == ("Cancelled", False, None)
+    assert (job.error, job.untidy, job.due_at) == ("Cancelled", False, FORGOTTEN)
 
 
 def test_cancel_of_a_running_job_has_to_be_tidied() -> None:
@@ -163,14 +197,115 @@ def test_retry_says_why_not(job: Job, said: str) -> None:
         jobs.retry(job, now=NOW)
 
 
-def test_expire_forgets_the_object() -> None:
+def test_expire_keeps_the_object_for_as_long_as_links_live() -> None:
     job = expired()
-    assert (job.stored, job.due_at, job.untidy) == (None, None, False)
+    assert (job.stored, job.due_at, job.untidy) == (done_again(job), NOW + 8 * DAY_S, False)
 
 
-def test_expire_with_the_object_still_there_is_due_for_tidying() -> None:
-    job = jobs.expire(done(), now=NOW, untidy=True)
-    assert (job.untidy, job.due_at) == (True, NOW + LEASE_S)
+def done_again(job: Job) -> object:
+    return stored(dataclasses.replace(job, fence=1))
+
+
+def test_an_expired_file_that_was_removed_leaves_the_record() -> None:
+    job = jobs.remove_file(expired(), now=NOW + 8 * DAY_S)
+    assert (job.state, job.stored, job.keys, job.due_at) == (State.EXPIRED, None, frozenset(), FORGOTTEN)
+
+
+def test_retry_of_an_expired_job_whose_file_is_still_there_has_to_be_tidied_later() -> None:
+    again = jobs.retry(expired(), now=NOW)
+    assert (again.untidy, again.stored) == (True, None)
+
+
+# --- playlists -------------------------------------------------------------------------------------------------------
+
+
+def test_expand_gives_the_lease_up_and_is_looked_at_within_a_minute() -> None:
+    before = running()
+    job = jobs.expand(before, Playlist(title="A list", total=3), now=NOW)
+    assert (job.state, job.fence, job.due_at, job.title) == (State.EXPANDED, before.fence + 1, NOW + 60, "A list")
+
+
+def test_recount_ends_a_playlist_only_when_all_items_have_ended() -> None:
+    job = expanded(total=3)
+    going = jobs.recount(job, Playlist(title="A list", total=3, done=2), now=NOW + 5)
+    assert (going.state, going.due_at) == (State.EXPANDED, NOW + 65)
+    ended = jobs.recount(going, Playlist(title="A list", total=3, done=1, failed=1, cancelled=1), now=NOW + 9)
+    assert (ended.state, ended.completed_at, ended.error) == (State.DONE, NOW + 9, None)
+
+
+def test_recount_of_a_playlist_that_is_done_changes_its_counts_alone() -> None:
+    job = jobs.recount(expanded(total=2), Playlist(title="A list", total=2, done=1, failed=1), now=NOW)
+    later = jobs.recount(job, Playlist(title="A list", total=2, done=2), now=NOW + 5)
+    assert (later.state, later.completed_at, later.fence, later.playlist) == (
+        State.DONE, NOW, job.fence, Playlist(title="A list", total=2, done=2),
+    )  # fmt: skip
+
+
+def test_cancel_of_a_playlist_is_looked_at_until_its_items_have_followed() -> None:
+    job = jobs.cancel(expanded(), now=NOW)
+    assert job.due_at == NOW + LEASE_S
+    assert jobs.tidied(job, now=NOW).due_at == FORGOTTEN
+
+
+def test_items_have_ids_of_their_own_that_are_always_the_same() -> None:
+    parent, other = queued(), queued()
+    ids = [jobs.item_id(parent, index) for index in range(1, 1001)]
+    assert ids == [jobs.item_id(parent, index) for index in range(1, 1001)]
+    assert len(set(ids)) == 1000
+    assert all(jobs.is_id(item) for item in ids)
+    assert jobs.item_id(parent, 1) != jobs.item_id(other, 1)
+
+
+def test_the_newest_first_list_shows_items_in_their_playlists_order() -> None:
+    parent = queued()
+    ids = [jobs.item_id(parent, index) for index in range(1, 1001)]
+    assert sorted(ids, reverse=True) == ids
+    assert all(item.startswith(jobs.item_prefix(parent.id)) for item in ids)
+
+
+# --- webhooks --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "ended",
+    [
+        done(callback_url=HOOK),
+        failed(callback_url=HOOK),
+        cancelled(callback_url=HOOK),
+        jobs.recount(expanded(total=1, callback_url=HOOK), Playlist(title="", total=1, done=1), now=NOW),
+    ],
+)
+def test_every_end_carries_its_announcement_in_the_same_write(ended: Job) -> None:
+    assert ended.webhook == Delivery(event_id=jobs.event_id(ended), next_attempt_at=NOW)
+    assert ended.due_at == NOW + 600  # should its message be lost
+
+
+def test_a_job_without_a_callback_announces_nothing_to_it() -> None:
+    assert done().webhook is None
+
+
+def test_a_webhook_that_is_delivered_leaves_nothing_due_before_the_file_expires() -> None:
+    job = done(callback_url=HOOK)
+    assert job.webhook is not None
+    after = jobs.delivered(job, dataclasses.replace(job.webhook, state=DeliveryState.DELIVERED), now=NOW)
+    assert (after.due_at, after.fence) == (job.file_expires_at, job.fence + 1)
+
+
+def test_an_announcement_that_was_lost_is_due_again_after_ten_minutes() -> None:
+    job = done(callback_url=HOOK)
+    again = jobs.announce_again(job, now=NOW + 700)
+    assert (again.due_at, again.fence) == (NOW + 1300, job.fence + 1)
+
+
+def test_each_generation_has_an_event_of_its_own() -> None:
+    first = failed(callback_url=HOOK)
+    second = jobs.cancel(jobs.retry(first, now=NOW), now=NOW)
+    assert first.webhook is not None
+    assert second.webhook is not None
+    assert first.webhook.event_id != second.webhook.event_id
+
+
+# --- what it looks like ----------------------------------------------------------------------------------------------
 
 
 def test_a_done_job_is_seen_as_expired_from_its_retention_on() -> None:

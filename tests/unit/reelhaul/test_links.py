@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from datetime import datetime
 from urllib.parse import parse_qs, urlsplit
 
 import boto3
@@ -70,6 +71,21 @@ def test_control_an_assumed_role_does_not_pass(cloud: Cloud) -> None:
         assert_lives_a_day(url, credentials["AccessKeyId"])
 
 
+def test_a_link_is_the_one_that_botocore_would_have_made(cloud: Cloud) -> None:
+    s3 = boto3.client(
+        "s3",
+        aws_access_key_id=cloud.link_key.id,
+        aws_secret_access_key=cloud.link_key.secret,
+        aws_session_token=None,
+        config=aws.S3_CONFIG,
+    )
+    params = {"Bucket": cloud.bucket, "Key": KEY}
+    theirs = s3.generate_presigned_url("get_object", Params=params, ExpiresIn=LINK_SECONDS)
+    signed_at = datetime.strptime(parse_qs(urlsplit(theirs).query)["X-Amz-Date"][0], "%Y%m%dT%H%M%S%z").timestamp()
+    ours = LinkSigner(aws.client("secretsmanager"), cloud.link_secret, cloud.bucket, clock=lambda: signed_at)
+    assert ours.sign(KEY).url == theirs
+
+
 def test_a_link_leads_to_the_bucket_in_its_own_region(signer: LinkSigner) -> None:
     parts = urlsplit(signer.sign(KEY).url)
     assert (parts.scheme, parts.hostname, parts.path) == (
@@ -77,8 +93,17 @@ def test_a_link_leads_to_the_bucket_in_its_own_region(signer: LinkSigner) -> Non
     )  # fmt: skip
 
 
+def test_a_link_under_another_name_lives_as_long(cloud: Cloud, signer: LinkSigner, clock: Clock) -> None:
+    disposition = 'attachment; filename="ä.mp4"'
+    link = signer.sign_as(KEY, disposition=disposition)
+    assert_lives_a_day(link.url, cloud.link_key.id)
+    assert parse_qs(urlsplit(link.url).query)["response-content-disposition"] == [disposition]
+    assert link.expires_at == int(clock.now) + 86_400
+
+
 def test_a_link_says_until_when_it_lives(signer: LinkSigner, clock: Clock) -> None:
-    assert signer.sign(KEY).expires_at == clock.now + 86_400
+    clock.now += 0.75  # S3 reads whole seconds
+    assert signer.sign(KEY).expires_at == int(clock.now) + 86_400
 
 
 def test_5000_links_fit_into_one_reply_of_lambda(signer: LinkSigner) -> None:
@@ -115,6 +140,66 @@ def test_a_rotated_key_is_picked_up_after_a_while(cloud: Cloud, signer: LinkSign
     assert_lives_a_day(signer.sign(KEY).url, cloud.link_key.id)
     clock.now += 2
     assert_lives_a_day(signer.sign(KEY).url, "AKIAROTATED")
+
+
+# --- which keys something may have been signed with -------------------------------------------------------------------
+
+
+def rotate(cloud: Cloud, key_id: str) -> AccessKey:
+    rotated = AccessKey(key_id, "secret")
+    aws.client("secretsmanager").put_secret_value(SecretId=cloud.link_secret, SecretString=rotated.to_secret())
+    return rotated
+
+
+def candidates(signer: LinkSigner) -> list[str]:
+    return [key.id for key in signer.keys.candidates()]
+
+
+def test_before_the_first_rotation_the_current_key_is_the_only_candidate(cloud: Cloud, signer: LinkSigner) -> None:
+    assert candidates(signer) == [cloud.link_key.id]
+
+
+def test_after_a_rotation_the_previous_key_is_a_candidate_too(cloud: Cloud, signer: LinkSigner) -> None:
+    rotate(cloud, "AKIAROTATED")
+    assert candidates(signer) == ["AKIAROTATED", cloud.link_key.id]
+
+
+def test_a_rotation_that_we_have_not_noticed_yet_is_looked_for(cloud: Cloud, signer: LinkSigner) -> None:
+    """Another process may have, and have given away what we are asked about."""
+    assert signer.keys.current() == cloud.link_key
+    rotate(cloud, "AKIAROTATED")
+    assert signer.keys.current() == cloud.link_key
+    assert candidates(signer) == [cloud.link_key.id, "AKIAROTATED"]
+
+
+def test_a_previous_version_without_a_key_is_no_candidate(cloud: Cloud, signer: LinkSigner) -> None:
+    """As when the first rotation has replaced what the template put there."""
+    secret = aws.client("secretsmanager").create_secret(Name="new", SecretString='{"placeholder": "x"}')["ARN"]
+    aws.client("secretsmanager").put_secret_value(SecretId=secret, SecretString=AccessKey("AKIA1", "s").to_secret())
+    assert candidates(LinkSigner(aws.client("secretsmanager"), secret, cloud.bucket)) == ["AKIA1"]
+
+
+def test_asking_for_candidates_again_and_again_reads_the_secret_once_in_a_while(
+    signer: LinkSigner, reads: list[str], clock: Clock
+) -> None:
+    for _ in range(5):
+        candidates(signer)
+    assert len(reads) == 3  # the current key; then both, once
+    clock.now += 11
+    candidates(signer)
+    assert len(reads) == 5
+
+
+def test_the_current_key_is_a_candidate_without_any_more_reading(signer: LinkSigner, reads: list[str]) -> None:
+    next(signer.keys.candidates())
+    next(signer.keys.candidates())
+    assert reads == ["read"]
+
+
+def test_candidates_that_cannot_be_read_are_service_unavailable(signer: LinkSigner) -> None:
+    signer.keys.current()
+    with refused("secretsmanager", "GetSecretValue"), pytest.raises(ServiceUnavailable):
+        candidates(signer)
 
 
 @pytest.mark.parametrize("text", ["", "{}", "null", "[]", '{"access_key_id": "a"}', "AKIA:secret"])

@@ -7,12 +7,12 @@ import pytest
 
 from reelhaul import jobs
 from reelhaul.errors import Conflict, JobNotFound, ServiceUnavailable
-from reelhaul.jobs import Job, State
-from reelhaul.remove import cancel, delete
+from reelhaul.jobs import Job, PlaylistItem, State
+from reelhaul.remove import cancel, cancel_items, delete
 from reelhaul.store import Tombstone
 from tests.conftest import Cloud
 from tests.faults import hooked, meanwhile, refused
-from tests.jobs_in import MEDIA, NOW, PROGRESS, done, expired, failed, queued, running, stored
+from tests.jobs_in import MEDIA, NOW, PROGRESS, done, expanded, expired, failed, queued, running, stored
 
 
 def cancel_now(cloud: Cloud, job: Job) -> Job:
@@ -40,7 +40,8 @@ def test_a_job_that_has_ended_stays_as_it_is(cloud: Cloud, job: Job) -> None:
 def test_a_worker_that_reports_at_the_same_time_does_not_win_against_a_cancel(cloud: Cloud) -> None:
     job = running()
     cloud.store.create(job)
-    with meanwhile("dynamodb", "PutItem", lambda: cloud.store.swap(job, jobs.beat(job, PROGRESS, now=NOW + 1))):
+    beaten = jobs.beat(job, PROGRESS, now=NOW + 1)
+    with meanwhile("dynamodb", "TransactWriteItems", lambda: cloud.store.swap(job, beaten)):
         cancel_now(cloud, job)
     with pytest.raises(Conflict):
         cloud.store.swap(job, jobs.complete(job, MEDIA, stored(job), now=NOW + 2))
@@ -64,7 +65,7 @@ def test_a_cancel_that_comes_a_moment_too_late_leaves_the_job_done(cloud: Cloud)
     job = running()
     cloud.store.create(job)
     finish = jobs.complete(job, MEDIA, stored(job), now=NOW)
-    with meanwhile("dynamodb", "PutItem", lambda: cloud.store.swap(job, finish)):
+    with meanwhile("dynamodb", "TransactWriteItems", lambda: cloud.store.swap(job, finish)):
         assert cancel_now(cloud, job).state is State.DONE
 
 
@@ -106,7 +107,7 @@ def test_a_file_that_cannot_be_removed_now_is_left_to_the_sweeper(cloud: Cloud) 
     with refused("s3", "DeleteObject"):
         delete_now(cloud, job, log=lambda event, **_: events.append(event))
     assert events == ["file_removal_postponed"]
-    assert list(cloud.store.due(NOW + 1000)) == [Tombstone("acme", job.id, NOW + 90)]
+    assert list(cloud.store.due(NOW + 1000)) == [Tombstone("acme", job.id, NOW + 90, has_items=True)]
 
 
 def test_a_record_that_cannot_be_removed_keeps_its_file(cloud: Cloud) -> None:
@@ -116,3 +117,62 @@ def test_a_record_that_cannot_be_removed_keeps_its_file(cloud: Cloud) -> None:
     with refused("dynamodb", "TransactWriteItems"), pytest.raises(ServiceUnavailable):
         delete_now(cloud, job)
     assert cloud.object_keys() == [stored(job).key]
+
+
+# --- playlists -------------------------------------------------------------------------------------------------------
+
+
+def a_playlist(cloud: Cloud) -> tuple[Job, list[Job]]:
+    """One with an item in each of three states, and beside it a job that has nothing to do with it."""
+    parent = expanded(total=3)
+    made = [make(item=item_of(parent, index)) for index, make in enumerate((queued, running, done), 1)]
+    items = [dataclasses.replace(job, id=jobs.item_id(parent, index)) for index, job in enumerate(made, 1)]
+    bystander = dataclasses.replace(queued(), id=parent.id[:-4] + "0000")
+    for job in (parent, *items, bystander):
+        cloud.store.create(job)
+    return parent, items
+
+
+def item_of(parent: Job, index: int) -> PlaylistItem:
+    return PlaylistItem(parent_id=parent.id, index=index, total=3)
+
+
+def states(cloud: Cloud) -> list[str]:
+    return sorted(job.state.value for job in cloud.store.page("acme", limit=10).jobs)
+
+
+def test_cancel_of_a_playlist_cancels_what_has_not_ended_and_nothing_else(cloud: Cloud) -> None:
+    parent, _ = a_playlist(cloud)
+    cancel_now(cloud, parent)
+    assert states(cloud) == ["CANCELLED", "CANCELLED", "CANCELLED", "DONE", "QUEUED"]
+
+
+def test_cancel_of_one_item_leaves_the_others_alone(cloud: Cloud) -> None:
+    _, items = a_playlist(cloud)
+    cancel_now(cloud, items[0])
+    assert states(cloud) == ["CANCELLED", "DONE", "EXPANDED", "QUEUED", "RUNNING"]
+
+
+def test_delete_of_a_playlist_deletes_its_items_and_their_files(cloud: Cloud) -> None:
+    parent, items = a_playlist(cloud)
+    cloud.put_object(jobs.object_key(items[2], "mp4"))
+    delete_now(cloud, parent)
+    assert states(cloud) == ["QUEUED"]
+    assert cloud.object_keys() == []
+    assert cloud.store.total("acme") == 1
+
+
+def test_an_item_that_is_deleted_meanwhile_does_not_stop_the_others(cloud: Cloud) -> None:
+    parent, items = a_playlist(cloud)
+    with meanwhile("dynamodb", "Query", lambda: None):
+        cloud.store.delete(items[0], now=NOW)
+        cancel_now(cloud, parent)
+    assert states(cloud) == ["CANCELLED", "CANCELLED", "DONE", "QUEUED"]
+
+
+def test_items_that_there_is_no_time_for_are_left_for_later(cloud: Cloud) -> None:
+    parent, _ = a_playlist(cloud)
+    assert not cancel_items(parent, store=cloud.store, has_time=lambda: False)
+    assert "CANCELLED" not in states(cloud)
+    assert cancel_items(parent, store=cloud.store, has_time=lambda: True)
+    assert states(cloud).count("CANCELLED") == 2

@@ -1,20 +1,20 @@
 """The jobs in DynamoDB: conditions, races, lost replies, lists, and what is due."""
 
+import contextlib
 import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError
 
 from reelhaul import aws, items, jobs
-from reelhaul.errors import Conflict, InvalidRequest, JobNotFound, ServiceUnavailable, SourceNotFound
+from reelhaul.errors import Conflict, JobNotFound, ServiceUnavailable, SourceNotFound
 from reelhaul.jobs import LEASE_S, Job, Progress, State
 from reelhaul.store import JobStore, Tombstone, Unreadable
 from tests.conftest import Cloud
-from tests.faults import connection_lost, meanwhile, refused, reply_lost
-from tests.jobs_in import NOW, PROGRESS, cancelled, done, due, failed, queued, running
+from tests.faults import connection_lost, hooked, meanwhile, refused, reply_lost
+from tests.jobs_in import MEDIA, NOW, PROGRESS, cancelled, done, due, failed, queued, running, stored
 
 
 @pytest.fixture
@@ -22,9 +22,9 @@ def store(cloud: Cloud) -> JobStore:
     return JobStore(aws.client("dynamodb"), cloud.table, clock=lambda: NOW)
 
 
-def put_raw(cloud: Cloud, **changes: Any) -> None:
-    table = boto3.resource("dynamodb").Table(cloud.table)
-    table.put_item(Item=items.to_item(queued()) | changes)
+def put_raw(cloud: Cloud, stands_for: Job | None = None, **changes: Any) -> None:
+    item = items.to_item(stands_for or queued()) | changes
+    aws.client("dynamodb").put_item(TableName=cloud.table, Item=items.to_wire(item))
 
 
 # --- one job ---------------------------------------------------------------------------------------------------------
@@ -56,7 +56,7 @@ def test_another_tenants_job_is_not_found(store: JobStore) -> None:
         store.get("umbrella", job.id)
 
 
-def test_a_record_past_its_time_to_live_is_gone_before_dynamodb_deletes_it(store: JobStore, cloud: Cloud) -> None:
+def test_a_record_past_its_time_is_gone_before_dynamodb_deletes_it(store: JobStore, cloud: Cloud) -> None:
     job = failed()
     store.create(job)
     late = JobStore(aws.client("dynamodb"), cloud.table, clock=lambda: NOW + 97 * 86_400)
@@ -110,10 +110,11 @@ def test_swap_of_a_deleted_job_is_a_conflict_and_does_not_bring_it_back(store: J
 
 def test_a_create_whose_reply_is_lost_succeeds_when_it_is_sent_again(store: JobStore) -> None:
     job = queued()
-    with connection_lost("dynamodb", "PutItem") as lost:
+    with connection_lost("dynamodb", "TransactWriteItems") as lost:
         store.create(job)
-    assert lost == ["PutItem"]
+    assert lost == ["TransactWriteItems"]
     assert store.get(job.tenant, job.id) == job
+    assert store.total(job.tenant) == 1
 
 
 def test_a_swap_whose_reply_is_lost_finds_its_own_work(store: JobStore) -> None:
@@ -152,7 +153,7 @@ def test_change_applies_a_step_to_the_job_as_it_is(store: JobStore) -> None:
 def test_change_starts_over_when_somebody_was_faster(store: JobStore) -> None:
     job = queued()
     store.create(job)
-    with meanwhile("dynamodb", "PutItem", lambda: store.swap(job, jobs.claim(job, now=NOW))):
+    with meanwhile("dynamodb", "TransactWriteItems", lambda: store.swap(job, jobs.claim(job, now=NOW))):
         changed = store.change("acme", job.id, lambda read: jobs.cancel(read, now=NOW))
     assert (changed.state, changed.untidy) == (State.CANCELLED, True)  # it saw the worker
 
@@ -188,7 +189,7 @@ def test_delete_leaves_a_tombstone_that_becomes_due_when_a_worker_must_have_noti
     store.create(job)
     store.delete(job, now=NOW)
     assert list(store.due(NOW + LEASE_S - 1)) == []
-    assert list(store.due(NOW + LEASE_S)) == [Tombstone("acme", job.id, NOW + 2 * LEASE_S)]
+    assert list(store.due(NOW + LEASE_S)) == [Tombstone("acme", job.id, NOW + 2 * LEASE_S, has_items=True)]
 
 
 def test_a_buried_tombstone_is_gone(store: JobStore) -> None:
@@ -230,55 +231,55 @@ def fill(store: JobStore, number: int, *, make: Callable[..., Job] = queued, ten
 def test_a_page_shows_the_newest_first(store: JobStore) -> None:
     made = fill(store, 5)
     assert store.page("acme", limit=10).jobs == made
-    assert store.page("acme", limit=10).next_token is None
+    assert store.page("acme", limit=10).last_id is None
 
 
-def test_tokens_lead_through_the_whole_list_once(store: JobStore) -> None:
+def test_pages_lead_through_the_whole_list_once(store: JobStore) -> None:
     made = fill(store, 7)
-    seen, token = [], None
+    seen, after = [], None
     for _ in range(4):
-        page = store.page("acme", limit=2, token=token)
+        page = store.page("acme", limit=2, after=after)
         seen += page.jobs
-        token = page.next_token
+        after = page.last_id
     assert seen == made
-    assert token is None
+    assert after is None
 
 
-def test_a_last_page_that_is_full_has_no_token(store: JobStore) -> None:
+def test_a_last_page_that_is_full_is_known_to_be_the_last(store: JobStore) -> None:
     fill(store, 4)
     first = store.page("acme", limit=2)
-    assert store.page("acme", limit=2, token=first.next_token).next_token is None
+    assert store.page("acme", limit=2, after=first.last_id).last_id is None
 
 
 def test_records_past_their_time_do_not_end_the_list_early(store: JobStore, cloud: Cloud) -> None:
     made = fill(store, 6)
-    table = boto3.resource("dynamodb").Table(cloud.table)
     for job in made[1:4]:
-        table.put_item(Item=items.to_item(job) | {"ttl": int(NOW) - 1})
+        put_raw(cloud, job, ends_at=int(NOW) - 1)
     page = store.page("acme", limit=2)
     assert [job.id for job in page.jobs] == [made[0].id, made[4].id]
-    assert [job.id for job in store.page("acme", limit=2, token=page.next_token).jobs] == [made[5].id]
+    assert [job.id for job in store.page("acme", limit=2, after=page.last_id).jobs] == [made[5].id]
+
+
+def test_a_record_that_cannot_be_read_does_not_hide_the_others(store: JobStore, cloud: Cloud) -> None:
+    made = fill(store, 3)
+    put_raw(cloud, made[1], schema=99)
+    page = store.page("acme", limit=2)
+    assert (page.jobs, page.unreadable) == ([made[0]], (Unreadable("TENANT#acme", made[1].id),))
+    assert store.page("acme", limit=2, after=page.last_id).jobs == [made[2]]
 
 
 def test_lists_keep_tenants_apart(store: JobStore) -> None:
     fill(store, 3, tenant="umbrella")
     mine = fill(store, 2)
     assert store.page("acme", limit=10).jobs == mine
-    assert store.count("acme") == 2
+    assert store.total("acme") == 2
 
 
-def test_another_tenants_token_shows_only_ones_own_jobs(store: JobStore) -> None:
+def test_another_tenants_place_shows_only_ones_own_jobs(store: JobStore) -> None:
     fill(store, 3, tenant="umbrella")
     mine = fill(store, 3)
-    token = store.page("umbrella", limit=1).next_token
-    assert set(store.page("acme", limit=10, token=token).jobs) <= set(mine)
-
-
-@pytest.mark.parametrize("token", ["", "x", "ä", "AAAA", "ZG93bmxvYWQtMQ", "null"])
-def test_a_token_that_is_not_ours_is_refused(store: JobStore, token: str) -> None:
-    with pytest.raises(InvalidRequest) as caught:
-        store.page("acme", limit=1, token=token)
-    assert caught.value.field == "next_token"
+    after = store.page("umbrella", limit=1).last_id
+    assert set(store.page("acme", limit=10, after=after).jobs) <= set(mine)
 
 
 def test_a_list_of_one_status_pages_and_counts(store: JobStore) -> None:
@@ -287,9 +288,107 @@ def test_a_list_of_one_status_pages_and_counts(store: JobStore) -> None:
     for job in failed_jobs:
         store.create(job)
     first = store.page("acme", limit=2, status="done")
-    assert first.jobs + store.page("acme", limit=2, status="done", token=first.next_token).jobs == done_jobs
+    assert first.jobs + store.page("acme", limit=2, status="done", after=first.last_id).jobs == done_jobs
     assert store.page("acme", limit=5, status="error").jobs == failed_jobs
-    assert (store.count("acme", status="done"), store.count("acme", status="error"), store.count("acme")) == (3, 2, 5)
+    assert (store.total("acme", status="done"), store.total("acme", status="error"), store.total("acme")) == (3, 2, 5)
+
+
+# --- counters --------------------------------------------------------------------------------------------------------
+
+
+def truth(store: JobStore) -> dict[str, int]:
+    """The counters' values, counted by reading everything."""
+    seen = [items.STATUSES[job.state] for job in store.page("acme", limit=1000).jobs]
+    return {status: seen.count(status) for status in ("processing", "done", "error")}
+
+
+def test_the_total_costs_the_same_however_many_jobs_there_are(store: JobStore) -> None:
+    fill(store, 40)
+    read: list[int] = []
+
+    def note(parsed: dict[str, Any], **_: Any) -> None:
+        read.append(parsed["ScannedCount"])
+
+    with hooked("after-call", "dynamodb", "Query", note):
+        assert store.total("acme") == 40
+    assert read == [items.COUNT_SHARDS]
+
+
+def test_counters_follow_a_job_through_its_life(store: JobStore) -> None:
+    job = queued()
+    store.create(job)
+    steps: list[Callable[[Job], Job]] = [
+        lambda job: jobs.claim(job, now=NOW),
+        lambda job: jobs.beat(job, PROGRESS, now=NOW),
+        lambda job: jobs.requeue(job, now=NOW),
+        lambda job: jobs.cancel(job, now=NOW),
+        lambda job: jobs.retry(job, now=NOW),
+        lambda job: jobs.claim(job, now=NOW),
+        lambda job: jobs.complete(job, MEDIA, stored(job), now=NOW),
+        lambda job: jobs.expire(job, now=NOW),
+        lambda job: jobs.remove_file(job, now=NOW),
+    ]
+    for step in steps:
+        job = store.swap(job, step(job))
+        assert store.counts("acme") == truth(store)
+    store.forget(job)
+    assert store.counts("acme") == {"processing": 0, "done": 0, "error": 0}
+
+
+@pytest.mark.parametrize("fault", [refused, reply_lost, connection_lost])
+def test_counters_equal_the_truth_after_a_fault(store: JobStore, fault: Callable[..., Any]) -> None:
+    """Whether or not a write that failed was carried out, its count was or was not with it."""
+    first, second = queued(), running()
+    store.create(first)
+    store.create(second)
+    calls: list[Callable[[], object]] = [
+        lambda: store.create(queued()),
+        lambda: store.swap(second, jobs.fail(second, SourceNotFound(), now=NOW)),
+        lambda: store.delete(first, now=NOW),
+    ]
+    for call in calls:
+        with fault("dynamodb", "TransactWriteItems"), contextlib.suppress(ServiceUnavailable):
+            call()
+        assert store.counts("acme") == truth(store)
+
+
+def test_a_write_that_lost_its_race_counts_nothing(store: JobStore) -> None:
+    job = queued()
+    store.create(job)
+    store.swap(job, jobs.cancel(job, now=NOW))
+    with pytest.raises(Conflict):
+        store.swap(job, jobs.fail(job, SourceNotFound(), now=NOW))
+    assert store.counts("acme") == {"processing": 0, "done": 0, "error": 1}
+
+
+def cancelled_transaction(*codes: str) -> ClientError:
+    reasons = [{"Code": code} for code in codes]
+    response: Any = {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons}
+    return ClientError(response, "TransactWriteItems")
+
+
+def test_two_that_count_at_once_wait_for_each_other(store: JobStore) -> None:
+    tries: list[int] = []
+
+    def busy_twice(**_: Any) -> None:
+        tries.append(1)
+        if len(tries) <= 2:
+            raise cancelled_transaction("None", "TransactionConflict")
+
+    job = queued()
+    with hooked("before-call", "dynamodb", "TransactWriteItems", busy_twice):
+        store.create(job)
+    assert len(tries) == 3
+    assert store.get("acme", job.id) == job
+
+
+@pytest.mark.parametrize("code", ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"])
+def test_a_transaction_that_is_never_let_through_is_no_conflict_of_the_job(store: JobStore, code: str) -> None:
+    def never(**_: Any) -> None:
+        raise cancelled_transaction("None", code)
+
+    with hooked("before-call", "dynamodb", "TransactWriteItems", never), pytest.raises(ServiceUnavailable):
+        store.create(queued())
 
 
 # --- what is due -----------------------------------------------------------------------------------------------------
@@ -312,7 +411,9 @@ def test_due_is_bounded_and_takes_the_longest_overdue_first(store: JobStore) -> 
     assert {job.id for job in found} == set(shards.values())
 
 
-@pytest.mark.parametrize("broken", [{"schema": 99}, {"state": "ASLEEP"}, {"progress": "half"}])
+@pytest.mark.parametrize(
+    "broken", [{"schema": 99}, {"job": '{"state":"ASLEEP"}'}, {"job": "half"}, {"job": "[]"}, {"job": "{}"}]
+)
 def test_due_goes_on_past_what_it_cannot_read(store: JobStore, cloud: Cloud, broken: dict[str, Any]) -> None:
     job = queued()
     store.create(job)

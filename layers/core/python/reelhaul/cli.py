@@ -1,4 +1,4 @@
-"""The command `reelhaul`: the service on this machine, and the access keys of any deployment of it."""
+"""The command `reelhaul`: the service on this machine, and the access keys and webhook secrets of any deployment."""
 
 import argparse
 import datetime
@@ -15,7 +15,8 @@ import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
 from reelhaul.errors import ReelhaulError
-from reelhaul.keys import KeyRecord, KeyStore, pepper_from
+from reelhaul.keys import KeyRecord, KeyStore, check_tenant, pepper_from
+from reelhaul.webhooks.signing import WebhookSecrets, as_secret
 
 _LOCAL_STACK = "Reelhaul-local"
 _LOCAL_TENANT = "local"
@@ -57,6 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         "--invocation-limit", type=_number(1, 900), metavar="SECONDS", help="the downloader's Lambda time-out"
     )
     _add_keys(commands)
+    _add_webhooks(commands)
     return parser
 
 
@@ -74,13 +76,26 @@ def _add_keys(commands: Any) -> None:
     revoke.set_defaults(run=_revoke_key)
     revoke.add_argument("key_id", help="as `reelhaul keys list` shows it")
     for action in (create, shown, revoke):
-        place = action.add_mutually_exclusive_group()
-        place.add_argument(
-            "--local", nargs="?", const="http://127.0.0.1:8787", metavar="URL", help="of a running `reelhaul serve`"
-        )
-        place.add_argument(
-            "--stack", default="Reelhaul-prod", help="of a deployment, in the account of your AWS credentials"
-        )
+        _add_place(action)
+
+
+def _add_webhooks(commands: Any) -> None:
+    webhooks = commands.add_parser("webhooks", help="show what webhooks are signed with")
+    actions = webhooks.add_subparsers(required=True, metavar="ACTION")
+    secret = actions.add_parser("secret", help="show the secret by which a tenant's receivers can verify webhooks")
+    secret.set_defaults(run=_show_webhook_secret)
+    secret.add_argument("--tenant", required=True, help="whose secret it is: each tenant has one of its own")
+    _add_place(secret)
+
+
+def _add_place(action: argparse.ArgumentParser) -> None:
+    place = action.add_mutually_exclusive_group()
+    place.add_argument(
+        "--local", nargs="?", const="http://127.0.0.1:8787", metavar="URL", help="of a running `reelhaul serve`"
+    )
+    place.add_argument(
+        "--stack", default="Reelhaul-prod", help="of a deployment, in the account of your AWS credentials"
+    )
 
 
 # --- serve -----------------------------------------------------------------------------------------------------------
@@ -174,21 +189,40 @@ def _row(record: KeyRecord) -> tuple[str, ...]:
 
 
 def _key_store(options: argparse.Namespace) -> KeyStore:
-    place: dict[str, Any] = {}
-    if options.local:
-        place = {
-            "endpoint_url": options.local, "region_name": "us-east-1", "aws_access_key_id": "test",
-            "aws_secret_access_key": "test",
-        }  # fmt: skip
-    stack = _LOCAL_STACK if options.local else options.stack
-    outputs = _outputs(boto3.client("cloudformation", **place), stack)
-    pepper = pepper_from(boto3.client("secretsmanager", **place), outputs["PepperSecretArn"])
-    return KeyStore(boto3.client("dynamodb", **place), outputs["TableName"], pepper)
+    place = _Place(options)
+    pepper = pepper_from(place.client("secretsmanager"), place.outputs["PepperSecretArn"])
+    return KeyStore(place.client("dynamodb"), place.outputs["TableName"], pepper)
 
 
-def _outputs(cloudformation: Any, stack: str) -> dict[str, str]:
-    found = cloudformation.describe_stacks(StackName=stack)["Stacks"][0]
-    return {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
+# --- webhooks --------------------------------------------------------------------------------------------------------
+
+
+def _show_webhook_secret(options: argparse.Namespace) -> None:
+    check_tenant(options.tenant)
+    place = _Place(options)
+    secrets = WebhookSecrets(place.client("secretsmanager"), place.outputs["WebhookSecretArn"])
+    print(as_secret(secrets.keys(options.tenant)[0]))
+
+
+# --- where -----------------------------------------------------------------------------------------------------------
+
+
+class _Place:
+    """The deployment that `--local` or `--stack` names."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self._access: dict[str, Any] = {}
+        if options.local:
+            self._access = {
+                "endpoint_url": options.local, "region_name": "us-east-1", "aws_access_key_id": "test",
+                "aws_secret_access_key": "test",
+            }  # fmt: skip
+        stack = _LOCAL_STACK if options.local else options.stack
+        found = self.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
+        self.outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
+
+    def client(self, service: str) -> Any:
+        return boto3.client(service, **self._access)  # type: ignore[call-overload]
 
 
 # --- arguments -------------------------------------------------------------------------------------------------------

@@ -4,6 +4,7 @@ Whether something is worth another try is in the type: `Transient` is, `Permanen
 here, see `reelhaul.contracts.replies`.
 """
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 
@@ -31,19 +32,35 @@ class InvalidRequest(ReelhaulError):
         self.field = field
 
 
-class NotSupported(InvalidRequest):
-    """A field that the contract knows and this version does not carry out. Refused rather than ignored."""
-
-    code = "request.not_supported"
-
-
 class RequestTooLarge(InvalidRequest):
     code = "request.too_large"
+
+
+class UnsupportedMediaType(InvalidRequest):
+    """The body says of itself that it is something else than JSON."""
+
+    code = "request.media_type"
+
+
+class KeyReused(ReelhaulError):
+    code = "request.key_reused"
+    sentence = "This Idempotency-Key was used with another request before."
 
 
 class RouteNotFound(ReelhaulError):
     code = "route.not_found"
     sentence = "There is nothing at this address."
+
+
+class MethodNotAllowed(ReelhaulError):
+    """The address is known, but not with this method. `allowed` are those that it has."""
+
+    code = "request.method_not_allowed"
+    sentence = "This address does not take this method."
+
+    def __init__(self, allowed: Iterable[str]) -> None:
+        super().__init__()
+        self.allowed = tuple(sorted(allowed))
 
 
 class Unauthorized(ReelhaulError):
@@ -131,6 +148,13 @@ class SourceUnsupported(Permanent):
     sentence = "No media was found at this address, or the site is not supported."
 
 
+class SourceIsPlaylist(Permanent):
+    """One medium was asked for, by its user or as the item of a playlist."""
+
+    code = "source.is_playlist"
+    sentence = "This address leads to a playlist, and a single download was asked for."
+
+
 class SourceNotFound(Permanent):
     code = "source.not_found"
     sentence = "The source says that this media does not exist (any more)."
@@ -169,6 +193,16 @@ class SourceRefused(Permanent):
 class SourceNotMedia(Permanent):
     code = "source.not_media"
     sentence = "What the source sent is neither video nor audio."
+
+
+class SourceNoAudio(Permanent):
+    code = "source.no_audio"
+    sentence = "This media has no sound, and only its sound was asked for."
+
+
+class SourceClipOutOfRange(Permanent):
+    code = "source.clip_out_of_range"
+    sentence = "The clip starts after the end of the media."
 
 
 class SourceTooLarge(Permanent):

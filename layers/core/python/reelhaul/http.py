@@ -2,8 +2,9 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NoReturn
+from urllib.parse import parse_qsl
 
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
@@ -11,9 +12,21 @@ from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 
 from reelhaul.contracts import replies
-from reelhaul.errors import InvalidRequest, ReelhaulError, RequestTooLarge, RouteNotFound, Unauthorized
+from reelhaul.errors import (
+    InvalidRequest,
+    ReelhaulError,
+    RequestTooLarge,
+    RouteNotFound,
+    Unauthorized,
+    UnsupportedMediaType,
+)
 
-MAX_BODY_BYTES = 16 * 1024  # as the contract says
+MAX_BODY_BYTES = 16 * 1024  # as the contract says, like the next one
+MAX_DEPTH = 5  # objects and lists within one another; the body itself is the first
+MAX_PARAMETERS = 50  # of a query string: far more than there are
+_JSON_TYPE = re.compile(r"application/([!#$&^_.+a-z0-9-]+\+)?json", re.ASCII)
+# What clients say who say nothing in particular: curl -d, and a browser's fetch with a text for a body.
+_UNSAID_TYPES = {"", "application/x-www-form-urlencoded", "text/plain"}
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?", re.ASCII)
 
 Event = APIGatewayProxyEventV2
@@ -24,14 +37,19 @@ def _plain_error(error: ReelhaulError, _path: str) -> replies.Body:
     return replies.error_body(error)
 
 
-def resolver(logger: Logger, *, error_body: ErrorBody = _plain_error) -> APIGatewayHttpResolver:
-    """A resolver whose routes are for tenants only, and whose every error is a reply of the contract."""
+def resolver(
+    logger: Logger, *, error_body: ErrorBody = _plain_error, for_tenants: bool = True
+) -> APIGatewayHttpResolver:
+    """A resolver whose every error is a reply of the contract, and whose routes are open to tenants only.
+
+    Without `for_tenants` they are open to everybody, and no `caller` is known.
+    """
     app = APIGatewayHttpResolver(serializer=replies.dumps, debug=False)
 
     def refuse(error: ReelhaulError) -> Response[str]:
         status = replies.status_of(error)
         body = replies.dumps(error_body(error, app.current_event.path))
-        return Response(status, "application/json", body, headers=replies.HEADERS)
+        return Response(status, "application/json", body, headers=replies.headers_of(error))
 
     def explain(error: ReelhaulError) -> Response[str]:
         if replies.status_of(error) >= 500:
@@ -48,16 +66,20 @@ def resolver(logger: Logger, *, error_body: ErrorBody = _plain_error) -> APIGate
     app.exception_handler(ReelhaulError)(explain)
     app.exception_handler(Exception)(conceal)
     app.not_found(lose_way)
-    app.use(middlewares=[_for_tenants])
+    app.use(middlewares=[_with_headers, *([_for_tenants] if for_tenants else [])])
     return app
+
+
+def _with_headers(app: APIGatewayHttpResolver, next_middleware: Callable[..., Response[Any]]) -> Response[Any]:
+    response = next_middleware(app)
+    response.headers.update({name: value for name, value in replies.HEADERS.items() if name not in response.headers})
+    return response
 
 
 def _for_tenants(app: APIGatewayHttpResolver, next_middleware: Callable[..., Response[Any]]) -> Response[Any]:
     """Nobody gets past without a key."""
     app.context["tenant"] = _tenant(app.current_event)
-    response = next_middleware(app)
-    response.headers.update(replies.HEADERS)
-    return response
+    return next_middleware(app)
 
 
 def _tenant(event: Event) -> str:
@@ -78,20 +100,34 @@ def caller(app: APIGatewayHttpResolver) -> str:
     return tenant
 
 
+def query(event: Event) -> dict[str, str]:
+    """The query string, each parameter once. Raises `InvalidRequest` for one that is given twice.
+
+    API Gateway's own reading of it joins such values with a comma.
+    """
+    try:
+        pairs = parse_qsl(event.raw_query_string or "", keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
+    except ValueError as error:
+        raise InvalidRequest(f"The query string has more than {MAX_PARAMETERS} parameters.") from error
+    return _once(pairs)
+
+
 def json_object(event: Event, *, required: bool = True) -> dict[str, Any]:
     """The body as a JSON object, empty where there is none and none is `required`.
 
-    Raises `InvalidRequest`, and `RequestTooLarge` beyond `MAX_BODY_BYTES`.
+    Raises `InvalidRequest`, `RequestTooLarge` beyond `MAX_BODY_BYTES`, and `UnsupportedMediaType`.
     """
     text = _body(event)
     if not text and not required:
         return {}
+    _check_type(event.headers.get("content-type") or "")
     try:
-        body = json.loads(text, parse_constant=_no_constant)
+        body = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
         raise InvalidRequest("The body is not valid JSON.") from error
     if not isinstance(body, dict):
         raise InvalidRequest("The body must be a JSON object.")
+    _check_depth(body)
     return body
 
 
@@ -106,6 +142,37 @@ def _body(event: Event) -> str:
     if len(text.encode(errors="surrogatepass")) > MAX_BODY_BYTES:
         raise RequestTooLarge(f"The body is larger than {MAX_BODY_BYTES} bytes.")
     return text
+
+
+def _check_type(content_type: str) -> None:
+    media_type = content_type.partition(";")[0].strip().lower()
+    if media_type not in _UNSAID_TYPES and not _JSON_TYPE.fullmatch(media_type):
+        raise UnsupportedMediaType("The body must be JSON: Content-Type: application/json.", field="Content-Type")
+
+
+def _check_depth(body: object) -> None:
+    level = [body]
+    for _ in range(MAX_DEPTH):
+        level = [inner for outer in level for inner in _contained(outer) if isinstance(inner, dict | list)]
+    if level:
+        raise InvalidRequest(f"The body is nested more than {MAX_DEPTH} levels deep.")
+
+
+def _contained(container: object) -> Iterable[object]:
+    if isinstance(container, dict):
+        return container.values()
+    return container if isinstance(container, list) else ()
+
+
+def _once(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """Of two values for one name, one reader takes the first and another the second: neither is taken here."""
+    given: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in given:
+            shown = replies.echo(name)
+            raise InvalidRequest(f"{shown} is given twice.", field=shown)
+        given[name] = value
+    return given
 
 
 def _no_constant(name: str) -> NoReturn:

@@ -2,30 +2,54 @@
 
 The table's layout: a tenant's jobs lie in one partition, sorted by id and so by age. The index `status` has a partition
 for each tenant and status that the first contract knows, the index `due` one for each shard with what the sweeper must
-look at, and when.
+look at, and when. What conditions and indexes need are attributes; all else is one JSON text: a list of thousands of
+jobs is read several times as fast as with an attribute for everything. The text has the attributes' values as well.
 """
 
 import dataclasses
-from collections.abc import Mapping
-from decimal import Decimal
-from typing import Any
+import functools
+import json
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
 
-from reelhaul.jobs import SCHEMA_VERSION, Job, Media, Phase, Progress, State, StoredObject
-
-DUE_SHARDS = (
-    4  # a partition of an index takes 1,000 writes a second; each running job writes to `due` every few seconds
+from reelhaul.jobs import (
+    SCHEMA_VERSION,
+    Delivery,
+    DeliveryState,
+    Job,
+    Media,
+    Phase,
+    Playlist,
+    PlaylistItem,
+    Progress,
+    State,
+    StoredExtra,
+    StoredObject,
 )
-RECORD_DAYS = 90  # how long a job is remembered after it ended
+from reelhaul.options import Clip, Options
+
+DUE_SHARDS = 4  # a partition takes 1,000 writes a second; each running job writes to `due` every few seconds
+COUNT_SHARDS = 8  # two transactions on one item at a time exclude each other: so a tenant's counters are several
+GRACE_DAYS = 30  # DynamoDB's own removal is for records that the sweeper, which also counts them, has missed
 STATUSES = {  # what the first contract calls the states, and what the index `status` is filed under
     State.QUEUED: "processing",
     State.RUNNING: "processing",
+    State.EXPANDED: "processing",
     State.DONE: "done",
     State.FAILED: "error",
     State.CANCELLED: "error",
     State.EXPIRED: "error",
 }
 
-Item = dict[str, Any]  # in boto3's plain form, floats as Decimal
+Item = dict[str, Any]  # flat: texts, whole numbers and floats
+Wire = dict[str, dict[str, str]]  # as DynamoDB's API has it
+T = TypeVar("T")
+
+SHOWN = ("pk", "sk", "schema", "ends_at", "job")  # the attributes that `from_item` and its callers read
+
+_PREFIX_CHARS = len("TENANT#")
+_STATES = {state.value: state for state in State}
+_PHASES = {phase.value: phase for phase in Phase}
 
 
 def partition(tenant: str) -> str:
@@ -36,6 +60,20 @@ def status_partition(tenant: str, status: str) -> str:
     return f"TENANT#{tenant}#{status}"
 
 
+def counts_partition(tenant: str) -> str:
+    """A tenant's counters, one item a shard: how many jobs have which status."""
+    return f"TENANT#{tenant}#counts"
+
+
+def requests_partition(tenant: str) -> str:
+    """The idempotency keys that a tenant has used lately."""
+    return f"TENANT#{tenant}#requests"
+
+
+def count_shard(job_id: str) -> str:
+    return str(sum(job_id.encode()) % COUNT_SHARDS)
+
+
 def due_partitions() -> list[str]:
     return [str(shard) for shard in range(DUE_SHARDS)]
 
@@ -44,59 +82,110 @@ def due_keys(job_id: str, due_at: float | None) -> Item:
     """The index attributes of something that has to be looked at; without them it is not in the index."""
     if due_at is None:
         return {}
-    return {"due_shard": str(sum(job_id.encode()) % DUE_SHARDS), "due_at": _plain(due_at)}
+    return {"due_shard": str(sum(job_id.encode()) % DUE_SHARDS), "due_at": round(due_at, 3)}
 
 
 def to_item(job: Job) -> Item:
-    item = {name: _plain(value) for name, value in dataclasses.asdict(job).items() if value is not None}
-    del item["tenant"], item["id"]
-    item.pop("due_at", None)
-    item |= {
+    fields = _said(job)
+    del fields["tenant"], fields["id"]
+    item = {
         "pk": partition(job.tenant),
         "sk": job.id,
         "schema": SCHEMA_VERSION,
+        "state": job.state.value,
+        "fence": job.fence,
+        "generation": job.generation,
         "status_key": status_partition(job.tenant, STATUSES[job.state]),
         **due_keys(job.id, job.due_at),
+        "job": json.dumps(fields, ensure_ascii=False, separators=(",", ":")),
     }
-    if job.completed_at is not None:
-        item["ttl"] = int(job.completed_at) + (job.retention_days + RECORD_DAYS) * 86_400
+    if job.forgotten_at is not None:
+        item["ends_at"] = int(job.forgotten_at)
+        item["ttl"] = int(job.forgotten_at) + GRACE_DAYS * 86_400
     return item
 
 
-def from_item(item: Mapping[str, Any]) -> Job:
-    """Raises `KeyError` or `ValueError` for an item that is not a job of a schema we know."""
-    if int(item["schema"]) > SCHEMA_VERSION:
-        raise ValueError(f"schema {item['schema']} is newer than {SCHEMA_VERSION}")
-    fields = {field.name: _native(item[field.name]) for field in dataclasses.fields(Job) if field.name in item}
-    progress = dict(fields.get("progress") or {})
-    progress["phase"] = Phase(progress.get("phase", Phase.FETCHING))
-    return Job(
-        **{"name": None}  # an attribute without a value is not stored
-        | fields
-        | {
-            "id": item["sk"],
-            "tenant": item["pk"].removeprefix("TENANT#"),
-            "state": State(item["state"]),
-            "progress": Progress(**progress),
-            "media": Media(**fields["media"]) if fields.get("media") else None,
-            "stored": StoredObject(**fields["stored"]) if fields.get("stored") else None,
-        }
-    )
+def _said(value: Any) -> dict[str, Any]:
+    """The fields of a dataclass that have a value. Not those alone that differ from a default: defaults may change."""
+    fields = {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    return {name: given for name, given in fields.items() if given is not None and given != []}
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, bool) or value is None:
-        return value
-    if isinstance(value, float):
-        return Decimal(str(round(value, 3)))
-    if isinstance(value, dict):
-        return {name: _plain(inner) for name, inner in value.items() if inner is not None}
-    return str(value) if isinstance(value, str) else value
+    if isinstance(value, tuple):
+        return [_plain(inner) for inner in value]
+    return _said(value) if dataclasses.is_dataclass(value) else value
 
 
-def _native(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, dict):
-        return {name: _native(inner) for name, inner in value.items()}
-    return value
+def from_item(item: Mapping[str, Any]) -> Job:
+    """Raises `KeyError`, `TypeError` or `ValueError` for an item that is not a job of a schema we know.
+
+    A field that a newer version added within the schema is left out.
+    """
+    if int(item["schema"]) > SCHEMA_VERSION:
+        raise ValueError(f"schema {item['schema']} is newer than {SCHEMA_VERSION}")
+    fields = json.loads(item["job"])
+    for name, read in _READERS.items():
+        if name in fields:
+            fields[name] = read(fields[name])
+    fields.setdefault("name", None)
+    fields["id"], fields["tenant"] = item["sk"], item["pk"][_PREFIX_CHARS:]
+    return _made(Job, fields)
+
+
+def _made(kind: type[T], fields: dict[str, Any]) -> T:
+    try:
+        return kind(**fields)
+    except TypeError:  # the rare case, so that the common one stays quick
+        known = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+        return kind(**{name: value for name, value in fields.items() if name in known})
+
+
+def _progress(fields: dict[str, Any]) -> Progress:
+    fields["phase"] = _PHASES[fields["phase"]]
+    return _made(Progress, fields)
+
+
+def _delivery(fields: dict[str, Any]) -> Delivery:
+    fields["state"] = DeliveryState(fields["state"])
+    return _made(Delivery, fields)
+
+
+def _options(fields: dict[str, Any]) -> Options:
+    if "clip" in fields:
+        fields["clip"] = _made(Clip, fields["clip"])
+    if "subtitles" in fields:
+        fields["subtitles"] = tuple(fields["subtitles"])
+    return _made(Options, fields)
+
+
+_READERS: dict[str, Callable[[Any], Any]] = {
+    "state": _STATES.__getitem__,
+    "media": functools.partial(_made, Media),
+    "stored": functools.partial(_made, StoredObject),
+    "playlist": functools.partial(_made, Playlist),
+    "item": functools.partial(_made, PlaylistItem),
+    "progress": _progress,
+    "options": _options,
+    "extras": lambda extras: tuple(_made(StoredExtra, extra) for extra in extras),
+    "webhook": _delivery,
+}
+
+
+def to_wire(item: Mapping[str, Any]) -> Wire:
+    """`item` in the form of DynamoDB's API. boto3's own serialiser is for nested items, and much slower."""
+    return {name: {"S": value} if isinstance(value, str) else {"N": str(value)} for name, value in item.items()}
+
+
+def from_wire(wire: Mapping[str, Mapping[str, Any]]) -> Item:
+    """What `to_wire` was given. Of attributes that are neither text nor number, which are not ours, only the name."""
+    return {name: _value(typed) for name, typed in wire.items()}
+
+
+def _value(typed: Mapping[str, Any]) -> str | int | float | None:
+    if "S" in typed:
+        return str(typed["S"])
+    number = str(typed.get("N", ""))
+    if not number:
+        return None
+    return float(number) if "." in number or "e" in number.lower() else int(number)

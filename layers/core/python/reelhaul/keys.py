@@ -42,6 +42,12 @@ class KeyRecord:
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
 
+def check_tenant(tenant: str) -> None:
+    """Raises `InvalidRequest` for what cannot be a tenant."""
+    if not _TENANT.fullmatch(tenant):
+        raise InvalidRequest("A tenant is 1-40 lower-case letters, digits and hyphens.", field="tenant")
+
+
 class KeyStore:
     """`client` is a boto3 DynamoDB client, `pepper` gives the secret that the hashes are keyed with."""
 
@@ -61,8 +67,7 @@ class KeyStore:
         Issuing the same `key` for the same tenant again renews it. Raises `InvalidRequest` for a tenant or key of the
         wrong form, for a key that belongs to another tenant, and for one that was revoked.
         """
-        if not _TENANT.fullmatch(tenant):
-            raise InvalidRequest("A tenant is 1-40 lower-case letters, digits and hyphens.", field="tenant")
+        check_tenant(tenant)
         text = key or _PREFIX + secrets.token_urlsafe(32)
         if not (_MIN_CHARS <= len(text) <= _MAX_CHARS and text.isascii() and text.isprintable() and " " not in text):
             raise InvalidRequest(f"A key is {_MIN_CHARS}-{_MAX_CHARS} printable ASCII characters.", field="key")

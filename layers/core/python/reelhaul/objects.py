@@ -1,6 +1,6 @@
 """The objects in S3 that belong to jobs: whether one is there, and how everything a job left is removed."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from reelhaul import jobs
@@ -15,9 +15,15 @@ class MediaBucket:
         self._bucket = bucket
 
     def clean(
-        self, tenant: str, job_id: str, *, keep: str | None = None, fence: int | None = None, up_to: int | None = None
+        self,
+        tenant: str,
+        job_id: str,
+        *,
+        keep: Collection[str] = (),
+        fence: int | None = None,
+        up_to: int | None = None,
     ) -> int:
-        """Remove every object and open upload of a job but the object `keep`.
+        """Remove every object and open upload of a job but the objects `keep`.
 
         With `fence` only those under it; with `up_to` only those under this fence and earlier ones, so that whoever has
         claimed the job since is left alone. Returns how many there were.
@@ -25,7 +31,7 @@ class MediaBucket:
         prefix = jobs.object_prefix(tenant, job_id) + ("" if fence is None else f"{fence}.")
         with translated():
             uploads = [(key, upload_id) for key, upload_id in self._uploads(prefix) if _is_within(key, up_to)]
-            keys = [key for key in self._keys(prefix) if key != keep and _is_within(key, up_to)]
+            keys = [key for key in self._keys(prefix) if key not in keep and _is_within(key, up_to)]
             for key, upload_id in uploads:
                 self._client.abort_multipart_upload(Bucket=self._bucket, Key=key, UploadId=upload_id)
             for key in keys:

@@ -54,6 +54,7 @@ class SubmitSettings(_Settings):
     table_name: str
     queue_url: str
     retention_days: int = 7
+    max_retention_days: int = 30
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +78,7 @@ class SweeperSettings(_Settings):
     table_name: str
     bucket_name: str
     queue_url: str
+    webhook_queue_url: str
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,3 +100,31 @@ class DownloaderSettings(_Settings):
     allowed_origins: frozenset[str] = frozenset()  # HOST:PORT that the egress guard lets through
     max_bytes: int = 8 * 1024**3  # what leaves room for a merge on Lambda's largest /tmp is set by the template
     work_directory: str = "/tmp"  # noqa: S108 - the only place Lambda lets a function write
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class AnnouncerSettings(_Settings):
+    table_name: str
+    bus_name: str
+    webhook_queue_url: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class DeliverySettings(_Settings):
+    """For the function that calls webhooks."""
+
+    table_name: str
+    bucket_name: str
+    link_secret_arn: str
+    webhook_secret_arn: str
+    webhook_queue_url: str
+    allowed_origins: frozenset[str] = frozenset()  # as the downloader's
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class InspectSettings(_Settings):
+    """For the function that looks at a source without downloading it."""
+
+    allowed_origins: frozenset[str] = frozenset()  # as the downloader's
+    max_bytes: int = 64 * 1024**2  # of pages and manifests
+    work_directory: str = "/tmp"  # noqa: S108 - as the downloader's

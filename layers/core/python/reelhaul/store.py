@@ -1,45 +1,52 @@
 """The jobs in DynamoDB. Every write is conditional on what was read: of two who act at once one loses, and knows it.
 
+A write that changes what a job counts as (see `items.STATUSES`) changes the tenant's counters in the same transaction.
 botocore's errors are translated here, once: a failed condition is `Conflict`, all others are `ServiceUnavailable`.
 """
 
-import base64
-import binascii
 import dataclasses
 import itertools
 import random
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
 from reelhaul import items
 from reelhaul.aws import error_code, translated
-from reelhaul.errors import Conflict, InvalidRequest, JobNotFound
-from reelhaul.items import Item
-from reelhaul.jobs import LEASE_S, Job, is_id
+from reelhaul.errors import Conflict, JobNotFound, KeyReused, ServiceUnavailable
+from reelhaul.items import Item, from_wire, to_wire
+from reelhaul.jobs import LEASE_S, Job, is_id, item_prefix
 
-_SERIALIZER, _DESERIALIZER = TypeSerializer(), TypeDeserializer()
+REQUEST_KEPT_S = 86_400  # how long an idempotency key is remembered
+
 _TOMBSTONES = "DELETED"
 _MAX_TRIES = 8  # a change competes with a worker's heartbeat, which comes every few seconds; eight in a row is a bug
+_CONTENTION_S = 0.05  # up to this, doubled with each try, between two that change the same counters at once
+_UNREADABLE = (KeyError, ValueError, TypeError, AttributeError)
+
+Operation = dict[str, Any]  # a member of TransactItems
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Tombstone:
-    """A deleted job whose worker, if it had one, may still write something that must be removed."""
+    """A deleted job whose worker, if it had one, may still write something that must be removed.
+
+    `has_items`: it may have been a playlist, whose items have to go as well.
+    """
 
     tenant: str
     job_id: str
     final_at: float  # by then a worker has noticed, or its lease is long over
+    has_items: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Unreadable:
-    """Something due that is neither a job nor a tombstone of a schema we know."""
+    """Something that is neither a job nor a tombstone of a schema we know."""
 
     partition: str
     job_id: str
@@ -47,8 +54,19 @@ class Unreadable:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Page:
+    """`last_id` is where the next page begins after, `None` at the end. `unreadable` could not be shown."""
+
     jobs: list[Job]
-    next_token: str | None
+    last_id: str | None
+    unreadable: tuple[Unreadable, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class IdempotentRequest:
+    """A client's idempotency key, and a hash of all that it asked for with it."""
+
+    key: str
+    fingerprint: str
 
 
 class JobStore:
@@ -61,16 +79,37 @@ class JobStore:
 
     # --- one job -----------------------------------------------------------------------------------------------------
 
-    def create(self, job: Job) -> None:
-        """Raises `Conflict` when a job with this id is there already."""
-        self._write(job, "attribute_not_exists(pk)", {})
+    def create(self, job: Job, request: IdempotentRequest | None = None) -> Job:
+        """The job as it is stored: `job`, or the one that the same `request` has made before.
 
-    def get(self, tenant: str, job_id: str) -> Job:
-        """The job as it is now. Raises `JobNotFound`, for a record past its time to live as well."""
+        Raises `Conflict` when a job with this id is there already, `KeyReused` for a key that stood for something else.
+        """
+        forgotten = ""
+        for _ in range(_MAX_TRIES):
+            try:
+                self._write(
+                    job, "attribute_not_exists(pk)", {}, before=None, also=self._claims(job, request, forgotten)
+                )
+            except Conflict:
+                known = self._read_request(job.tenant, request) if request else {}
+                if not known or request is None:
+                    raise
+                if known["fingerprint"] != request.fingerprint:
+                    raise KeyReused from None
+                try:
+                    return self.get(job.tenant, str(known["job_id"]))
+                except JobNotFound:
+                    forgotten = str(known["job_id"])  # deleted since: the key is free again
+            else:
+                return job
+        raise Conflict
+
+    def get(self, tenant: str, job_id: str, *, even_over: bool = False) -> Job:
+        """The job as it is now. Raises `JobNotFound`, unless `even_over` for a record past its time as well."""
         if not is_id(job_id):
             raise JobNotFound
-        item = self._read(tenant, job_id)
-        if not item or self._clock() >= item.get("ttl", float("inf")):
+        item = self._read(items.partition(tenant), job_id)
+        if not item or (self._is_over(item) and not even_over):
             raise JobNotFound
         return items.from_item(item)
 
@@ -80,8 +119,7 @@ class JobStore:
         A write whose reply was lost and that is sent again finds its own work and succeeds.
         """
         condition = "#state = :state AND #fence = :fence AND #generation = :generation"
-        values = {":state": before.state.value, ":fence": before.fence, ":generation": before.generation}
-        self._write(after, condition, values)
+        self._write(after, condition, _as_read(before), before=before)
         return after
 
     def change(self, tenant: str, job_id: str, step: Callable[[Job], Job]) -> Job:
@@ -102,48 +140,65 @@ class JobStore:
         """Remove the record, and leave a tombstone for the sweeper. Raises `Conflict` when the job has moved on."""
         tombstone = {
             "pk": _TOMBSTONES, "sk": job.id, "tenant": job.tenant, "final_at": int(now + 2 * LEASE_S),
-            **items.due_keys(job.id, now + LEASE_S),
+            "has_items": int(job.item is None), **items.due_keys(job.id, now + LEASE_S),
         }  # fmt: skip
-        removal = {
-            "TableName": self._table,
-            "Key": _key(job.tenant, job.id),
-            "ConditionExpression": "#fence = :fence AND #generation = :generation",
-            "ExpressionAttributeNames": {"#fence": "fence", "#generation": "generation"},
-            "ExpressionAttributeValues": _typed({":fence": job.fence, ":generation": job.generation}),
-        }
-        put = {"TableName": self._table, "Item": _typed(tombstone)}
+        operations = [self._removal(job), self._put(tombstone), *self._counting(job, None)]
         try:
-            with _conditional("TransactionCanceledException"):
-                self._client.transact_write_items(TransactItems=[{"Delete": removal}, {"Put": put}])
+            self._transact(operations)
         except Conflict:
-            if not self._has_tombstone(job.id):  # else the reply to our own write was lost
+            if not self._read(_TOMBSTONES, job.id):  # else the reply to our own write was lost
                 raise
+
+    def forget(self, job: Job) -> None:
+        """Remove the record of a job that has left nothing behind. Raises `Conflict` when it has moved on."""
+        self._transact([self._removal(job), *self._counting(job, None)])
 
     # --- many --------------------------------------------------------------------------------------------------------
 
-    def page(self, tenant: str, *, limit: int, token: str | None = None, status: str | None = None) -> Page:
+    def page(self, tenant: str, *, limit: int, after: str | None = None, status: str | None = None) -> Page:
         """Up to `limit` jobs, newest first, of one status ("processing", "done", "error") or of all.
 
-        The token names a place in the tenant's own list and nothing else, so a foreign one shows nobody else's jobs.
+        It begins after the job `after`, and costs the same wherever that is.
         """
         query = self._listing(tenant, status) | {"ScanIndexForward": False}
-        if token is not None:
-            query["ExpressionAttributeNames"] |= {"#sk": "sk"}
-            query["ExpressionAttributeValues"] |= {":before": _from_token(token)}
+        if after is not None:
+            query["ExpressionAttributeValues"] |= {":before": after}
             query["KeyConditionExpression"] += " AND #sk < :before"
-        found: list[Job] = []
-        for item in self._query(query, page_size=limit + 1):
-            if self._clock() < item.get("ttl", float("inf")):
-                found.append(items.from_item(item))
-            if len(found) > limit:
-                return Page(found[:limit], _to_token(found[limit - 1].id))
-        return Page(found, None)
+        live = (item for item in self._query(query, page_size=limit + 1) if not self._is_over(item))
+        seen = list(itertools.islice(live, limit + 1))
+        found = [_job_in(item) for item in seen[:limit]]
+        return Page(
+            [job for job in found if isinstance(job, Job)],
+            str(seen[limit - 1]["sk"]) if len(seen) > limit else None,
+            tuple(other for other in found if isinstance(other, Unreadable)),
+        )
 
-    def count(self, tenant: str, *, status: str | None = None) -> int:
-        query = self._listing(tenant, status) | {"Select": "COUNT"}
-        with translated():
-            pages = self._client.get_paginator("query").paginate(TableName=self._table, **_sent(query))
-            return sum(page["Count"] for page in pages)
+    def counts(self, tenant: str) -> dict[str, int]:
+        """How many jobs have which status, without reading them."""
+        query = {
+            "KeyConditionExpression": "pk = :counts",
+            "ExpressionAttributeValues": {":counts": items.counts_partition(tenant)},
+            "ConsistentRead": True,
+        }
+        shards = list(self._query(query, page_size=items.COUNT_SHARDS))
+        statuses = dict.fromkeys(items.STATUSES.values())
+        return {status: sum(int(shard.get(status, 0)) for shard in shards) for status in statuses}
+
+    def total(self, tenant: str, *, status: str | None = None) -> int:
+        counts = self.counts(tenant)
+        return sum(counts.values()) if status is None else counts[status]
+
+    def items_of(self, tenant: str, parent_id: str) -> Iterator[Job]:
+        """The jobs that a playlist was expanded into, as they are now, the last one first."""
+        query = {
+            "KeyConditionExpression": "pk = :partition AND begins_with(sk, :prefix)",
+            "ExpressionAttributeValues": {":partition": items.partition(tenant), ":prefix": item_prefix(parent_id)},
+            "ConsistentRead": True,
+        }
+        for item in self._query(query, page_size=1000):
+            job = _job_in(item)
+            if isinstance(job, Job) and job.item is not None and job.item.parent_id == parent_id:
+                yield job
 
     def due(self, now: float, *, limit: int = 500) -> Iterator[Job | Tombstone | Unreadable]:
         """What the sweeper has to look at, longest overdue first within each shard; at most `limit` a shard.
@@ -164,37 +219,105 @@ class JobStore:
     def bury(self, tombstone: Tombstone) -> None:
         """The deleted job has left nothing behind: forget it."""
         with translated():
-            self._client.delete_item(TableName=self._table, Key=_typed({"pk": _TOMBSTONES, "sk": tombstone.job_id}))
+            self._client.delete_item(TableName=self._table, Key=to_wire({"pk": _TOMBSTONES, "sk": tombstone.job_id}))
 
     # --- how ---------------------------------------------------------------------------------------------------------
 
-    def _write(self, job: Job, condition: str, values: Item) -> None:
-        names = {f"#{name[1:]}": name[1:] for name in values}
+    def _write(
+        self, job: Job, condition: str, values: Item, *, before: Job | None, also: list[Operation] | None = None
+    ) -> None:
         # By its token a write whose reply was lost is known again, and told from another's of the very same content.
         token = secrets.token_hex(8)
-        item = items.to_item(job) | {"written_as": token}
-        request: dict[str, Any] = {"Item": _typed(item), "ConditionExpression": condition}
-        if values:
-            request |= {"ExpressionAttributeNames": names, "ExpressionAttributeValues": _typed(values)}
+        put = self._put(items.to_item(job) | {"written_as": token}, condition, values)
         try:
-            with _conditional("ConditionalCheckFailedException"):
-                self._client.put_item(TableName=self._table, **request)
+            self._transact([put, *self._counting(before, job), *(also or [])])
         except Conflict:
-            if self._read(job.tenant, job.id).get("written_as") != token:
+            if self._read(items.partition(job.tenant), job.id).get("written_as") != token:
                 raise
 
-    def _read(self, tenant: str, job_id: str) -> Item:
-        """The job's item, empty where there is none."""
-        with translated():
-            reply = self._client.get_item(TableName=self._table, Key=_key(tenant, job_id), ConsistentRead=True)
-        return _native(reply.get("Item", {}))
+    def _transact(self, operations: list[Operation]) -> None:
+        """All of it or nothing. Raises `Conflict` for a condition that does not hold.
 
-    def _has_tombstone(self, job_id: str) -> bool:
+        Counters are written by many at once, of whom DynamoDB lets one through: that is waited out.
+        """
+        for attempt in range(_MAX_TRIES):
+            try:
+                self._carry_out(operations)
+            except _Contention:
+                time.sleep(random.uniform(0, _CONTENTION_S * 2**attempt))  # noqa: S311 - spreads load, protects nothing
+            else:
+                return
+        raise ServiceUnavailable
+
+    def _carry_out(self, operations: list[Operation]) -> None:
+        with _conditional():
+            if len(operations) == 1 and "Put" in operations[0]:
+                self._client.put_item(**operations[0]["Put"])  # half the price of a transaction
+            else:
+                self._client.transact_write_items(TransactItems=operations)
+
+    def _put(self, item: Item, condition: str | None = None, values: Item | None = None) -> Operation:
+        put: dict[str, Any] = {"TableName": self._table, "Item": to_wire(item)}
+        if condition:
+            put["ConditionExpression"] = condition
+        if values:
+            put["ExpressionAttributeNames"] = {f"#{name[1:]}": name[1:] for name in values}
+            put["ExpressionAttributeValues"] = to_wire(values)
+        return {"Put": put}
+
+    def _removal(self, job: Job) -> Operation:
+        values = _as_read(job)
+        removal = {
+            "TableName": self._table,
+            "Key": to_wire({"pk": items.partition(job.tenant), "sk": job.id}),
+            "ConditionExpression": "#state = :state AND #fence = :fence AND #generation = :generation",
+            "ExpressionAttributeNames": {f"#{name[1:]}": name[1:] for name in values},
+            "ExpressionAttributeValues": to_wire(values),
+        }
+        return {"Delete": removal}
+
+    def _counting(self, before: Job | None, after: Job | None) -> list[Operation]:
+        """What the counters of the job's tenant have to do with it."""
+        was, becomes = (job and items.STATUSES[job.state] for job in (before, after))
+        job = after or before
+        if job is None or was == becomes:
+            return []
+        steps = {status: step for status, step in ((was, -1), (becomes, 1)) if status}
+        update = {
+            "TableName": self._table,
+            "Key": to_wire({"pk": items.counts_partition(job.tenant), "sk": items.count_shard(job.id)}),
+            "UpdateExpression": "ADD " + ", ".join(f"#{status} :{status}" for status in steps),
+            "ExpressionAttributeNames": {f"#{status}": status for status in steps},
+            "ExpressionAttributeValues": to_wire({f":{status}": step for status, step in steps.items()}),
+        }
+        return [{"Update": update}]
+
+    def _claims(self, job: Job, request: IdempotentRequest | None, forgotten: str) -> list[Operation]:
+        """The idempotency key is taken with the job's creation: for one of several that come at once."""
+        if request is None:
+            return []
+        ends_at = int(self._clock()) + REQUEST_KEPT_S
+        record = {
+            "pk": items.requests_partition(job.tenant), "sk": request.key, "job_id": job.id,
+            "fingerprint": request.fingerprint, "ends_at": ends_at, "ttl": ends_at,
+        }  # fmt: skip
+        free = "attribute_not_exists(pk) OR #ends_at <= :ends_at OR #job_id = :job_id"
+        return [self._put(record, free, {":ends_at": int(self._clock()), ":job_id": forgotten})]
+
+    def _read_request(self, tenant: str, request: IdempotentRequest) -> Item:
+        known = self._read(items.requests_partition(tenant), request.key)
+        return {} if not known or self._is_over(known) else known
+
+    def _is_over(self, item: Mapping[str, Any]) -> bool:
+        """DynamoDB removes records late; one whose time has come reads as gone."""
+        return bool(self._clock() >= item.get("ends_at", float("inf")))
+
+    def _read(self, partition: str, sort_key: str) -> Item:
+        """The item, empty where there is none."""
+        key = to_wire({"pk": partition, "sk": sort_key})
         with translated():
-            reply = self._client.get_item(
-                TableName=self._table, Key=_typed({"pk": _TOMBSTONES, "sk": job_id}), ConsistentRead=True
-            )
-        return "Item" in reply
+            reply = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
+        return from_wire(reply.get("Item", {}))
 
     def _listing(self, tenant: str, status: str | None) -> dict[str, Any]:
         if status is None:
@@ -203,73 +326,57 @@ class JobStore:
             attribute, value = "status_key", items.status_partition(tenant, status)
         return {
             **({} if status is None else {"IndexName": "status"}),
+            "ProjectionExpression": ", ".join(f"#{name}" for name in items.SHOWN),
             "KeyConditionExpression": "#partition = :partition",
-            "ExpressionAttributeNames": {"#partition": attribute},
+            "ExpressionAttributeNames": {"#partition": attribute} | {f"#{name}": name for name in items.SHOWN},
             "ExpressionAttributeValues": {":partition": value},
         }
 
     def _query(self, query: dict[str, Any], *, page_size: int) -> Iterator[Item]:
         """Everything that `query` finds, read as it is consumed."""
+        sent = query | {"ExpressionAttributeValues": to_wire(query["ExpressionAttributeValues"])}
         paginator = self._client.get_paginator("query")
-        pages = paginator.paginate(TableName=self._table, **_sent(query), PaginationConfig={"PageSize": page_size})
+        pages = paginator.paginate(TableName=self._table, **sent, PaginationConfig={"PageSize": page_size})
         with translated():
             for page in pages:
-                yield from map(_native, page["Items"])
+                yield from map(from_wire, page["Items"])
+
+
+class _Contention(Exception):
+    """Another transaction was at the same item."""
 
 
 @contextmanager
-def _conditional(code: str) -> Iterator[None]:
+def _conditional() -> Iterator[None]:
     """The client error that says "your condition does not hold" is `Conflict`, every other `ServiceUnavailable`."""
     with translated():
         try:
             yield
         except ClientError as error:
-            if error_code(error) != code or not _is_about_conditions(error):
-                raise
-            raise Conflict from error
+            reasons = [str(reason.get("Code")) for reason in error.response.get("CancellationReasons", [])]
+            if error_code(error) == "ConditionalCheckFailedException" or "ConditionalCheckFailed" in reasons:
+                raise Conflict from error
+            if "TransactionConflict" in reasons or error_code(error) == "TransactionConflictException":
+                raise _Contention from error
+            raise
 
 
-def _is_about_conditions(error: ClientError) -> bool:
-    """A transaction can also be cancelled for other reasons, such as throttling."""
-    reasons = error.response.get("CancellationReasons")
-    codes = {"ConditionalCheckFailed", "TransactionConflict"}
-    return reasons is None or any(reason.get("Code") in codes for reason in reasons)
+def _as_read(job: Job) -> Item:
+    """What a condition compares, so that a job that has moved on is not overwritten."""
+    return {":state": job.state.value, ":fence": job.fence, ":generation": job.generation}
+
+
+def _job_in(item: Item) -> Job | Unreadable:
+    try:
+        return items.from_item(item)
+    except _UNREADABLE:
+        return Unreadable(str(item.get("pk")), str(item.get("sk")))
 
 
 def _due(item: Item) -> Job | Tombstone | Unreadable:
+    if item.get("pk") != _TOMBSTONES:
+        return _job_in(item)
     try:
-        if item["pk"] == _TOMBSTONES:
-            return Tombstone(item["tenant"], item["sk"], float(item["final_at"]))
-        return items.from_item(item)
-    except (KeyError, ValueError, TypeError, AttributeError):
-        return Unreadable(str(item["pk"]), str(item["sk"]))
-
-
-def _key(tenant: str, job_id: str) -> Item:
-    return _typed({"pk": items.partition(tenant), "sk": job_id})
-
-
-def _typed(item: Item) -> Item:
-    return {name: _SERIALIZER.serialize(value) for name, value in item.items()}
-
-
-def _native(item: Item) -> Item:
-    return {name: _DESERIALIZER.deserialize(value) for name, value in item.items()}
-
-
-def _sent(query: dict[str, Any]) -> dict[str, Any]:
-    return query | {"ExpressionAttributeValues": _typed(query["ExpressionAttributeValues"])}
-
-
-def _to_token(job_id: str) -> str:
-    return base64.urlsafe_b64encode(job_id.encode()).decode().rstrip("=")
-
-
-def _from_token(token: str) -> str:
-    try:
-        job_id = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True).decode()
-    except (binascii.Error, ValueError) as error:
-        raise InvalidRequest("next_token is not one of ours.", field="next_token") from error
-    if not is_id(job_id):
-        raise InvalidRequest("next_token is not one of ours.", field="next_token")
-    return job_id
+        return Tombstone(item["tenant"], item["sk"], float(item["final_at"]), bool(item.get("has_items")))
+    except _UNREADABLE:
+        return Unreadable(_TOMBSTONES, str(item.get("sk")))

@@ -8,7 +8,7 @@ from reelhaul.errors import ServiceUnavailable
 from reelhaul.jobs import Job, State
 from reelhaul.options import DownloadRequest
 from reelhaul.queue import JobQueue
-from reelhaul.store import JobStore
+from reelhaul.store import IdempotentRequest, JobStore
 
 Log = Callable[..., object]
 
@@ -21,17 +21,24 @@ def submit(
     store: JobStore,
     queue: JobQueue,
     log: Log,
+    idempotency: IdempotentRequest | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Job:
-    """A new job, stored and queued. Raises `ServiceUnavailable` only when it could not be stored."""
+    """A new job, stored and queued, or the one that the same idempotent request has made before.
+
+    `retention_days` is for a request that says nothing about it. Raises `KeyReused`, and `ServiceUnavailable` only when
+    the job could not be stored.
+    """
     now = clock()
     job = jobs.new(
-        job_id=jobs.new_id(now), tenant=tenant, url=request.url, name=request.name, quality=request.quality,
-        download_type=request.download_type, retention_days=retention_days, now=now,
+        job_id=jobs.new_id(now), tenant=tenant, url=request.url, name=request.name, options=request.options,
+        retention_days=request.retention_days or retention_days, callback_url=request.callback_url,
+        now=now,
     )  # fmt: skip
-    store.create(job)
-    send(job, queue=queue, log=log)
-    return job
+    stored = store.create(job, idempotency)
+    if stored.id == job.id:
+        send(job, queue=queue, log=log)
+    return stored
 
 
 def retry(
@@ -41,9 +48,8 @@ def retry(
 
     def step(job: Job) -> Job:
         now = clock()
-        seen = job.seen_at(now)
-        if seen.state is State.EXPIRED and job.state is State.DONE:
-            return jobs.expire(job, now=now, untidy=True)
+        if job.state is State.DONE and job.seen_at(now).state is State.EXPIRED:
+            return jobs.expire(job, now=now)
         return jobs.retry(job, now=now)
 
     job = store.change(tenant, job_id, step)

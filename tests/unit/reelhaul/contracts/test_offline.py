@@ -8,8 +8,8 @@ import pytest
 from reelhaul import jobs
 from reelhaul.contracts import offline
 from reelhaul.errors import InvalidRequest
-from reelhaul.jobs import Job, Phase, Progress, State
-from tests.jobs_in import NOW, cancelled, done, expired, failed, in_state, queued, running
+from reelhaul.jobs import Job, Phase, PlaylistItem, Progress, State
+from tests.jobs_in import NOW, cancelled, done, expanded, expired, extra, failed, in_state, queued, running
 
 TYPES: dict[str, Any] = {
     "id": str, "url": str, "title": str, "thumbnail": str, "status": str, "progress": (int, float), "speed": str,
@@ -33,6 +33,7 @@ def test_every_row_has_exactly_the_contracts_fields_and_types(state: State) -> N
         (queued(), "pending"),
         (running(), "downloading"),
         (jobs.beat(running(), Progress(phase=Phase.FINISHING), now=NOW), "processing"),
+        (expanded(), "downloading"),
         (done(), "completed"),
         (failed(), "error"),
         (cancelled(), "cancelled"),
@@ -71,6 +72,44 @@ def test_a_completed_row_names_its_file() -> None:
     row = offline.row(job)
     assert (row["filename"], row["title"], row["progress"]) == (f"mine__{job.id}.mp4", "mine", 100)
     assert (row["completed_at"], row["error_message"]) == ("2026-11-22T00:00:00.000Z", "")
+
+
+@pytest.mark.parametrize(
+    ("title", "begins"),
+    [("Ünïcode “quotes” / slash 文字", "Ünïcode “quotes” _ slash 文字__"), ("../..", "_..__"), ("a\x00b", "a b__")],
+)
+def test_the_file_has_a_name_that_every_file_system_takes(title: str, begins: str) -> None:
+    job = done(name=title)
+    assert offline.row(job)["filename"] == f"{begins}{job.id}.mp4"
+
+
+def test_the_files_name_is_short_however_long_the_title() -> None:
+    job = done(name="文" * 300)
+    filename = offline.row(job)["filename"]
+    assert filename.endswith(f"文__{job.id}.mp4")
+    assert 250 <= len(filename.encode()) <= 255
+
+
+def test_a_thumbnail_is_ours_once_it_is_stored_and_the_sources_before_that() -> None:
+    job = done(extras=(extra(running()),))
+    assert offline.row(job)["thumbnail"] == f"/api/thumbnails/{job.id}"
+    assert offline.row(done())["thumbnail"] == "https://img.example/t.jpg"
+    assert offline.row(jobs.expire(job, now=NOW))["thumbnail"] == "https://img.example/t.jpg"
+
+
+def test_a_playlist_comes_before_its_items_which_count_from_one() -> None:
+    names = ("is_playlist", "playlist_index", "playlist_total", "filename")
+    first = done(item=PlaylistItem(parent_id="download-parent", index=1, total=3), name="n")
+    assert [offline.row(expanded())[name] for name in names] == [True, 0, 3, ""]
+    assert [offline.row(first)[name] for name in names] == [True, 1, 3, f"n__{first.id}.mp4"]
+    assert [offline.row(done(name="n"))[name] for name in names[:3]] == [False, 0, 0]
+
+
+def test_the_progress_of_a_playlist_is_how_many_items_have_ended() -> None:
+    job = expanded()
+    assert job.playlist is not None
+    counted = jobs.recount(job, dataclasses.replace(job.playlist, done=1, cancelled=1), now=NOW)
+    assert (offline.row(counted)["progress"], offline.row(counted)["status"]) == (66.7, "downloading")
 
 
 @pytest.mark.parametrize("job", [queued(), running(), failed(), cancelled(), expired()])

@@ -11,8 +11,12 @@ from reelhaul.errors import ReelhaulError
     ("error", "status"),
     [
         (errors.InvalidRequest("x"), 400),
-        (errors.NotSupported("x"), 400),
         (errors.RequestTooLarge("x"), 413),
+        (errors.UnsupportedMediaType("x"), 415),
+        (errors.KeyReused(), 422),
+        (errors.SourceUnsupported(), 422),
+        (errors.SourceTimedOut(), 422),
+        (errors.MethodNotAllowed(["GET"]), 405),
         (errors.Unauthorized(), 401),
         (errors.JobNotFound(), 404),
         (errors.FileNotFound(), 404),
@@ -34,6 +38,23 @@ def test_an_error_speaks_to_clients_of_both_contracts_and_to_programs() -> None:
         "detail": "There is no download with this id.",
         "code": "job.not_found",
     }
+
+
+@pytest.mark.parametrize(
+    ("error", "name", "value"),
+    [
+        (errors.Unauthorized(), "WWW-Authenticate", "Bearer"),
+        (errors.MethodNotAllowed({"POST", "GET"}), "Allow", "GET, POST"),
+        (errors.ServiceUnavailable(), "Retry-After", "5"),
+    ],
+)
+def test_some_errors_have_the_header_that_http_has_for_them(error: ReelhaulError, name: str, value: str) -> None:
+    assert replies.headers_of(error) == {**replies.HEADERS, name: value}
+    assert name not in replies.headers_of(errors.JobNotFound())
+
+
+def test_a_made_up_name_is_shown_short_and_clean() -> None:
+    assert replies.echo("a\n\u202e\ud800b" + "c" * 100) == "a b" + "c" * 57
 
 
 def test_bad_input_names_the_field_where_there_is_one() -> None:

@@ -2,21 +2,24 @@
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from reelhaul.contracts.replies import Body, error_body, timestamp
+from reelhaul.contracts.replies import Body, echo, error_body, timestamp
 from reelhaul.errors import FileExpired, InvalidRequest, ReelhaulError
 from reelhaul.items import STATUSES
-from reelhaul.jobs import Job, State
+from reelhaul.jobs import Job, State, StoredExtra
+from reelhaul.options import Options
 
 if TYPE_CHECKING:  # it knows boto3, which views have no use for
     from reelhaul.links import Link
 
+    Sign = Callable[[str], Link]  # an object's key -> a fresh link to it
+
 MAX_COUNT, DEFAULT_COUNT = 5000, 50
 _NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 _ENDED_BADLY = {State.FAILED, State.CANCELLED, State.EXPIRED}
-_BULKY = ("url", "title", "thumbnail", "speed", "eta", "expires_at", "completed_at")  # what a very long listing omits
+_USUAL = Options()
 
 
 # --- one job ---------------------------------------------------------------------------------------------------------
@@ -30,17 +33,33 @@ def accepted(job: Job, output_url: str) -> Body:
     return {"success": True, "status": "processing", "download_id": job.id, "data": data}
 
 
-def shown(job: Job, link: "Link | None") -> Body:
+def shown(row: Body) -> Body:
     """No `status` at the top: the SDKs would take that for the reply to an asynchronous request."""
-    return {"success": True, "data": view(job, link)}
+    return {"success": True, "data": row}
 
 
 def deleted() -> Body:
     return {"success": True, "message": "Operation successful"}
 
 
+def detailed(job: Job, sign: "Sign", items: Iterable[Job]) -> Body:
+    """JOB of the contract with all that there is to it. `job` as seen now, `items` are those of a playlist.
+
+    `sign` makes the links, and is called for a job that is done only.
+    """
+    row = view(job, sign(job.stored.key) if job.state is State.DONE and job.stored else None)
+    if job.options.subtitles:
+        row |= _subtitles(job, sign)
+    if job.playlist is not None:
+        row |= _items(job, sorted(items, key=_index))
+    return row
+
+
 def view(job: Job, link: "Link | None") -> Body:
-    """JOB of the contract. `job` as seen now; `link` for one that is done, else `None`."""
+    """JOB of the contract, as lists have it. `job` as seen now; `link` for one that is done, else `None`.
+
+    What a client may count on is always there. What is only for some jobs is left out for all others.
+    """
     progress, media, running = job.progress, job.media, job.state is State.RUNNING
     return {
         "id": job.id,
@@ -50,17 +69,40 @@ def view(job: Job, link: "Link | None") -> Body:
         **({} if link is None else {"download_url": link.url, "expires_at": timestamp(link.expires_at)}),
         **_error(job),
         "url": job.url,
-        "progress": 100 if job.state is State.DONE else progress.percentage,
+        "progress": percentage(job),
         "downloaded_bytes": progress.downloaded_bytes,
         "filesize": job.stored.size if job.stored else progress.total_bytes,
         "speed": progress.speed if running else None,
         "eta": progress.eta_s if running else None,
-        "title": media.title if media else None,
+        "title": _own_title(job),
         "thumbnail": media.thumbnail if media else None,
         "duration": media.duration_s if media else None,
         "completed_at": timestamp(job.completed_at),
         "attempts": job.attempts,
+        "retention_days": job.retention_days,
+        **_asked(job.options),
+        **_file(job),
+        **_place_in_playlist(job),
+        **_webhook(job),
     }
+
+
+def _own_title(job: Job) -> str | None:
+    return job.media.title if job.media else job.playlist.title if job.playlist else None
+
+
+def percentage(job: Job) -> float:
+    """0-100, and 100 only for what is done. Of a playlist: how many of its items have ended."""
+    if job.state is State.DONE:
+        return 100
+    if job.playlist is not None and job.playlist.total:
+        return round(min(99.0, 100 * job.playlist.ended / job.playlist.total), 1)
+    return job.progress.percentage
+
+
+def stored_thumbnail(job: Job) -> StoredExtra | None:
+    """The image of a job that is done, if there is one. `job` as seen now."""
+    return next((extra for extra in job.extras if extra.kind == "thumbnail" and job.state is State.DONE), None)
 
 
 def _error(job: Job) -> Body:
@@ -75,16 +117,116 @@ def why_ended(job: Job) -> tuple[str, str]:
     return job.error_code or ReelhaulError.code, job.error or ReelhaulError.sentence
 
 
+def _asked(options: Options) -> Body:
+    """What was asked for, in the words of the request; what does not differ from its default goes without saying."""
+    clip = options.clip
+    said = {
+        "audio_format": options.audio_format,
+        "container": options.container,
+        "clip": clip and {"start": clip.start_s, **({} if clip.end_s is None else {"end": clip.end_s})},
+        "playlist": options.playlist,
+        "playlist_limit": options.playlist_limit,
+    }
+    special = {name: value for name, value in said.items() if value != getattr(_USUAL, name)}
+    return {"quality": options.quality, "download_type": options.download_type, **special}
+
+
+def _file(job: Job) -> Body:
+    if job.state is not State.DONE or job.stored is None:
+        return {}
+    return {
+        "file_expires_at": timestamp(job.file_expires_at),
+        "checksum_sha256": job.stored.checksum_sha256,
+        **({"content_type": job.media.content_type} if job.media else {}),
+    }
+
+
+def _place_in_playlist(job: Job) -> Body:
+    if job.item is not None:
+        return {
+            "is_playlist": True, "playlist_id": job.item.parent_id,
+            "playlist_index": job.item.index, "playlist_total": job.item.total,
+        }  # fmt: skip
+    playlist = job.playlist
+    if playlist is None:
+        return {}
+    return {
+        "is_playlist": True, "playlist_index": 0, "playlist_total": playlist.total, "truncated": playlist.truncated,
+        "items_total": playlist.total, "items_done": playlist.done, "items_failed": playlist.failed,
+        "items_cancelled": playlist.cancelled,
+    }  # fmt: skip
+
+
+def _webhook(job: Job) -> Body:
+    """Whom the end is announced to, and once there is one, how far that has come."""
+    if job.callback_url is None:
+        return {}
+    delivery = job.webhook
+    if delivery is None:
+        return {"callback_url": job.callback_url}
+    told = {
+        "event_id": delivery.event_id,
+        "state": delivery.state.value,
+        "attempts": delivery.attempts,
+        "response_status": delivery.response_status,
+        "error": delivery.error,
+        "last_attempt_at": timestamp(delivery.last_attempt_at),
+        "next_attempt_at": timestamp(delivery.next_attempt_at),
+    }
+    return {"callback_url": job.callback_url, "webhook": told}
+
+
+def _subtitles(job: Job, sign: "Sign") -> Body:
+    """The files that came, each with its link, and once the job is done the languages that did not come."""
+    if job.state is not State.DONE:
+        return {"subtitles": []}
+    found = [extra for extra in job.extras if extra.kind == "subtitles"]
+    missing = set(job.options.subtitles) - {extra.language for extra in found}
+    files: list[Body] = []
+    for extra in found:
+        link = sign(extra.key)
+        files.append({
+            "language": extra.language, "format": extra.key.rpartition(".")[2], "content_type": extra.content_type,
+            "filesize": extra.size, "url": link.url, "expires_at": timestamp(link.expires_at),
+        })  # fmt: skip
+    told = [language for language in job.options.subtitles if language in missing]
+    return {"subtitles": files, **({"subtitles_missing": told} if told else {})}
+
+
+def _items(job: Job, items: list[Job]) -> Body:
+    rows = [_item(item) for item in items]
+    if job.state is not State.DONE:
+        return {"items": rows}
+    failed = {item.id for item in items if item.state is State.FAILED}
+    return {"items": rows, "failed_items": [row for row in rows if row["id"] in failed]}
+
+
+def _index(job: Job) -> int:
+    return job.item.index if job.item else 0
+
+
+def _item(job: Job) -> Body:
+    return {
+        "id": job.id,
+        "playlist_index": _index(job),
+        "name": job.filename,
+        "status": STATUSES[job.state],
+        "progress": percentage(job),
+        **_error(job),
+    }
+
+
 # --- /async-response: top-level `status` is processing, done or failed, whatever happens ------------------------------
 
 
-def async_response(job: Job, link: "Link | None", output_url: str) -> Body:
+def async_response(job: Job, row: Body, output_url: str) -> Body:
+    """`row` is what the job looks like in full, for one that is done."""
     if job.state is State.DONE:
-        return {"success": True, "status": "done", "data": view(job, link)}
+        return {"success": True, "status": "done", "data": row}
     if job.state in _ENDED_BADLY:
         code, sentence = why_ended(job)
         return {"success": False, "status": "failed", "message": sentence, "detail": sentence, "code": code}
-    data = {"id": job.id, "output_url": output_url, "percentage": int(job.progress.percentage)}
+    data = {"id": job.id, "output_url": output_url, "percentage": int(percentage(job))}
     return {"success": True, "status": "processing", "data": data}
 
 
@@ -135,22 +277,17 @@ def listing(rows: list[Body], *, total: int, next_token: str | None) -> Body:
     return {"success": True, "data": {"downloads": rows, "total": total, "next_token": next_token}}
 
 
-def lean(row: Body) -> Body:
-    """A row with what the contract guarantees and little more, for a list that would be too long for one reply."""
-    return {name: value for name, value in row.items() if name not in _BULKY and value is not None}
-
-
 # --- delete ----------------------------------------------------------------------------------------------------------
 
 
 def parse_deletion(path_id: str | None, query: Mapping[str, str], body: Mapping[str, Any]) -> str:
     """The id in the path, in `?download_id=` or in the JSON body. Raises `InvalidRequest` unless it is exactly one."""
-    unknown = sorted(body.keys() - {"download_id"})
+    unknown = [echo(field) for field in body if field != "download_id"]
     if unknown:
-        raise InvalidRequest("The body may hold download_id only.", field="download_id")
+        raise InvalidRequest(f"Unknown field: {', '.join(unknown)}.", field=unknown[0])
     ids = [given for given in (path_id, query.get("download_id"), body.get("download_id")) if given is not None]
     if not ids or not isinstance(ids[-1], str):
         raise InvalidRequest("download_id is required, as a string.", field="download_id")
     if len(set(ids)) > 1:
-        raise InvalidRequest("The request names different downloads.", field="download_id")
+        raise InvalidRequest("download_id is given more than once, with different values.", field="download_id")
     return ids[0]

@@ -2,13 +2,15 @@
 
 from collections.abc import Mapping
 
-from reelhaul.contracts.downloads import number, why_ended
+from reelhaul.contracts.downloads import number, percentage, stored_thumbnail, why_ended
 from reelhaul.contracts.replies import Body, timestamp
 from reelhaul.jobs import Job, Phase, State
+from reelhaul.names import safe_name
 
 MAX_ROWS = 1000
 _STATUSES = {
     State.QUEUED: "pending",
+    State.EXPANDED: "downloading",
     State.DONE: "completed",
     State.FAILED: "error",
     State.CANCELLED: "cancelled",
@@ -49,24 +51,37 @@ def row(job: Job) -> Body:
         "id": job.id,
         "url": job.url,
         "title": job.title,
-        "thumbnail": (media.thumbnail if media else None) or "",
+        "thumbnail": _thumbnail(job),
         "status": status(job),
-        "progress": 100 if done else progress.percentage,
+        "progress": percentage(job),
         "speed": _speed(progress.speed) if running and progress.speed else "",
         "eta": f"{round(progress.eta_s)}s" if running and progress.eta_s is not None else "",
         "filesize": job.stored.size if job.stored else progress.total_bytes or 0,
         "downloaded_bytes": progress.downloaded_bytes,
         "format_note": media.format_note if media else "",
-        "is_playlist": False,
-        "playlist_index": 0,
-        "playlist_total": 0,
-        "filename": f"{job.title}__{job.id}.{media.extension}" if done and media else "",
-        "quality": job.quality,
-        "download_type": job.download_type,
+        **_place_in_playlist(job),
+        "filename": safe_name(job.title, tail=f"__{job.id}.{media.extension}") if done and media else "",
+        "quality": job.options.quality,
+        "download_type": job.options.download_type,
         "error_message": why_ended(job)[1] if status(job) == "error" else "",
         "created_at": timestamp(job.created_at),
         "completed_at": timestamp(job.completed_at) if done else None,
     }
+
+
+def _thumbnail(job: Job) -> str:
+    """Where this service shows it, once it has an image of its own; else where the source does."""
+    if stored_thumbnail(job) is not None:
+        return f"/api/thumbnails/{job.id}"
+    return (job.media.thumbnail if job.media else None) or ""
+
+
+def _place_in_playlist(job: Job) -> Body:
+    """The playlist itself comes before its items, which count from 1."""
+    if job.item is not None:
+        return {"is_playlist": True, "playlist_index": job.item.index, "playlist_total": job.item.total}
+    total = job.playlist.total if job.playlist else 0
+    return {"is_playlist": job.playlist is not None, "playlist_index": 0, "playlist_total": total}
 
 
 def _speed(bytes_per_s: float) -> str:

@@ -9,12 +9,17 @@ from reelhaul.errors import (
     FileNotFound,
     InvalidRequest,
     JobNotFound,
+    KeyReused,
+    MethodNotAllowed,
     ReelhaulError,
     RequestTooLarge,
     RouteNotFound,
     ServiceUnavailable,
+    SourceError,
     Unauthorized,
+    UnsupportedMediaType,
 )
+from reelhaul.options import clean_text
 
 Body = dict[str, Any]
 
@@ -26,10 +31,16 @@ STATUS: dict[type[ReelhaulError], int] = {
     JobNotFound: 404,
     FileNotFound: 404,
     RouteNotFound: 404,
+    MethodNotAllowed: 405,
     Conflict: 409,
     RequestTooLarge: 413,
+    UnsupportedMediaType: 415,
+    KeyReused: 422,
+    SourceError: 422,  # where a source is looked at while its user waits; a job that failed is no error of a request
     ServiceUnavailable: 503,
 }
+_RETRY_AFTER_S = 5  # the SDK has tried several times already
+_MAX_ECHO_CHARS = 60
 
 
 def status_of(error: ReelhaulError) -> int:
@@ -37,11 +48,27 @@ def status_of(error: ReelhaulError) -> int:
     return next((STATUS[cls] for cls in type(error).__mro__ if cls in STATUS), 500)
 
 
+def headers_of(error: ReelhaulError) -> dict[str, str]:
+    """The headers of an error's reply; RFC 9110 asks for those of 401 and 405, and provides for that of 503."""
+    if isinstance(error, Unauthorized):
+        return {**HEADERS, "WWW-Authenticate": "Bearer"}
+    if isinstance(error, MethodNotAllowed):
+        return {**HEADERS, "Allow": ", ".join(error.allowed)}
+    if isinstance(error, ServiceUnavailable):
+        return {**HEADERS, "Retry-After": str(_RETRY_AFTER_S)}
+    return HEADERS
+
+
 def error_body(error: ReelhaulError) -> Body:
     """`message` is for clients of the first contract, `detail` for those of the second, `code` for programs."""
     body = {"success": False, "message": str(error), "detail": str(error), "code": error.code}
     field = getattr(error, "field", None)
     return body if field is None else body | {"field": field}
+
+
+def echo(name: str) -> str:
+    """A name that somebody made up, fit to be shown to them."""
+    return clean_text(name)[:_MAX_ECHO_CHARS]
 
 
 def dumps(body: object) -> str:

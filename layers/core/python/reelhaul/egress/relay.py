@@ -9,8 +9,8 @@ import threading
 import time
 from collections.abc import Iterator
 
-from downloader import framing
-from downloader.framing import Ends, Head, MalformedHead
+from reelhaul.egress import framing
+from reelhaul.egress.framing import Ends, Head, MalformedHead
 from reelhaul.errors import SourceTooLarge, SourceTooSlow
 
 BUFFER = 256 * 1024  # few, large copies: a relay in Python then moves more than a Lambda's network does

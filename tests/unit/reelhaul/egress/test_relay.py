@@ -10,7 +10,17 @@ from pathlib import Path
 import pytest
 
 from tests.media import SourceServer
-from tests.unit.downloader.proxying import MIB, a_proxy, ask, certified, get, password, raw_source, read_all, status
+from tests.unit.reelhaul.egress.proxying import (
+    MIB,
+    a_proxy,
+    ask,
+    certified,
+    get,
+    password,
+    raw_source,
+    read_all,
+    status,
+)
 
 
 def test_password_and_hop_by_hop_fields_stay_here() -> None:

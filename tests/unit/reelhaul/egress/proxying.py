@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from downloader.egress import EgressProxy
+from reelhaul.egress import EgressProxy
 
 MIB = 1024**2
 

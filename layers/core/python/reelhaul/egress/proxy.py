@@ -12,13 +12,14 @@ import io
 import secrets
 import socket
 import threading
+import time
 import urllib.parse
 from collections.abc import Callable, Iterator
 from typing import Any, Self
 
-from downloader import framing, relay
-from downloader.framing import Head, HeadTooLarge, MalformedHead
 from reelhaul.addresses import WEB_PORTS, is_public
+from reelhaul.egress import framing, relay
+from reelhaul.egress.framing import Head, HeadTooLarge, MalformedHead
 
 Resolve = Callable[[str, int, int, int], list[Any]]
 
@@ -104,12 +105,16 @@ class EgressProxy:
     def __exit__(self, *_: object) -> None:
         with self._lock:
             self._closing = True
-            open_sockets, threads = list(self._sockets), list(self._threads)
+            open_sockets = list(self._sockets)
         for each in open_sockets:
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
-        for thread in threads:
-            thread.join(CLOSE_S)  # a look-up by the system's resolver cannot be interrupted, all else has been
+        until = time.monotonic() + CLOSE_S  # a look-up by the system's resolver cannot be interrupted, all else was
+        for _round in range(2):  # whoever was accepted at the last moment is there once the listener's thread has ended
+            with self._lock:
+                threads = list(self._threads)
+            for thread in threads:
+                thread.join(max(0.0, until - time.monotonic()))
 
     def _start(self, work: Callable[[socket.socket], None], sock: socket.socket) -> None:
         def run() -> None:

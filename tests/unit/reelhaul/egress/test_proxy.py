@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from downloader.egress import EgressProxy
+from reelhaul.egress import EgressProxy
 from tests.media import SourceServer
-from tests.unit.downloader.proxying import a_proxy, ask, get, password, read_all, status
+from tests.unit.reelhaul.egress.proxying import a_proxy, ask, get, password, read_all, status
 
 PUBLIC = "93.184.216.34"
 

@@ -1,0 +1,168 @@
+"""What a fetcher is asked, and what it answers, checked for being an answer to just that."""
+
+import dataclasses
+import stat
+from pathlib import Path
+
+from downloader import events
+from downloader.content_types import MAX_EXTRA_BYTES
+from downloader.events import Event, Extra, Failed, Finished, Implausible, Inspected, Listed, Several
+from reelhaul.errors import WorkerCrashed
+from reelhaul.findings import Entry, Format, Inspection
+from reelhaul.jobs import Media
+from reelhaul.options import Options
+
+MAX_FORMATS = 100
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FetchRequest:
+    """What to fetch, or with `inspect` to look at only.
+
+    `is_item`: it was found in a playlist, and is not expanded any further. `entry` asks for the medium with this
+    number, from 1, of the several at `url`. `max_memory_bytes` bounds the fetcher's address space.
+    """
+
+    url: str
+    options: Options = dataclasses.field(default_factory=Options)
+    is_item: bool = False
+    entry: int | None = None
+    inspect: bool = False
+    max_bytes: int
+    max_memory_bytes: int = 1024**3  # leaves the parent room in 2 GB; 300 MB are enough for everyday media
+
+    @property
+    def wants_one(self) -> bool:
+        """A playlist is an error."""
+        return self.is_item or self.entry is not None or self.options.playlist == "false"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FetchedExtra:
+    """A file beside the medium: `kind` is "subtitles", with the `language` that was asked for, or "thumbnail"."""
+
+    kind: str
+    path: Path
+    extension: str
+    content_type: str
+    language: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    path: Path
+    media: Media
+    extras: tuple[FetchedExtra, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class FoundPlaylist:
+    """Instead of one medium there are several, in the order of the source. `truncated`: it had more than the limit."""
+
+    title: str
+    entries: tuple[Entry, ...]
+    truncated: bool
+
+
+Found = Fetched | FoundPlaylist | Inspection
+
+
+class Answer:
+    """What a fetcher has said so far, each time checked for being an answer to `request`."""
+
+    def __init__(self, request: FetchRequest, directory: Path) -> None:
+        self._request = request
+        self._directory = directory
+        self._last: Event | None = None
+        self._number = 0
+        self._entries: list[Entry] = []
+        self._formats: list[Format] = []
+
+    def take(self, line: bytes) -> Event:
+        """Raises `Implausible`."""
+        event = events.parse(line, directory=self._directory)
+        if not self._is_answer(event):
+            raise Implausible("not an answer to what it was asked")
+        if isinstance(event, Listed):
+            own = event.url is not None
+            entry = Entry(url=event.url or self._request.url, title=event.title, entry=None if own else event.number)
+            self._entries.append(entry)
+            self._number = event.number
+        if isinstance(event, Format):
+            self._formats.append(event)
+        self._last = event
+        return event
+
+    def _is_answer(self, event: Event) -> bool:
+        request = self._request
+        match event:
+            case Finished(extras=extras):
+                languages = {extra.language for extra in extras if extra.language is not None}
+                return not request.inspect and not self._entries and languages <= set(request.options.subtitles)
+            case Several():
+                return not request.inspect and bool(self._entries)
+            case Inspected():
+                return request.inspect and event.is_playlist == bool(self._entries)
+            case Listed():
+                return not request.wants_one and self._number < event.number <= request.options.playlist_limit
+            case Format():
+                return request.inspect and len(self._formats) < MAX_FORMATS
+        return True
+
+    @property
+    def ends_well(self) -> bool:
+        return isinstance(self._last, Finished | Several | Inspected)
+
+    def outcome(self) -> Found | Failed | None:
+        """What came of it, `None` without a last word. Raises `WorkerCrashed` for a file that is not there."""
+        match self._last:
+            case Finished(name, media, extras):
+                files = tuple(_extra(extra, self._directory) for extra in extras)
+                return Fetched(path=_checked(self._directory / name), media=media, extras=files)
+            case Several(title=title, truncated=truncated):
+                return FoundPlaylist(title=title, entries=tuple(self._entries), truncated=truncated)
+            case Inspected() as seen:
+                return self._inspection(seen)
+            case Failed() as failed:
+                return failed
+        return None
+
+    def _inspection(self, seen: Inspected) -> Inspection:
+        return Inspection(
+            url=self._request.url,
+            webpage_url=seen.webpage_url,
+            title=seen.title,
+            uploader=seen.uploader,
+            duration_s=seen.duration_s,
+            thumbnail=seen.thumbnail,
+            is_live=seen.is_live,
+            formats=tuple(self._formats),
+            subtitles=seen.subtitles,
+            is_playlist=seen.is_playlist,
+            entries=tuple(self._entries),
+            entry_count=seen.entry_count,
+        )
+
+
+def _extra(extra: Extra, directory: Path) -> FetchedExtra:
+    path = _checked(directory / extra.name)
+    if path.stat().st_size > MAX_EXTRA_BYTES[extra.kind]:
+        raise WorkerCrashed
+    return FetchedExtra(
+        kind=extra.kind,
+        path=path,
+        extension=extra.extension,
+        content_type=extra.content_type,
+        language=extra.language,
+    )
+
+
+def _checked(path: Path) -> Path:
+    """A regular file, and not a link to somebody else's."""
+    try:
+        mode = path.lstat().st_mode
+    except OSError as error:
+        raise WorkerCrashed from error
+    if not stat.S_ISREG(mode):
+        raise WorkerCrashed
+    return path

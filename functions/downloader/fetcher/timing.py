@@ -1,0 +1,53 @@
+"""The time that is left for a job."""
+
+import contextlib
+import signal
+import time
+from collections.abc import Callable, Iterator
+
+from reelhaul.errors import SourceTooSlow
+
+
+class Deadline:
+    """When everything has to be done: `seconds` from now on."""
+
+    def __init__(self, seconds: float, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._ends_at = clock() + seconds
+
+    @property
+    def seconds(self) -> float:
+        """What is left, never less than 0."""
+        return max(0.0, self._ends_at - self._clock())
+
+    def left(self) -> float:
+        """Seconds for the next step. Raises `SourceTooSlow` where there are none."""
+        seconds = self.seconds
+        if seconds <= 0:
+            raise SourceTooSlow
+        return seconds
+
+
+class TimeUp(BaseException):
+    """No `Exception`, so that no library takes it for one of its own and tries again."""
+
+
+@contextlib.contextmanager
+def at_most(seconds: float) -> Iterator[None]:
+    """Raises `TimeUp` within the block once the time is over, even where it waits for a source that sends byte by byte.
+
+    For the main thread only, and not nested.
+    """
+
+    def stop(*_: object) -> None:
+        raise TimeUp
+
+    if seconds <= 0:
+        raise TimeUp
+    before = signal.signal(signal.SIGALRM, stop)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, seconds)
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)

@@ -1,0 +1,57 @@
+"""What ministack 1.5.33 does not know, or does otherwise than AWS; its streams have a module of their own.
+
+Runs in the engine's process, before it reads its state.
+"""
+# ruff: noqa: SLF001 - who mends the engine has to reach into it
+
+from collections.abc import Callable
+from typing import Any
+
+from ministack.services import sqs
+from ministack.services.cloudformation import provisioners
+
+
+def install() -> None:
+    _accept_rotation_schedules()
+    _understand_cors()
+    _give_messages_back()
+
+
+def _accept_rotation_schedules() -> None:
+    """The engine does not know this type of resource, and rotates nothing by itself; `service.py` has the key made."""
+    handler = {
+        "create": lambda logical_id, properties, _stack: (f"{properties['SecretId']}-{logical_id}", {}),
+        "delete": lambda _physical_id, _properties: None,
+    }
+    provisioners._RESOURCE_HANDLERS.setdefault("AWS::SecretsManager::RotationSchedule", handler)
+
+
+def _understand_cors() -> None:
+    """The engine keeps an API's CORS configuration under the names of the template and looks for those of the API."""
+    handler = provisioners._RESOURCE_HANDLERS["AWS::ApiGatewayV2::Api"]
+    handler["create"] = _renaming(handler["create"], 1)  # of (logical id, properties, stack)
+    handler["update"] = _renaming(handler["update"], 2)  # of (physical id, old properties, new ones, stack)
+
+
+def _renaming(handle: Callable[..., Any], position: int) -> Callable[..., Any]:
+    def handle_renamed(*arguments: Any, **options: Any) -> Any:
+        properties = arguments[position]
+        cors = provisioners._pascal_to_camel(properties.get("CorsConfiguration", {}))
+        renamed = {**properties, "CorsConfiguration": cors}
+        return handle(*arguments[:position], renamed, *arguments[position + 1 :], **options)
+
+    return handle_renamed
+
+
+def _give_messages_back() -> None:
+    """Who held a message when the engine ended has ended with it: nobody is waited for after the next start."""
+    load = sqs.load_persisted_state
+
+    def load_and_give_back(data: Any) -> None:
+        load(data)
+        for queue in sqs._queues.all_values():
+            for message in queue["messages"]:
+                if message["receipt_handle"] is not None:
+                    message["visible_at"] = 0.0
+
+    sqs.load_persisted_state = load_and_give_back

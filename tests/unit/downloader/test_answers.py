@@ -1,0 +1,123 @@
+"""A fetcher may have been taken over by what it read: what it says has to be an answer to what it was asked."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from downloader.answers import MAX_FORMATS, Answer, FetchRequest
+from downloader.content_types import MAX_EXTRA_BYTES
+from downloader.events import Implausible
+from downloader.fetch import Entry, Fetched, FoundPlaylist, Inspection
+from reelhaul.errors import WorkerCrashed
+from reelhaul.options import Options
+from tests.unit.downloader.test_events import FINISHED, FORMAT, INSPECTED
+
+URL = "https://example.com/list"
+END = {"event": "playlist", "title": "A list", "truncated": False}
+SUBTITLES = {"kind": "subtitles", "extension": "vtt", "content_type": "text/vtt"}
+
+
+def entry(number: int, url: str | None = None) -> dict[str, Any]:
+    return {"event": "entry", "number": number, "title": f"No. {number}", "url": url}
+
+
+def answer(directory: Path, *said: dict[str, Any], options: Options | None = None, **asked: Any) -> Answer:
+    request = FetchRequest(url=URL, options=options or Options(playlist_limit=3), max_bytes=1, **asked)
+    heard = Answer(request, directory)
+    for fields in said:
+        heard.take(json.dumps(fields).encode())
+    return heard
+
+
+def finished(directory: Path, **changes: Any) -> dict[str, Any]:
+    return {**FINISHED, "path": str(directory / "media.mp4"), **changes}
+
+
+def test_entries_become_a_playlist_whatever_numbers_are_left_out(tmp_path: Path) -> None:
+    heard = answer(tmp_path, entry(1, "https://example.com/1"), entry(3), END)
+    assert heard.ends_well
+    assert heard.outcome() == FoundPlaylist(
+        title="A list",
+        entries=(Entry(url="https://example.com/1", title="No. 1"), Entry(url=URL, title="No. 3", entry=3)),
+        truncated=False,
+    )
+
+
+def test_nothing_has_come_of_it_without_a_last_word(tmp_path: Path) -> None:
+    heard = answer(tmp_path, entry(1))
+    assert not heard.ends_well
+    assert heard.outcome() is None
+
+
+def test_look_has_its_formats(tmp_path: Path) -> None:
+    found = answer(tmp_path, FORMAT, FORMAT, INSPECTED, inspect=True).outcome()
+    assert isinstance(found, Inspection)
+    assert (found.url, len(found.formats), found.entries) == (URL, 2, ())
+
+
+@pytest.mark.parametrize(
+    ("said", "asked"),
+    [
+        ([entry(0)], {}),
+        ([entry(4)], {}),
+        ([entry(2), entry(2)], {}),
+        ([entry(2), entry(1)], {}),
+        ([entry(1)], {"is_item": True}),
+        ([entry(1)], {"entry": 1}),
+        ([entry(1)], {"options": Options(playlist="false")}),
+        ([END], {}),
+        ([entry(1), END], {"inspect": True}),
+        ([FORMAT], {}),
+        ([FORMAT] * (MAX_FORMATS + 1), {"inspect": True}),
+        ([INSPECTED], {}),
+        ([entry(1), INSPECTED], {"inspect": True}),
+        ([{**INSPECTED, "is_playlist": True, "count": 0}], {"inspect": True}),
+    ],
+)
+def test_what_was_not_asked_for_is_implausible(
+    tmp_path: Path, said: list[dict[str, Any]], asked: dict[str, Any]
+) -> None:
+    with pytest.raises(Implausible):
+        answer(tmp_path, *said, **asked)
+
+
+def test_file_is_no_answer_to_a_look_or_after_a_list(tmp_path: Path) -> None:
+    with pytest.raises(Implausible):
+        answer(tmp_path, finished(tmp_path), inspect=True)
+    with pytest.raises(Implausible):
+        answer(tmp_path, entry(1), finished(tmp_path))
+
+
+def test_subtitles_are_in_languages_that_were_asked_for(tmp_path: Path) -> None:
+    (tmp_path / "media.mp4").touch()
+    (tmp_path / "en.vtt").touch()
+    extra = {**SUBTITLES, "path": str(tmp_path / "en.vtt"), "language": "en"}
+    found = answer(tmp_path, finished(tmp_path, extras=[extra]), options=Options(subtitles=("en", "de"))).outcome()
+    assert isinstance(found, Fetched)
+    assert [one.language for one in found.extras] == ["en"]
+    with pytest.raises(Implausible):
+        answer(tmp_path, finished(tmp_path, extras=[extra]), options=Options(subtitles=("de",)))
+
+
+def test_extra_is_small(tmp_path: Path) -> None:
+    (tmp_path / "media.mp4").touch()
+    (tmp_path / "en.vtt").touch()
+    extra = {**SUBTITLES, "path": str(tmp_path / "en.vtt"), "language": "en"}
+    heard = answer(tmp_path, finished(tmp_path, extras=[extra]), options=Options(subtitles=("en",)))
+    os.truncate(tmp_path / "en.vtt", MAX_EXTRA_BYTES["subtitles"] + 1)
+    with pytest.raises(WorkerCrashed):
+        heard.outcome()
+
+
+@pytest.mark.parametrize("what", ["nothing", "a directory", "a link"])
+def test_file_has_to_be_one(tmp_path: Path, what: str) -> None:
+    if what == "a directory":
+        (tmp_path / "media.mp4").mkdir()
+    if what == "a link":
+        (tmp_path / "media.mp4").symlink_to("/etc/passwd")
+    heard = answer(tmp_path, finished(tmp_path))
+    with pytest.raises(WorkerCrashed):
+        heard.outcome()

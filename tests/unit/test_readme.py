@@ -1,0 +1,42 @@
+"""The README's table of what holds each promise is true: every test that it names is there, and nothing is left out."""
+
+import ast
+import re
+from pathlib import Path
+
+import pytest
+
+from reelhaul.contracts.requests import IDEMPOTENCY_HEADER
+from reelhaul.options import Options
+from tests.routes import ROUTES
+
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text()
+NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", README)))
+HELD = README.partition("## What holds it")[2].partition("\n## ")[0]
+
+
+def defined_in(path: Path) -> set[str]:
+    return {node.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)}
+
+
+@pytest.mark.parametrize(("path", "name"), NAMED, ids=[name for _, name in NAMED])
+def test_every_test_that_the_readme_names_exists(path: str, name: str) -> None:
+    assert (ROOT / path).is_file()
+    assert name in defined_in(ROOT / path)
+
+
+def test_the_readme_names_tests_at_all() -> None:
+    assert len(NAMED) > 30
+
+
+@pytest.mark.parametrize("route", sorted(set(ROUTES) - {"$default"}))
+def test_every_route_is_in_the_table(route: str) -> None:
+    assert f"| `{route}`" in HELD
+
+
+@pytest.mark.parametrize(
+    "option", [*Options.__dataclass_fields__, "name", "retention_days", "callback_url", IDEMPOTENCY_HEADER]
+)
+def test_every_option_is_in_the_table(option: str) -> None:
+    assert f"| `{option}`" in HELD
