@@ -41,6 +41,7 @@ class Announcements(Construct):
             batch_size=_BATCH_SIZE,
             filters=[{"pattern": json.dumps(pattern)} for pattern in _wanted()],
             bisect_batch_on_error=True,
+            max_batching_window=Duration.seconds(1),  # many items of a playlist that end at once are counted once
             report_batch_item_failures=True,
             max_record_age=Duration.hours(_GIVEN_UP_AFTER_HOURS),
             on_failure=event_sources.SqsDlq(self.dead_letters),

@@ -12,7 +12,8 @@ _STRING, _NUMBER = dynamodb.AttributeType.STRING, dynamodb.AttributeType.NUMBER
 # an item of 1 to 2 KB every 2 seconds.
 _MAX_READS, _MAX_WRITES = 4000, 2000
 _JOBS = ("TENANT#*",)
-_JOBS_AND_TOMBSTONES = (*_JOBS, "DELETED")
+_TOMBSTONES = ("DELETED",)
+_JOBS_AND_TOMBSTONES = (*_JOBS, *_TOMBSTONES)
 _KEYS = ("KEY#*",)
 _WRITING = ("GetItem", "PutItem", "UpdateItem")
 _READING_CHANGES = ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")
@@ -59,6 +60,10 @@ class JobsTable(Construct):
     def grant_list_items(self, grantee: iam.IGrantable) -> None:
         """The jobs that a playlist was expanded into."""
         self._allow(grantee, "Query", partitions=_JOBS)
+
+    def grant_see_deletions(self, grantee: iam.IGrantable) -> None:
+        """Whether a job was deleted a short time ago."""
+        self._allow(grantee, "GetItem", partitions=_TOMBSTONES)
 
     def grant_list_jobs(self, grantee: iam.IGrantable) -> None:
         """All jobs of a tenant, or those of one status, and how many there are."""

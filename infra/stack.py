@@ -121,6 +121,7 @@ class ReelhaulStack(Stack):
 
         worker = self.downloader.function
         self.jobs.grant_write_jobs(worker)
+        self.jobs.grant_see_deletions(worker)
         self.media.grant_store_objects(worker)
         self.media.grant_remove_objects(worker)
         self.work.queue.grant_send_messages(worker)

@@ -27,7 +27,8 @@ class Context:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class HttpRequest:
-    """A request as the HTTP API's payload format 2.0 hands it on. `tenant` is what the authorizer said.
+    """A request as the HTTP API's payload format 2.0 hands it on. `tenant` is what the authorizer said, unless
+    with `unavailable` it could not tell.
 
     `query` may have a parameter several times, as pairs. A header that is `None` is not sent.
     """
@@ -38,6 +39,7 @@ class HttpRequest:
     query: dict[str, str] | list[tuple[str, str]] = dataclasses.field(default_factory=dict)
     headers: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
     tenant: str | None = "acme"
+    unavailable: bool = False
     stage: str = "$default"
 
     def event(self) -> dict[str, Any]:
@@ -74,6 +76,8 @@ class HttpRequest:
 
     def _context(self) -> dict[str, Any]:
         said = {} if self.tenant is None else {"tenant": self.tenant, "key_id": "key-1"}
+        if self.unavailable:
+            said = {"tenant": "", "unavailable": "true"}
         return {
             "accountId": "123456789012",
             "apiId": "abc123",

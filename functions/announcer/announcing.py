@@ -153,3 +153,5 @@ class Announcer:
             except ServiceUnavailable:
                 self._logger.exception("recount_postponed", job_id=parent_id, tenant=tenant)
                 yield sequence
+            except (KeyError, TypeError, ValueError):  # a record that cannot be read now never can, see `_read`
+                self._logger.exception("recount_impossible", job_id=parent_id, tenant=tenant)

@@ -1,8 +1,8 @@
 """Who asks? Tells the API's functions the tenant behind a key, an empty one where there is no valid key.
 
 It never denies: an HTTP API would answer that with a 403 of its own, and the contract wants a 401 in its error shape,
-which the functions give. When the key cannot be looked up this raises, and the API answers 500: an outage of ours must
-not tell a client that its key is wrong.
+which the functions give. Nor does it raise when the key cannot be looked up: the functions are told, and answer 503, as
+an outage of ours must not tell a client that its key is wrong.
 """
 
 import functools
@@ -13,7 +13,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from reelhaul.aws import client
-from reelhaul.errors import Unauthorized
+from reelhaul.errors import ServiceUnavailable, Unauthorized
 from reelhaul.keys import KeyStore, pepper_from
 from reelhaul.settings import AuthorizerSettings
 
@@ -32,6 +32,9 @@ def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         record = dependencies().verify(presented_key(event.get("headers") or {}))
     except Unauthorized:
         return {"isAuthorized": True, "context": {"tenant": ""}}
+    except ServiceUnavailable:
+        logger.exception("key_not_looked_up")
+        return {"isAuthorized": True, "context": {"tenant": "", "unavailable": "true"}}
     logger.info("key_accepted", tenant=record.tenant, key_id=record.id)
     return {"isAuthorized": True, "context": {"tenant": record.tenant, "key_id": record.id}}
 

@@ -65,7 +65,7 @@ def _submit(parse: Callable[..., DownloadRequest]) -> Job:
         log=logger.error,
         idempotency=_idempotency(event, body),
     )
-    logger.info("job_created", job_id=job.id, tenant=job.tenant)
+    logger.info("job_accepted", job_id=job.id, tenant=job.tenant)
     return job
 
 

@@ -53,7 +53,7 @@ class Poster:
         target = quote(parts.path or "/", safe=_SAFE) + (f"?{quote(parts.query, safe=_SAFE)}" if parts.query else "")
         connection = http.client.HTTPSConnection("127.0.0.1", proxy.port, timeout=self._deadline_s, context=self._tls)
         with contextlib.closing(connection):
-            host = parts.hostname.encode("idna").decode()
+            host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname.encode("idna").decode()
             connection.set_tunnel(host, parts.port or 443, headers={"Proxy-Authorization": _authorization(proxy)})
             connection.connect()
             tls: Any = connection.sock

@@ -20,7 +20,7 @@ from reelhaul.errors import (
     ReelhaulError,
     ServiceUnavailable,
     SourceError,
-    SourceUnsupported,
+    SourceIsPlaylist,
     StorageUnavailable,
     Transient,
     WorkerCrashed,
@@ -80,6 +80,7 @@ class Worker:
         self._clock = clock
         self._stop = threading.Event()
         self._interrupted = False
+        self._has_items = False  # whether the current job has begun to become a playlist
         # Lambda keeps /tmp when it starts a process anew after a crash; whatever lies there is of a job that is over.
         for left in work_directory.glob(f"{_DIRECTORY}*"):
             shutil.rmtree(left, ignore_errors=True)
@@ -120,6 +121,7 @@ class Worker:
 
     def _attempt(self, job: Job, directory: Path, *, ends_at: float) -> None:
         lease = Lease(job, store=self._store, stop=self._stop, clock=self._clock)
+        self._has_items = False
         try:
             with lease:
                 found = self._fetch(
@@ -148,7 +150,8 @@ class Worker:
 
     def _add_items(self, job: Job, found: FoundPlaylist) -> None:
         if job.item is not None:
-            raise SourceUnsupported  # a list within a list would have no end
+            raise SourceIsPlaylist  # a list within a list would have no end
+        self._has_items = True
         playlists.add_items(
             job,
             found.entries,
@@ -217,7 +220,7 @@ class Worker:
     def _give_up(self, job: Job, lease: Lease, error: Exception) -> None:
         """The attempt did not succeed: remove what it wrote, and say so in the job unless that has moved on."""
         details = {"job_id": job.id, "tenant": job.tenant, "attempt": job.attempts}
-        tidy = self._clean(job)
+        tidy = self._clean(job) and not self._has_items  # some may run that no playlist will show
         if not isinstance(error, ReelhaulError):
             self._logger.error("job_attempt_broken", exc_info=error, **details)
         try:

@@ -120,7 +120,7 @@ class Sweeper:
 
     def _tidy(self, job: Job, now: float) -> str:
         self._bucket.clean(job.tenant, job.id, keep=job.keys, up_to=job.fence)
-        if job.state is State.CANCELLED and not remove.cancel_items(
+        if job.state in {State.CANCELLED, State.FAILED} and not remove.cancel_items(
             job, store=self._store, has_time=self._has_time, clock=self._clock
         ):
             return "postponed"

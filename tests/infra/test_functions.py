@@ -197,11 +197,11 @@ def test_webhooks_are_taken_one_at_a_time(template: Template, other_template: Te
     assert _event_source(other_template, "deliver_webhooks")["ScalingConfig"] == {"MaximumConcurrency": 3}
 
 
-def test_announcer_sees_every_change_from_the_first_and_at_once(template: Template) -> None:
+def test_announcer_sees_every_change_from_the_first_within_a_second(template: Template) -> None:
     source = _event_source(template, "announcer")
     assert template.plain(source["EventSourceArn"]) == "table's stream"
     assert (source["StartingPosition"], source["BatchSize"]) == ("TRIM_HORIZON", 100)
-    assert source.get("MaximumBatchingWindowInSeconds", 0) == 0
+    assert source["MaximumBatchingWindowInSeconds"] == 1
     assert source.get("ParallelizationFactor", 1) == 1
 
 

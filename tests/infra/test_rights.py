@@ -70,7 +70,7 @@ PARTITIONS: dict[str, set[str]] = {
     "dead_letters": _JOBS,
     "announcer": _JOBS,
     "deliver_webhooks": _JOBS,
-    "downloader": _JOBS,
+    "downloader": _JOBS | {"DELETED"},
 }
 
 

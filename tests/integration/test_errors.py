@@ -56,6 +56,13 @@ def expected(text: str, route: str, status: str) -> str:
 
 
 @pytest.mark.parametrize("route", ROUTES)
+def test_a_key_that_cannot_be_looked_up_is_503_on_every_route(api: Api, cloud: Cloud, route: str) -> None:
+    reply = api.send(dataclasses.replace(request(route, new_id(time.time())), unavailable=True))
+    assert (reply.status, reply.text) == (503, expected(UNAVAILABLE, route, "processing"))
+    assert cloud.messages() == []
+
+
+@pytest.mark.parametrize("route", ROUTES)
 @pytest.mark.parametrize("tenant", ["", None])
 def test_without_a_valid_key_every_route_answers_401(api: Api, given: Given, route: str, tenant: str | None) -> None:
     reply = api.send(request(route, given(done).id, tenant=tenant))

@@ -4,6 +4,7 @@ They are stored; `WRITE_EXAMPLES=1 pytest tests/integration/test_examples.py` (`
 """
 
 import dataclasses
+import itertools
 import json
 import os
 import re
@@ -87,10 +88,14 @@ def recorder(api: Api) -> Recorder:
 
 @pytest.fixture
 def recorded(recorder: Recorder, given: Give) -> list[Example]:
-    ago = recorder.now - 300
+    times = (recorder.now - 300 + number / 100 for number in itertools.count())  # so that lists have one order
+
+    def give(make: Callable[..., Job], **fields: Any) -> Job:
+        return given(make, now=round(next(times), 3), url=SOURCE, **fields)
+
     _record_creation(recorder)
-    _record_first_contract(recorder, lambda make, **fields: given(make, now=ago, url=SOURCE, **fields))
-    _record_second_contract(recorder, lambda make, **fields: given(make, now=ago, url=SOURCE, **fields))
+    _record_first_contract(recorder, give)
+    _record_second_contract(recorder, give)
     return recorder.examples
 
 

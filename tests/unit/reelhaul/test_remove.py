@@ -170,6 +170,30 @@ def test_an_item_that_is_deleted_meanwhile_does_not_stop_the_others(cloud: Cloud
     assert states(cloud) == ["CANCELLED", "CANCELLED", "DONE", "QUEUED"]
 
 
+def test_delete_is_done_with_the_playlist_itself_even_if_its_items_have_to_wait(cloud: Cloud) -> None:
+    parent, _ = a_playlist(cloud)
+    events: list[str] = []
+    with refused("dynamodb", "Query"):
+        delete_now(cloud, parent, log=lambda event, **_: events.append(event))
+    assert events == ["item_removal_postponed"]
+    assert [found.has_items for found in cloud.store.due(NOW + 1000) if isinstance(found, Tombstone)] == [True]
+
+
+def test_cancel_is_done_with_the_playlist_itself_even_if_its_items_have_to_wait(cloud: Cloud) -> None:
+    parent, _ = a_playlist(cloud)
+    with refused("dynamodb", "Query"):
+        assert cancel_now(cloud, parent).state is State.CANCELLED
+
+
+def test_items_of_a_later_expansion_are_not_cancelled_with_an_earlier_one(cloud: Cloud) -> None:
+    parent, _ = a_playlist(cloud)
+    later = item_of(parent, 9)
+    again = dataclasses.replace(queued(item=dataclasses.replace(later, generation=2)), id=jobs.item_id(parent, 9))
+    cloud.store.create(again)
+    cancel_now(cloud, parent)
+    assert cloud.store.get("acme", again.id).state is State.QUEUED
+
+
 def test_items_that_there_is_no_time_for_are_left_for_later(cloud: Cloud) -> None:
     parent, _ = a_playlist(cloud)
     assert not cancel_items(parent, store=cloud.store, has_time=lambda: False)

@@ -17,6 +17,7 @@ from reelhaul.errors import (
     ReelhaulError,
     RequestTooLarge,
     RouteNotFound,
+    ServiceUnavailable,
     Unauthorized,
     UnsupportedMediaType,
 )
@@ -85,10 +86,13 @@ def _for_tenants(app: APIGatewayHttpResolver, next_middleware: Callable[..., Res
 def _tenant(event: Event) -> str:
     """The authorizer lets everybody through and says whose key it saw; the 401, in the contract's form, is given here.
 
-    Raises `Unauthorized`.
+    Raises `Unauthorized`, and `ServiceUnavailable` when it could not look the key up.
     """
     authorizer = (event.get("requestContext") or {}).get("authorizer") or {}
-    tenant = (authorizer.get("lambda") or {}).get("tenant")
+    said = authorizer.get("lambda") or {}
+    if said.get("unavailable"):
+        raise ServiceUnavailable
+    tenant = said.get("tenant")
     if not isinstance(tenant, str) or not tenant:
         raise Unauthorized
     return tenant

@@ -113,18 +113,19 @@ class PlaylistItem:
     """What makes a job an item of a playlist. `index` counts from 1.
 
     `entry` is for an item without an address of its own: its job has the playlist's, and fetches the entry with this
-    number from it.
+    number from it. `generation` is that of the playlist, which is expanded anew when it is retried.
     """
 
     parent_id: str
     index: int
     total: int
+    generation: int = 1
     entry: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Playlist:
-    """What a playlist job knows of its items. `total` counts those that became jobs, the others those that ended.
+    """What a playlist job knows of its items. `total` counts those that there are, the others those that ended.
 
     `truncated`: the source had more than the limit. `unsettled`: the job ended before its items, which have to follow.
     """
@@ -249,8 +250,8 @@ class Job:
 
 # --- what may happen to a job, each step as a pure function ----------------------------------------------------------
 #
-# Every step but `beat` and `recount` changes the state or the fence, so that of two who act on the same reading one
-# loses.
+# Every step but `beat`, which only the holder of the lease takes, changes the state or the fence, so that of two who
+# act on the same reading one loses.
 
 
 def new(
@@ -307,12 +308,21 @@ def expand(job: Job, playlist: Playlist, *, now: float) -> Job:
 
 
 def recount(job: Job, playlist: Playlist, *, now: float) -> Job:
-    """What has become of a playlist's items. It is done when all have ended, however they did."""
-    if job.state is not State.EXPANDED:
-        return dataclasses.replace(job, playlist=playlist, updated_at=now)
-    if playlist.ended >= playlist.total:
+    """What has become of a playlist's items. It is done when all have ended, however they did.
+
+    Of a playlist that has ended, as of one that was cancelled, only the counts change.
+    """
+    if job.state is State.EXPANDED and playlist.ended >= playlist.total:
         return _ended(job, State.DONE, now=now, playlist=playlist)
-    return dataclasses.replace(job, playlist=playlist, due_at=now + _RECOUNT_S, updated_at=now)
+    due_at = now + _RECOUNT_S if job.state is State.EXPANDED else job.due_at
+    return dataclasses.replace(job, playlist=playlist, fence=job.fence + 1, due_at=due_at, updated_at=now)
+
+
+def adopt(job: Job, item: PlaylistItem, *, now: float) -> Job:
+    """A finished item of an earlier expansion serves this one as well. Raises `Conflict` unless it is done."""
+    if job.state is not State.DONE:
+        raise Conflict("Only what is done need not be done again.")
+    return dataclasses.replace(job, item=item, fence=job.fence + 1, updated_at=now)
 
 
 def fail(job: Job, error: ReelhaulError, *, now: float, cut_off: bool = False) -> Job:
@@ -441,13 +451,15 @@ def new_id(now: float) -> str:
     return "download-" + "".join(digits)
 
 
-def item_id(parent: Job, index: int) -> str:
+def item_id(parent: Job, index: int, what: str = "") -> str:
     """The id of a playlist's item: always the same one, so that a playlist that is expanded twice has no item twice.
 
-    It sorts beside its playlist, and of two items the earlier one counts as the newer. Who does not know the
-    playlist's id cannot guess it: the last 12 characters are 60 bits of its hash.
+    `what` tells apart what may stand at this place: a list can change between one expansion and the next. The id sorts
+    beside its playlist, and of two items the earlier one counts as the newer. Who does not know the playlist's id
+    cannot guess it: the last 12 characters are 60 bits of a hash.
     """
-    digest = int.from_bytes(hashlib.sha256(f"{parent.tenant} {parent.id} {index}".encode()).digest()[:8], "big")
+    known = f"{parent.tenant} {parent.id} {parent.generation} {index} {what}"
+    digest = int.from_bytes(hashlib.sha256(known.encode()).digest()[:8], "big")
     number = ((1 << 20) - 1 - index) << 60 | digest >> 4
     digits = (_ALPHABET[number >> shift & 31] for shift in range(5 * (_RANDOM_CHARS - 1), -1, -5))
     return item_prefix(parent.id) + "".join(digits)

@@ -1,8 +1,8 @@
 """Playlists: one job becomes many, and ends when all of them have.
 
-The items are ordinary jobs, whose ids follow from the playlist's, so that a worker that died half way through and the
-next one make the same items. How many have ended is always counted anew from the items themselves: there is no counter
-that a crash could leave wrong.
+The items are ordinary jobs, whose ids follow from the playlist's and from what stands in it, so that a worker that died
+half way through and the next one make the same items. How many have ended is always counted anew from the items
+themselves: there is no counter that a crash could leave wrong.
 """
 
 import collections
@@ -15,13 +15,15 @@ from concurrent.futures import ThreadPoolExecutor
 from reelhaul import jobs
 from reelhaul.errors import Conflict, JobNotFound, ServiceUnavailable
 from reelhaul.findings import Entry
-from reelhaul.jobs import RETRYABLE, Job, PlaylistItem, State
+from reelhaul.jobs import Job, PlaylistItem, State
 from reelhaul.queue import MAX_BATCH, JobQueue
 from reelhaul.store import JobStore
 
 Log = Callable[..., object]
 
 _WRITERS = 8  # batches of items that are written side by side
+_COUNTED = frozenset({State.EXPANDED, State.DONE, State.CANCELLED})
+_CALLED_OFF = frozenset({State.CANCELLED, State.FAILED})
 _COUNTED_AS = {
     State.DONE: "done", State.EXPIRED: "done", State.FAILED: "failed", State.CANCELLED: "cancelled",
 }  # fmt: skip
@@ -39,45 +41,72 @@ def add_items(
 ) -> None:
     """Have a job for each of `entries`, stored and queued, in the order of the playlist.
 
-    Of the jobs that an earlier try has left, those that failed or were cancelled are tried again, the others left
-    alone. It ends early once it no longer `goes_on`. Raises `ServiceUnavailable` when not all could be stored.
+    What an earlier try has made is left alone, and what its user has deleted since stays deleted. A playlist that is
+    retried takes over what is done. It ends early once it no longer `goes_on`. Raises `ServiceUnavailable` when not all
+    could be stored.
     """
+    served = _adopted(parent, entries, store=store, clock=clock) if parent.generation > 1 else set()
+    wanted = [
+        _item(parent, index, len(entries), entry, now=clock())
+        for index, entry in enumerate(entries, 1)
+        if index not in served
+    ]
 
-    def add(batch: Sequence[tuple[int, Entry]]) -> None:
+    def add(batch: Sequence[Job]) -> None:
         if not goes_on():
             return
-        made = [_item(parent, index, len(entries), entry, now=clock()) for index, entry in batch]
-        wanted = [job for job in (_ensured(item, store=store, clock=clock) for item in made) if job is not None]
+        made = [item for item in batch if _is_made(item, store=store)]
         try:
-            if wanted:
-                queue.send_batch(wanted)
+            if made:
+                queue.send_batch(made)
         except ServiceUnavailable as error:  # they are stored: the sweeper sends them
             log("items_send_failed", job_id=parent.id, tenant=parent.tenant, cause=repr(error.__cause__))
 
     with ThreadPoolExecutor(_WRITERS) as pool:
-        for _ in pool.map(add, _batches(enumerate(entries, 1))):
+        for _ in pool.map(add, _batches(wanted)):
             pass  # an exception of `add` comes out here
+
+
+def _place(parent: Job, index: int, total: int, entry: Entry) -> PlaylistItem:
+    return PlaylistItem(parent_id=parent.id, index=index, total=total, generation=parent.generation, entry=entry.entry)
 
 
 def _item(parent: Job, index: int, total: int, entry: Entry, *, now: float) -> Job:
     return jobs.new(
-        job_id=jobs.item_id(parent, index), tenant=parent.tenant, url=entry.url, name=entry.title or None,
-        options=parent.options, retention_days=parent.retention_days, callback_url=parent.callback_url,
-        item=PlaylistItem(parent_id=parent.id, index=index, total=total, entry=entry.entry), now=now,
+        job_id=jobs.item_id(parent, index, f"{entry.entry} {entry.url}"), tenant=parent.tenant, url=entry.url,
+        name=entry.title or None, options=parent.options, retention_days=parent.retention_days,
+        callback_url=parent.callback_url, item=_place(parent, index, total, entry), now=now,
     )  # fmt: skip
 
 
-def _ensured(item: Job, *, store: JobStore, clock: Callable[[], float]) -> Job | None:
-    """The job that has to be queued for `item`, if any."""
+def _is_made(item: Job, *, store: JobStore) -> bool:
+    """Store `item`. False when it is, or was, there already."""
+    if store.is_deleted(item.id):
+        return False
     try:
-        return store.create(item)
+        store.create(item)
     except Conflict:
-        pass
-    try:
-        known = store.get(item.tenant, item.id)
-        return store.swap(known, jobs.retry(known, now=clock())) if known.state in RETRYABLE else None
-    except (Conflict, JobNotFound):
-        return None  # somebody is at it this very moment
+        return False
+    return True
+
+
+def _adopted(parent: Job, entries: Sequence[Entry], *, store: JobStore, clock: Callable[[], float]) -> set[int]:
+    """The places of those entries that an item of an earlier expansion serves, which has its file still."""
+    finished = collections.defaultdict(list)
+    for item in store.items_of(parent.tenant, parent.id):
+        if item.item is not None and item.seen_at(clock()).state is State.DONE:
+            finished[item.url, item.item.entry].append(item)
+    served = set()
+    for index, entry in enumerate(entries, 1):
+        known = finished[entry.url, entry.entry]
+        if known:
+            place = _place(parent, index, len(entries), entry)
+            try:
+                store.swap(known[0], jobs.adopt(known.pop(0), place, now=clock()))
+            except Conflict:
+                continue  # deleted or expired this very moment
+            served.add(index)
+    return served
 
 
 def recount(
@@ -90,21 +119,27 @@ def recount(
 ) -> None:
     """Bring what a playlist says of its items up to date; it is done once all of them have ended.
 
-    Nothing is written when nothing has changed, unless `always`. A playlist that is gone, has ended otherwise or is
-    just being expanded is left alone.
+    Nothing is written when nothing has changed, unless `always`. A playlist that is gone, or just being expanded, is
+    left alone. Raises `ValueError` when an item cannot be read.
     """
 
     def step(parent: Job) -> Job:
-        if parent.playlist is None or parent.state not in {State.EXPANDED, State.DONE}:
+        if parent.playlist is None or parent.state not in _COUNTED:
             raise Conflict
-        counts = collections.Counter(_COUNTED_AS.get(item.state) for item in store.items_of(tenant, parent_id))
-        gone = parent.playlist.total - counts.total()  # deleted by their user, one by one
-        playlist = dataclasses.replace(
-            parent.playlist, done=counts["done"], failed=counts["failed"], cancelled=counts["cancelled"] + max(0, gone)
+        counts = collections.Counter(
+            _COUNTED_AS.get(item.state, "active")
+            for item in store.items_of(tenant, parent_id)
+            if item.item is not None and item.item.generation == parent.generation
         )
-        if playlist == parent.playlist and playlist.ended < playlist.total and not always:
-            raise Conflict
-        if parent.state is State.DONE and playlist == parent.playlist:
+        playlist = dataclasses.replace(
+            parent.playlist,
+            total=counts.total(),  # less than there were if their user has deleted some
+            done=counts["done"],
+            failed=counts["failed"],
+            cancelled=counts["cancelled"],
+        )
+        ends = parent.state is State.EXPANDED and playlist.ended >= playlist.total
+        if playlist == parent.playlist and not ends and not always:
             raise Conflict
         return jobs.recount(parent, playlist, now=clock())
 
@@ -115,22 +150,27 @@ def recount(
 
 
 def is_called_off(item: Job, *, store: JobStore) -> bool:
-    """Whether `item` is one of a playlist that was cancelled or deleted while it was being expanded.
+    """Whether `item` is one of an expansion that nobody wants any more, or that was not completed.
 
     An item that its user has retried since is wanted for itself.
     """
     if item.item is None or item.generation > 1:
         return False
     try:
-        return store.get(item.tenant, item.item.parent_id).state is State.CANCELLED
+        parent = store.get(item.tenant, item.item.parent_id)
     except JobNotFound:
         return True
+    return parent.state in _CALLED_OFF or parent.generation != item.item.generation
 
 
 def each_item(
     tenant: str, parent_id: str, act: Callable[[Job], object], *, store: JobStore, has_time: Callable[[], bool]
 ) -> bool:
-    """Do `act` to every item of a playlist. False when there was no time for all; items that are gone do not matter."""
+    """Do `act` to every item of a playlist. False when not all is done: there was no time, or others were in the way.
+
+    Items that are gone do not matter.
+    """
+    is_complete = True
     for item in list(store.items_of(tenant, parent_id)):
         if not has_time():
             return False
@@ -138,10 +178,12 @@ def each_item(
             act(item)
         except JobNotFound:
             continue
-    return True
+        except Conflict:
+            is_complete = False
+    return is_complete
 
 
-def _batches(numbered: Iterable[tuple[int, Entry]]) -> Iterable[list[tuple[int, Entry]]]:
-    iterator = iter(numbered)
+def _batches(made: Iterable[Job]) -> Iterable[list[Job]]:
+    iterator = iter(made)
     while batch := list(itertools.islice(iterator, MAX_BATCH)):
         yield batch

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from reelhaul import jobs
 from reelhaul.errors import Conflict, ServiceUnavailable
@@ -21,20 +22,33 @@ def cancel(tenant: str, job_id: str, *, store: JobStore, clock: Callable[[], flo
     """
     job = _cancel_one(tenant, job_id, store=store, clock=clock)
     if job.state is State.CANCELLED:
-        cancel_items(job, store=store, has_time=_patience(), clock=clock)
+        with suppress(ServiceUnavailable, ValueError):  # the sweeper sees to what is left of a playlist
+            cancel_items(job, store=store, has_time=_patience(), clock=clock)
     return job
 
 
 def cancel_items(
     parent: Job, *, store: JobStore, has_time: Callable[[], bool], clock: Callable[[], float] = time.time
 ) -> bool:
-    """Cancel those items of a playlist that have not ended. False when there was no time for all of them."""
+    """Cancel those items of a playlist that have not ended, and that nobody retried. False when not all could be.
+
+    Only those of the expansion that `parent` stands for: it may have been retried, and expanded again, since.
+    """
     if parent.item is not None:
         return True
 
     def act(item: Job) -> None:
-        if item.state in ACTIVE:
-            _cancel_one(item.tenant, item.id, store=store, clock=clock)
+        if item.state not in ACTIVE or item.item is None or item.item.generation != parent.generation:
+            return
+
+        def step(seen: Job) -> Job:
+            return jobs.cancel(seen, now=clock()) if seen.generation == item.generation else seen
+
+        try:
+            store.change(item.tenant, item.id, step)
+        except Conflict:
+            if store.get(item.tenant, item.id).state in ACTIVE:
+                raise
 
     return each_item(parent.tenant, parent.id, act, store=store, has_time=has_time)
 
@@ -64,8 +78,11 @@ def delete(
     The record goes first: from then on no worker can complete the job. What the worker or a failure of S3 leaves
     behind, and what there is no time for, is on the tombstone's account, which the sweeper settles.
     """
-    job = _delete_one(tenant, job_id, store=store, bucket=bucket, log=log, clock=clock)
-    delete_items(job.tenant, job.id, store=store, bucket=bucket, log=log, has_time=_patience(), clock=clock)
+    _delete_one(tenant, job_id, store=store, bucket=bucket, log=log, clock=clock)
+    try:
+        delete_items(tenant, job_id, store=store, bucket=bucket, log=log, has_time=_patience(), clock=clock)
+    except (ServiceUnavailable, ValueError) as error:
+        log("item_removal_postponed", job_id=job_id, tenant=tenant, cause=repr(error))
 
 
 def delete_items(
@@ -94,11 +111,10 @@ def _delete_one(
     bucket: MediaBucket,
     log: Callable[..., object],
     clock: Callable[[], float],
-) -> Job:
+) -> None:
     for _ in range(_MAX_TRIES):
-        job = store.get(tenant, job_id)
         try:
-            store.delete(job, now=clock())
+            store.delete(store.get(tenant, job_id), now=clock())
         except Conflict:
             continue
         break
@@ -108,7 +124,6 @@ def _delete_one(
         bucket.clean(tenant, job_id)
     except ServiceUnavailable as error:
         log("file_removal_postponed", job_id=job_id, tenant=tenant, cause=repr(error.__cause__))
-    return job
 
 
 def _patience() -> Callable[[], bool]:

@@ -26,6 +26,7 @@ REQUEST_KEPT_S = 86_400  # how long an idempotency key is remembered
 _TOMBSTONES = "DELETED"
 _MAX_TRIES = 8  # a change competes with a worker's heartbeat, which comes every few seconds; eight in a row is a bug
 _CONTENTION_S = 0.05  # up to this, doubled with each try, between two that change the same counters at once
+_BUSY = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})  # reasons to wait
 _UNREADABLE = (KeyError, ValueError, TypeError, AttributeError)
 
 Operation = dict[str, Any]  # a member of TransactItems
@@ -146,7 +147,7 @@ class JobStore:
         try:
             self._transact(operations)
         except Conflict:
-            if not self._read(_TOMBSTONES, job.id):  # else the reply to our own write was lost
+            if not self.is_deleted(job.id):  # else the reply to our own write was lost
                 raise
 
     def forget(self, job: Job) -> None:
@@ -188,16 +189,26 @@ class JobStore:
         counts = self.counts(tenant)
         return sum(counts.values()) if status is None else counts[status]
 
+    def is_deleted(self, job_id: str) -> bool:
+        """Whether a job with this id was deleted a short time ago."""
+        return bool(self._read(_TOMBSTONES, job_id))
+
     def items_of(self, tenant: str, parent_id: str) -> Iterator[Job]:
-        """The jobs that a playlist was expanded into, as they are now, the last one first."""
+        """The jobs that a playlist was ever expanded into, as they are now, in its order.
+
+        Raises `ValueError` for a record that cannot be read, rather than to leave an item out.
+        """
         query = {
             "KeyConditionExpression": "pk = :partition AND begins_with(sk, :prefix)",
             "ExpressionAttributeValues": {":partition": items.partition(tenant), ":prefix": item_prefix(parent_id)},
             "ConsistentRead": True,
+            "ScanIndexForward": False,
         }
         for item in self._query(query, page_size=1000):
             job = _job_in(item)
-            if isinstance(job, Job) and job.item is not None and job.item.parent_id == parent_id:
+            if isinstance(job, Unreadable):
+                raise ValueError(f"the record of {job.job_id} cannot be read")  # noqa: TRY004 - a value of the table's
+            if job.item is not None and job.item.parent_id == parent_id:
                 yield job
 
     def due(self, now: float, *, limit: int = 500) -> Iterator[Job | Tombstone | Unreadable]:
@@ -343,7 +354,7 @@ class JobStore:
 
 
 class _Contention(Exception):
-    """Another transaction was at the same item."""
+    """Others write too much at once, or the same. The SDK does not wait that out for transactions."""
 
 
 @contextmanager
@@ -356,7 +367,7 @@ def _conditional() -> Iterator[None]:
             reasons = [str(reason.get("Code")) for reason in error.response.get("CancellationReasons", [])]
             if error_code(error) == "ConditionalCheckFailedException" or "ConditionalCheckFailed" in reasons:
                 raise Conflict from error
-            if "TransactionConflict" in reasons or error_code(error) == "TransactionConflictException":
+            if not _BUSY.isdisjoint(reasons) or error_code(error) == "TransactionConflictException":
                 raise _Contention from error
             raise
 

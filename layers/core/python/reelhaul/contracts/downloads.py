@@ -51,7 +51,7 @@ def detailed(job: Job, sign: "Sign", items: Iterable[Job]) -> Body:
     if job.options.subtitles:
         row |= _subtitles(job, sign)
     if job.playlist is not None:
-        row |= _items(job, sorted(items, key=_index))
+        row |= _items(job, sorted((item for item in items if _is_current(item, job)), key=_index))
     return row
 
 
@@ -199,6 +199,11 @@ def _items(job: Job, items: list[Job]) -> Body:
         return {"items": rows}
     failed = {item.id for item in items if item.state is State.FAILED}
     return {"items": rows, "failed_items": [row for row in rows if row["id"] in failed]}
+
+
+def _is_current(item: Job, playlist: Job) -> bool:
+    """Not one of an expansion before the playlist was retried."""
+    return item.item is not None and item.item.generation == playlist.generation
 
 
 def _index(job: Job) -> int:

@@ -14,7 +14,6 @@ _TYPES = {
     State.FAILED: "download.failed",
     State.CANCELLED: "download.cancelled",
 }
-AT_REST = frozenset(_TYPES)
 
 
 def event_type(job: Job) -> str:
