@@ -1,7 +1,6 @@
 """The OpenAPI document, as `infra.openapi` puts it beside this file, and what it tells about routes."""
 
 import functools
-import hashlib
 import json
 import re
 from pathlib import Path
@@ -13,12 +12,6 @@ _PARAMETER = re.compile(r"\\{\w+\\}")  # in a template that has been escaped
 @functools.cache
 def text() -> str:
     return _FILE.read_text(encoding="utf-8")
-
-
-@functools.cache
-def entity_tag() -> str:
-    """Another one for every other document (RFC 9110, 8.8.3). Weak: it is the same one compressed."""
-    return f'W/"{hashlib.sha256(text().encode()).hexdigest()[:32]}"'
 
 
 def methods_at(path: str) -> frozenset[str]:

@@ -29,7 +29,6 @@ _HEADERS = {
     "RetryAfter": {
         "description": "After how many seconds it may be tried again.", "schema": {"type": "integer", "minimum": 0},
     },
-    "ETag": {"description": "Which version this is.", "required": True, "schema": {"type": "string"}},
 }  # fmt: skip
 
 Document = dict[str, Any]
