@@ -16,6 +16,7 @@ MAX_DETAIL_CHARS = 500
 MAX_TEXT_CHARS = 2049  # of a remote text; the parent shortens it further, and takes no URL of more than 2,048
 
 _URL = re.compile(r"(https?://)(?:[^\s/?#@'\"]*@)?([^\s/?#'\"<>]*)[^\s'\"<>]*", re.IGNORECASE)
+_TARGET = re.compile(r"(with url: )\S+")  # how urllib3 puts it, without the host
 
 
 class Reporter:
@@ -55,7 +56,7 @@ class Reporter:
 
 def for_the_log(text: str) -> str:
     """`text` on one bounded line. Of URLs only the host is left: the rest may hold keys that open the media."""
-    return " ".join(_URL.sub(r"\1\2/...", text).split())[:MAX_DETAIL_CHARS]
+    return " ".join(_TARGET.sub(r"\1...", _URL.sub(r"\1\2/...", text)).split())[:MAX_DETAIL_CHARS]
 
 
 def _finite(value: float | None) -> float | None:

@@ -114,3 +114,9 @@ def test_failure_is_told_without_the_password_and_on_one_line() -> None:
 def test_log_keeps_of_urls_only_the_host() -> None:
     text = "got 'https://me:pw@cdn.example:8443/a/b?sig=1#f' and http://x.example then"
     assert for_the_log(text) == "got 'https://cdn.example:8443/...' and http://x.example/... then"
+
+
+def test_log_shows_no_path_where_the_host_is_named_apart() -> None:
+    text = "HTTPSConnectionPool(host='cdn.example', port=443): Max retries exceeded with url: /a.mp4?token=hush (no)"
+    assert "hush" not in for_the_log(text)
+    assert "cdn.example" in for_the_log(text)
