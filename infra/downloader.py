@@ -2,16 +2,12 @@
 
 from collections.abc import Mapping
 
-from aws_cdk import Duration, Size
-from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_event_sources as event_sources
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from infra import assets
-from infra.own_role import OwnRole
+from infra.image_function import image_function
 from infra.settings import Settings
-from infra.zip_functions import architecture_of
 
 
 class Downloader(Construct):
@@ -19,18 +15,14 @@ class Downloader(Construct):
 
     def __init__(self, scope: Construct, name: str, *, settings: Settings, environment: Mapping[str, str]) -> None:
         super().__init__(scope, name)
-        own = OwnRole(self, "Own")
-        self.function = lambda_.DockerImageFunction(
+        self.function = image_function(
             self,
-            "Function",
-            code=assets.image("downloader.handler.lambda_handler", architecture=settings.architecture),
-            architecture=architecture_of(settings),
-            memory_size=settings.worker_memory_mb,
-            ephemeral_storage_size=Size.mebibytes(settings.worker_tmp_mb),
-            timeout=Duration.seconds(settings.worker_timeout_s),
-            environment=dict(environment),
-            role=own.role,
-            log_group=own.log_group,
+            "downloader.handler.lambda_handler",
+            settings=settings,
+            environment=environment,
+            memory_mb=settings.worker_memory_mb,
+            timeout_s=settings.worker_timeout_s,
+            tmp_mb=settings.worker_tmp_mb,
         )
 
     def take_from(self, queue: sqs.IQueue, *, max_concurrency: int) -> None:

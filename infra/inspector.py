@@ -2,14 +2,10 @@
 
 from collections.abc import Mapping
 
-from aws_cdk import Duration
-from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
-from infra import assets
-from infra.own_role import OwnRole
+from infra.image_function import image_function
 from infra.settings import Settings
-from infra.zip_functions import architecture_of
 
 _TIMEOUT_S = 29  # API Gateway waits for 30
 _MEMORY_MB = 2048  # as the downloader's: yt-dlp and Deno are the same here
@@ -20,15 +16,11 @@ class Inspector(Construct):
 
     def __init__(self, scope: Construct, name: str, *, settings: Settings, environment: Mapping[str, str]) -> None:
         super().__init__(scope, name)
-        own = OwnRole(self, "Own")
-        self.function = lambda_.DockerImageFunction(
+        self.function = image_function(
             self,
-            "Function",
-            code=assets.image("inspect_source.handler.lambda_handler", architecture=settings.architecture),
-            architecture=architecture_of(settings),
-            memory_size=_MEMORY_MB,
-            timeout=Duration.seconds(_TIMEOUT_S),
-            environment=dict(environment),
-            role=own.role,
-            log_group=own.log_group,
+            "inspect_source.handler.lambda_handler",
+            settings=settings,
+            environment=environment,
+            memory_mb=_MEMORY_MB,
+            timeout_s=_TIMEOUT_S,
         )

@@ -16,6 +16,7 @@ from reelhaul.links import AccessKey
 from reelhaul.objects import MediaBucket
 from reelhaul.queue import JobQueue
 from reelhaul.store import JobStore
+from tests.media import SourceServer, make_media
 
 REGION = "eu-central-1"
 # Every function that keeps what it is wired with from one call to the next.
@@ -89,6 +90,27 @@ class Cloud:
             if "Messages" not in reply:
                 return taken
             taken += [message["Body"] for message in reply["Messages"]]
+
+
+@pytest.fixture(scope="session")
+def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Media of several kinds, see `tests.media`, made once."""
+    return make_media(tmp_path_factory.mktemp("media"))
+
+
+@pytest.fixture
+def source(media: Path) -> Iterator[SourceServer]:
+    """A source on the loopback, for tests that have the egress guard allow it."""
+    with SourceServer(media) as server:
+        yield server
+
+
+@pytest.fixture
+def canary(media: Path) -> Iterator[SourceServer]:
+    """A neighbour on the inside. No connection may ever reach it."""
+    with SourceServer(media) as server:
+        yield server
+        assert server.connections == 0
 
 
 @pytest.fixture

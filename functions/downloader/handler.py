@@ -96,7 +96,7 @@ def _handled(record: dict[str, Any], context: Any) -> bool:
     except ServiceUnavailable:
         logger.exception("message_postponed", message_id=record["messageId"])
         return _again(record, after_s=_AGAIN_S)
-    except Exception:
+    except Exception:  # unforeseen: logged in full, tried again soon, and after five times a dead letter
         logger.exception("message_broken", message_id=record["messageId"])
         return _again(record, after_s=_AGAIN_S)
     return True

@@ -58,7 +58,9 @@ class Sweeper:
                 done[self._look_at(found)] += 1
             except (Conflict, JobNotFound):
                 done["moved_on"] += 1  # somebody was faster, which is all that matters
-            except Exception:
+            except (
+                Exception
+            ):  # one broken record must not keep the others waiting; it is logged, counted, and still due
                 self._logger.exception("sweep_broken", found=_name(found))
                 done["broken"] += 1
         return dict(done)

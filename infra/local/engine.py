@@ -78,7 +78,7 @@ class Engine:
 
     def client(self, service: str) -> Any:
         config = Config(s3={"addressing_style": "path"}, retries={"mode": "standard", "max_attempts": 3})
-        return boto3.client(  # type: ignore[call-overload]
+        return boto3.client(  # type: ignore[call-overload]  # stubs: literal names only
             service,
             endpoint_url=self.url,
             region_name=REGION,

@@ -2,7 +2,6 @@
 
 import time
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,18 +14,7 @@ from tests.conftest import Cloud
 from tests.events import Context
 from tests.faults import refused
 from tests.jobs_in import queued
-from tests.media import SourceServer, make_media
-
-
-@pytest.fixture(scope="module")
-def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_media(tmp_path_factory.mktemp("media"))
-
-
-@pytest.fixture
-def source(media: Path) -> Iterator[SourceServer]:
-    with SourceServer(media) as server:
-        yield server
+from tests.media import SourceServer
 
 
 @pytest.fixture(autouse=True)

@@ -12,18 +12,7 @@ import pytest
 
 from inspect_source import handler
 from tests.integration.conftest import Api, Reply
-from tests.media import SourceServer, make_media
-
-
-@pytest.fixture(scope="module")
-def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_media(tmp_path_factory.mktemp("media"))
-
-
-@pytest.fixture
-def source(media: Path) -> Iterator[SourceServer]:
-    with SourceServer(media) as server:
-        yield server
+from tests.media import SourceServer
 
 
 @pytest.fixture(autouse=True)

@@ -17,6 +17,7 @@ def apply() -> None:
     FFmpegFD.available = classmethod(lambda *_: False)
     FFmpegFD.real_download = _refuse_ffmpeg
     FileDownloader.report_retry = _keeping_the_error(FileDownloader.report_retry)
+    # Private, as yt-dlp has no other place for it; a version without it fails here, at once and for every test.
     InfoExtractor._parse_m3u8_vod_duration = _counting_any_end(InfoExtractor._parse_m3u8_vod_duration)  # noqa: SLF001
 
 

@@ -1,40 +1,19 @@
-"""Sources and ways out for the downloader's tests. Nothing here sends a packet past the loopback."""
+"""More sources, and ways out, for the downloader's tests. Nothing here sends a packet past the loopback."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from downloader import child
-from tests.media import SourceServer, make_media
+from tests.media import SourceServer
 from tests.unit.downloader.fetching import Fetching
 from tests.variety import make_variety
-
-
-@pytest.fixture(scope="session")
-def media(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_media(tmp_path_factory.mktemp("media"))
 
 
 @pytest.fixture(scope="session")
 def variety(media: Path) -> Path:
     """More of them, see `tests.variety`: their directory, which is served as /variety."""
     return make_variety(media)
-
-
-@pytest.fixture
-def source(media: Path) -> Iterator[SourceServer]:
-    """A source that the egress guard has been told to allow."""
-    with SourceServer(media) as server:
-        yield server
-
-
-@pytest.fixture
-def canary(media: Path) -> Iterator[SourceServer]:
-    """A neighbour on the inside. No connection may ever reach it."""
-    with SourceServer(media) as server:
-        yield server
-        assert server.connections == 0
 
 
 @pytest.fixture

@@ -33,7 +33,7 @@ S3_CONFIG = _CONFIG.merge(
 @functools.cache
 def client(service: str) -> Any:
     """The process's one client of `service`. Made on first use: a client made at import time costs every cold start."""
-    return boto3.client(service, config=S3_CONFIG if service == "s3" else _CONFIG)  # type: ignore[call-overload]
+    return boto3.client(service, config=S3_CONFIG if service == "s3" else _CONFIG)  # type: ignore[call-overload]  # stubs: literal names only
 
 
 @contextmanager

@@ -222,7 +222,7 @@ class _Place:
         self.outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
 
     def client(self, service: str) -> Any:
-        return boto3.client(service, **self._access)  # type: ignore[call-overload]
+        return boto3.client(service, **self._access)  # type: ignore[call-overload]  # stubs: literal names only
 
 
 # --- arguments -------------------------------------------------------------------------------------------------------

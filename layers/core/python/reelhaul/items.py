@@ -137,7 +137,7 @@ def _made(kind: type[T], fields: dict[str, Any]) -> T:
     try:
         return kind(**fields)
     except TypeError:  # the rare case, so that the common one stays quick
-        known = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]
+        known = {field.name for field in dataclasses.fields(kind)}  # type: ignore[arg-type]  # all of ours are dataclasses
         return kind(**{name: value for name, value in fields.items() if name in known})
 
 

@@ -204,7 +204,7 @@ class Job:
         """This job in another state. Raises `Conflict` for a transition that is not in `TRANSITIONS`."""
         if state not in TRANSITIONS[self.state]:
             raise Conflict(f"A download that is {self.state.lower()} cannot become {state.lower()}.")
-        return dataclasses.replace(self, state=state, **changes)  # type: ignore[arg-type]
+        return dataclasses.replace(self, state=state, **changes)  # type: ignore[arg-type]  # fields by name
 
     @property
     def file_expires_at(self) -> float | None:
