@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Any
 
-from reelhaul import jobs
+from reelhaul import ids, steps
 from reelhaul.errors import SourceNotFound
 from reelhaul.jobs import Job, Media, Playlist, Progress, State, StoredExtra, StoredObject
 from reelhaul.options import Options
@@ -24,20 +24,20 @@ def queued(*, tenant: str = "acme", now: float = NOW, **fields: Any) -> Job:
     request: dict[str, Any] = {
         "url": "https://media.example/a.mp4", "name": None, "options": Options(quality="720p"), "retention_days": 7,
     }  # fmt: skip
-    return jobs.new(job_id=jobs.new_id(now), tenant=tenant, now=now, **(request | fields))
+    return steps.new(job_id=ids.new_id(now), tenant=tenant, now=now, **(request | fields))
 
 
 def running(*, now: float = NOW, **fields: Any) -> Job:
-    return jobs.beat(jobs.claim(queued(now=now, **fields), now=now), PROGRESS, now=now)
+    return steps.beat(steps.claim(queued(now=now, **fields), now=now), PROGRESS, now=now)
 
 
 def stored(job: Job, *, extension: str = "mp4") -> StoredObject:
-    return StoredObject(key=jobs.object_key(job, extension), size=1000, checksum_sha256="ab" * 32)
+    return StoredObject(key=ids.object_key(job, extension), size=1000, checksum_sha256="ab" * 32)
 
 
 def extra(job: Job, kind: str = "thumbnail", *, language: str | None = None) -> StoredExtra:
     ending, content_type = ("thumbnail.jpg", "image/jpeg") if kind == "thumbnail" else (f"{language}.vtt", "text/vtt")
-    key = jobs.object_key(job, ending)
+    key = ids.object_key(job, ending)
     return StoredExtra(
         kind=kind, key=key, size=10, checksum_sha256="cd" * 32, content_type=content_type, language=language
     )
@@ -45,24 +45,24 @@ def extra(job: Job, kind: str = "thumbnail", *, language: str | None = None) -> 
 
 def done(*, now: float = NOW, media: Media = MEDIA, extras: tuple[StoredExtra, ...] = (), **fields: Any) -> Job:
     job = running(now=now, **fields)
-    return jobs.complete(job, media, stored(job, extension=media.extension), extras=extras, now=now)
+    return steps.complete(job, media, stored(job, extension=media.extension), extras=extras, now=now)
 
 
 def expanded(*, now: float = NOW, total: int = 3, title: str = "A list", **fields: Any) -> Job:
     """A playlist whose items are jobs of their own."""
-    return jobs.expand(running(now=now, **fields), Playlist(title=title, total=total), now=now)
+    return steps.expand(running(now=now, **fields), Playlist(title=title, total=total), now=now)
 
 
 def failed(*, now: float = NOW, **fields: Any) -> Job:
-    return jobs.fail(running(now=now, **fields), SourceNotFound(), now=now)
+    return steps.fail(running(now=now, **fields), SourceNotFound(), now=now)
 
 
 def cancelled(*, now: float = NOW, **fields: Any) -> Job:
-    return jobs.cancel(queued(now=now, **fields), now=now)
+    return steps.cancel(queued(now=now, **fields), now=now)
 
 
 def expired(*, now: float = NOW, **fields: Any) -> Job:
-    return jobs.expire(done(now=now, **fields), now=now)
+    return steps.expire(done(now=now, **fields), now=now)
 
 
 def in_state(state: State, **fields: Any) -> Job:

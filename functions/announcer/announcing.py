@@ -10,11 +10,12 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from reelhaul import items, jobs, playlists
+from reelhaul import items, playlists, steps
 from reelhaul.aws import translated
 from reelhaul.contracts.replies import dumps
 from reelhaul.errors import ServiceUnavailable
-from reelhaul.jobs import ACTIVE, Job, State, is_id
+from reelhaul.ids import is_id
+from reelhaul.jobs import ACTIVE, Job, State
 from reelhaul.store import JobStore
 from reelhaul.webhooks import WebhookQueue, events
 
@@ -63,7 +64,7 @@ def read(record: Record, *, now: float) -> Change:
         return Change(sequence)
     removed = items.from_item(old)
     if removed.state in ACTIVE:  # nobody wrote an end of it: its removal is that
-        return _ended(sequence, jobs.cancel(removed, now=float(change.get("ApproximateCreationDateTime", now))))
+        return _ended(sequence, steps.cancel(removed, now=float(change.get("ApproximateCreationDateTime", now))))
     return Change(sequence, playlist=_playlist(removed))
 
 

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from reelhaul import jobs
+from reelhaul import steps
 from reelhaul.errors import Conflict, DeadLetter, JobNotFound
 from reelhaul.jobs import Job, State
 from reelhaul.queue import JobMessage
@@ -21,7 +21,7 @@ def give_up(message: JobMessage, *, store: JobStore, clock: Callable[[], float] 
         now = clock()
         if job.generation != message.generation or (job.state is State.RUNNING and (job.due_at or 0) > now):
             raise Conflict
-        return jobs.fail(job, DeadLetter(), now=now, cut_off=True)
+        return steps.fail(job, DeadLetter(), now=now, cut_off=True)
 
     try:
         store.change(message.tenant, message.job_id, step)

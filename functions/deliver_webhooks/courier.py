@@ -20,7 +20,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from deliver_webhooks.post import Poster
-from reelhaul import jobs
+from reelhaul import steps
 from reelhaul.contracts import downloads
 from reelhaul.contracts.replies import Body, dumps
 from reelhaul.errors import Conflict, JobNotFound
@@ -112,7 +112,7 @@ class Courier:
                 raise JobNotFound
             if not _is_next(message, job):
                 raise Conflict
-            return jobs.delivered(job, delivery, now=self._clock())
+            return steps.delivered(job, delivery, now=self._clock())
 
         try:
             self._store.change(message.tenant, message.job_id, step)

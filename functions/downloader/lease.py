@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
-from reelhaul import jobs
+from reelhaul import steps
 from reelhaul.errors import Conflict, JobNotFound, LeaseLost, ServiceUnavailable
 from reelhaul.jobs import LEASE_S, Job, Progress, State
 from reelhaul.store import JobStore
@@ -68,7 +68,7 @@ class Lease:
     def _beat(self) -> None:
         now, progress = self._clock(), self._progress
         if progress != self._job.progress or now - self._job.updated_at > LEASE_S / 3:
-            self._job = self._store.swap(self._job, jobs.beat(self._job, progress, now=now))
+            self._job = self._store.swap(self._job, steps.beat(self._job, progress, now=now))
             return
         seen = self._store.get(self._job.tenant, self._job.id)
         if seen.state is not State.RUNNING or seen.fence != self._job.fence:

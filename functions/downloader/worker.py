@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from downloader.fetch import Fetched, FetchedExtra, Found, FoundPlaylist
 from downloader.lease import Lease
 from downloader.transfer import Uploader
-from reelhaul import jobs, playlists
+from reelhaul import ids, jobs, playlists, steps
 from reelhaul.errors import (
     Conflict,
     JobNotFound,
@@ -113,9 +113,9 @@ class Worker:
             if job.state is not State.QUEUED or job.generation != message.generation:
                 return None
             if playlists.is_called_off(job, store=self._store):
-                self._store.swap(job, jobs.cancel(job, now=self._clock()))
+                self._store.swap(job, steps.cancel(job, now=self._clock()))
                 return None
-            return self._store.swap(job, jobs.claim(job, now=self._clock()))
+            return self._store.swap(job, steps.claim(job, now=self._clock()))
         except (JobNotFound, Conflict):
             return None  # deleted, or another worker was faster: the message is done with either way
 
@@ -168,7 +168,7 @@ class Worker:
         details = {"job_id": job.id, "tenant": job.tenant, "items": len(found.entries)}
         playlist = Playlist(title=found.title, total=len(found.entries), truncated=found.truncated)
         try:
-            self._store.swap(job, jobs.expand(job, playlist, now=self._clock()))
+            self._store.swap(job, steps.expand(job, playlist, now=self._clock()))
             self._logger.info("job_expanded", **details)
             # Those that ended before this line was reached found no playlist to be counted in.
             playlists.recount(job.tenant, job.id, store=self._store, clock=self._clock)
@@ -185,7 +185,7 @@ class Worker:
         uploader = Uploader(self._s3, self._bucket_name, stop=self._stop, deadline=ends_at - _LAST_WORDS_S)
         stored = uploader.upload(
             found.path,
-            key=jobs.object_key(job, found.media.extension),
+            key=ids.object_key(job, found.media.extension),
             content_type=found.media.content_type,
             disposition=content_disposition(jobs.filename_of(job, found.media)),
         )
@@ -194,7 +194,7 @@ class Worker:
     def _complete(self, job: Job, media: Media, stored: StoredObject, extras: tuple[StoredExtra, ...]) -> None:
         details = {"job_id": job.id, "tenant": job.tenant, "bytes": stored.size}
         try:
-            done = self._store.swap(job, jobs.complete(job, media, stored, extras=extras, now=self._clock()))
+            done = self._store.swap(job, steps.complete(job, media, stored, extras=extras, now=self._clock()))
         except Conflict:
             if not self._is_done_with(job, stored):
                 self._clean(job)
@@ -240,12 +240,12 @@ class Worker:
         """What becomes of a job whose attempt ended with `error`, and after how many seconds it is tried again."""
         now = self._clock()
         if self._interrupted:
-            return jobs.requeue(job, now=now, count=False, cut_off=not tidy), 0.0
+            return steps.requeue(job, now=now, count=False, cut_off=not tidy), 0.0
         told = _told(error)
         delay_s = _delay_s(told, job.attempts)
         if isinstance(told, Transient) and job.attempts < MAX_ATTEMPTS and delay_s <= _MAX_RETRY_AFTER_S:
-            return jobs.requeue(job, now=now, delay_s=delay_s, cut_off=not tidy), delay_s
-        return jobs.fail(job, told, now=now, cut_off=not tidy), 0.0
+            return steps.requeue(job, now=now, delay_s=delay_s, cut_off=not tidy), delay_s
+        return steps.fail(job, told, now=now, cut_off=not tidy), 0.0
 
     def _clean(self, job: Job) -> bool:
         """Remove what this attempt wrote. False when that cannot be said to have worked."""
@@ -262,7 +262,7 @@ def _upload_extra(uploader: Uploader, job: Job, media: Media, extra: FetchedExtr
     name = f"{jobs.filename_of(job, media).rpartition('.')[0]}.{part}"
     stored = uploader.upload(
         extra.path,
-        key=jobs.object_key(job, f"{extra.kind}.{part}"),
+        key=ids.object_key(job, f"{extra.kind}.{part}"),
         content_type=extra.content_type,
         disposition=content_disposition(name),
     )

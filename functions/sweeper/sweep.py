@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from reelhaul import jobs, playlists, remove
+from reelhaul import playlists, remove, steps
 from reelhaul.errors import Conflict, DeadLetter, JobNotFound, WorkerCrashed
 from reelhaul.jobs import MAX_ATTEMPTS, MAX_SENDS, DeliveryState, Job, State
 from reelhaul.objects import MediaBucket
@@ -80,17 +80,17 @@ class Sweeper:
     def _remind(self, job: Job, now: float) -> str:
         if job.attempts >= MAX_ATTEMPTS or job.sends >= MAX_SENDS:
             error = WorkerCrashed() if job.attempts >= MAX_ATTEMPTS else DeadLetter()
-            self._store.swap(job, jobs.fail(job, error, now=now))
+            self._store.swap(job, steps.fail(job, error, now=now))
             return "failed"
-        self._send(self._store.swap(job, jobs.resend(job, now=now)))
+        self._send(self._store.swap(job, steps.resend(job, now=now)))
         return "resent"
 
     def _take_back(self, job: Job, now: float) -> str:
         """The lease is over: the worker is dead, or so slow that it will find its job gone."""
         if job.attempts >= MAX_ATTEMPTS:
-            self._store.swap(job, jobs.fail(job, WorkerCrashed(), now=now, cut_off=True))
+            self._store.swap(job, steps.fail(job, WorkerCrashed(), now=now, cut_off=True))
             return "failed"
-        self._send(self._store.swap(job, jobs.requeue(job, now=now, cut_off=True)))
+        self._send(self._store.swap(job, steps.requeue(job, now=now, cut_off=True)))
         return "requeued"
 
     def _recount(self, playlist: Job, _now: float) -> str:
@@ -105,11 +105,11 @@ class Sweeper:
         if job.untidy or (job.playlist and job.playlist.unsettled):
             return self._tidy(job, now)
         if job.state is State.DONE and job.file_expires_at is not None and now >= job.file_expires_at:
-            self._store.swap(job, jobs.expire(job, now=now))
+            self._store.swap(job, steps.expire(job, now=now))
             return "expired"
         if job.state is State.EXPIRED and job.removal_at is not None and now >= job.removal_at:
             self._bucket.clean(job.tenant, job.id, up_to=job.fence)
-            self._store.swap(job, jobs.remove_file(job, now=now))
+            self._store.swap(job, steps.remove_file(job, now=now))
             return "removed"
         if job.forgotten_at is not None and now >= job.forgotten_at:
             self._bucket.clean(job.tenant, job.id)
@@ -117,7 +117,7 @@ class Sweeper:
             return "forgotten"
         if job.webhook and job.webhook.state is DeliveryState.PENDING:
             return self._announce_again(job, now)
-        self._store.swap(job, jobs.tidied(job, now=now))  # nothing to do: an index entry that was too early
+        self._store.swap(job, steps.tidied(job, now=now))  # nothing to do: an index entry that was too early
         return "tidied"
 
     def _tidy(self, job: Job, now: float) -> str:
@@ -126,12 +126,12 @@ class Sweeper:
             job, store=self._store, has_time=self._has_time, clock=self._clock
         ):
             return "postponed"
-        self._store.swap(job, jobs.tidied(job, now=now))
+        self._store.swap(job, steps.tidied(job, now=now))
         return "tidied"
 
     def _announce_again(self, job: Job, now: float) -> str:
         """Its message is long overdue. The job is written first: of two sweepers one sends."""
-        again = self._store.swap(job, jobs.announce_again(job, now=now))
+        again = self._store.swap(job, steps.announce_again(job, now=now))
         if again.webhook is None or again.webhook.state is not DeliveryState.PENDING:
             return "given_up"
         self._announce(again)

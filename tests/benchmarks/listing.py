@@ -18,7 +18,7 @@ from unittest import mock
 import boto3
 
 from list_downloads import handler, listing
-from reelhaul import aws, items, jobs
+from reelhaul import aws, ids, items
 from reelhaul.contracts.downloads import Listing
 from reelhaul.jobs import Job
 from reelhaul.links import LINK_SECONDS, AccessKey, LinkSigner
@@ -63,7 +63,7 @@ def main() -> None:
 def own_time() -> Iterable[Row]:
     """From the table's items in hand to the text of the reply's body."""
     job = long_named()
-    found = [items.to_wire(items.to_item(dataclasses.replace(job, id=job_id))) for job_id in ids(COUNT)]
+    found = [items.to_wire(items.to_item(dataclasses.replace(job, id=job_id))) for job_id in new_ids(COUNT)]
     store: Any = InHand(found)
     links = signer()
 
@@ -90,7 +90,7 @@ class InHand:
 
 def whole_handler() -> Iterable[Row]:
     """The event to the Lambda function's answer, boto3 included, the table's own time subtracted."""
-    with connected(Table(long_named(), ids(COUNT))) as table, wired():
+    with connected(Table(long_named(), new_ids(COUNT))) as table, wired():
 
         def run() -> dict[str, Any]:
             return get({"count": str(COUNT)})
@@ -108,7 +108,7 @@ def whole_handler() -> Iterable[Row]:
 
 
 def one_link() -> Iterable[Row]:
-    keys = [f"{'t' * 40}/{job_id}/12.mp4" for job_id in ids(1000)]
+    keys = [f"{'t' * 40}/{job_id}/12.mp4" for job_id in new_ids(1000)]
     links = signer()
     client = boto3.client("s3", aws_access_key_id=KEY.id, aws_secret_access_key=KEY.secret, config=aws.S3_CONFIG)
 
@@ -125,7 +125,7 @@ def one_link() -> Iterable[Row]:
 
 def depth() -> Iterable[Row]:
     """The first page of 50 against the last one, which its token leads to."""
-    everything = ids(DEEP)
+    everything = new_ids(DEEP)
     token = make_token(token_key(KEY.secret), tenant=TENANT, status=None, after=everything[50])
     queries = [{"count": "50"}, {"count": "50", "next_token": token}]
     with connected(Table(long_named(), everything)) as table, wired():
@@ -160,10 +160,10 @@ def cpu_s(run: Callable[[], object]) -> float:
     return time.process_time() - started
 
 
-def ids(number: int) -> list[str]:
+def new_ids(number: int) -> list[str]:
     """In ascending order, so the oldest one first."""
     now = time.time() - 86_400
-    return [jobs.new_id(now + each / 100) for each in range(number)]
+    return [ids.new_id(now + each / 100) for each in range(number)]
 
 
 def long_named() -> Job:

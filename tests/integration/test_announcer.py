@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from announcer.handler import lambda_handler
-from reelhaul import aws, jobs
+from reelhaul import aws, ids, steps
 from reelhaul.jobs import ACTIVE, Delivery, DeliveryState, Job, PlaylistItem, State
 from reelhaul.webhooks import WebhookMessage
 from tests.conftest import Cloud
@@ -56,7 +56,7 @@ def before(job: Job) -> Job:
 
 def item_of(parent: Job, make: Callable[..., Job] = done, *, index: int = 1, **fields: Any) -> Job:
     place = PlaylistItem(parent_id=parent.id, index=index, total=3)
-    return dataclasses.replace(make(item=place, **fields), id=jobs.item_id(parent, index))
+    return dataclasses.replace(make(item=place, **fields), id=ids.item_id(parent, index))
 
 
 # --- what is announced --------------------------------------------------------------------------------------------
@@ -69,7 +69,7 @@ def test_every_end_is_told_on_the_bus(cloud: Cloud, listener: Any, make: Any, ki
     [event] = listener()
     assert (event["source"], event["detail-type"]) == ("reelhaul", kind)
     detail = event["detail"]
-    assert (detail["type"], detail["tenant"], detail["id"]) == (kind, "acme", jobs.event_id(job))
+    assert (detail["type"], detail["tenant"], detail["id"]) == (kind, "acme", ids.event_id(job))
     assert detail["data"]["id"] == job.id
     assert "download_url" not in detail["data"]
     assert webhooks(cloud) == []
@@ -91,7 +91,7 @@ def test_job_that_is_deleted_while_it_is_active_was_cancelled(cloud: Cloud, list
     [event], [message] = listener(), webhooks(cloud)
     assert event["detail-type"] == message.type == "download.cancelled"
     assert event["detail"]["data"]["error"] == message.snapshot["error"] == "Cancelled"
-    assert (message.event_id, message.occurred_at) == (jobs.event_id(job), NOW + 5)
+    assert (message.event_id, message.occurred_at) == (ids.event_id(job), NOW + 5)
 
 
 def silent(job: Job, **fields: Any) -> tuple[Job, Job]:
@@ -123,11 +123,11 @@ def test_what_is_no_end_of_a_job_is_not_announced(
 
 def test_end_of_a_second_generation_is_an_event_of_its_own(cloud: Cloud) -> None:
     first = failed(callback_url=URL)
-    waiting = jobs.retry(first, now=NOW)
-    second = jobs.cancel(waiting, now=NOW)
+    waiting = steps.retry(first, now=NOW)
+    second = steps.cancel(waiting, now=NOW)
     assert announce(change(before(first), first), change(first, waiting), change(waiting, second)) == []
     assert [message.type for message in webhooks(cloud)] == ["download.failed", "download.cancelled"]
-    assert jobs.event_id(first) != jobs.event_id(second)
+    assert ids.event_id(first) != ids.event_id(second)
 
 
 @pytest.mark.parametrize("state", [State.DONE, State.FAILED, State.CANCELLED])

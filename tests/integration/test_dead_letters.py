@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dead_letters.handler import lambda_handler
-from reelhaul import jobs
+from reelhaul import steps
 from reelhaul.errors import JobNotFound
 from reelhaul.jobs import LEASE_S, Job, State
 from reelhaul.queue import JobMessage
@@ -71,7 +71,7 @@ def test_a_deleted_job_stays_deleted(cloud: Cloud) -> None:
 
 def test_a_job_claimed_at_the_same_moment_is_left_to_its_worker(cloud: Cloud) -> None:
     job = put(cloud, queued)
-    claim = jobs.claim(job, now=time.time())
+    claim = steps.claim(job, now=time.time())
     with meanwhile("dynamodb", "TransactWriteItems", lambda: cloud.store.swap(job, claim)):
         assert bury(message_of(job)) == SETTLED
     assert cloud.store.get("acme", job.id).state is State.RUNNING
@@ -81,7 +81,7 @@ def test_a_late_worker_cannot_complete_a_job_that_was_given_up(cloud: Cloud) -> 
     job = put(cloud, running, seconds_ago=LEASE_S + 1)
     bury(message_of(job))
     with pytest.raises(Exception, match="state that allows"):
-        cloud.store.swap(job, jobs.beat(job, PROGRESS, now=time.time()))
+        cloud.store.swap(job, steps.beat(job, PROGRESS, now=time.time()))
 
 
 @pytest.mark.parametrize("body", ["", "not json", "{}", '{"version": 99}'])

@@ -15,7 +15,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from deliver_webhooks import handler
 from deliver_webhooks.courier import Courier
 from deliver_webhooks.post import Poster
-from reelhaul import aws, jobs, remove
+from reelhaul import aws, ids, remove, steps
 from reelhaul.errors import FileExpired, SourceNotFound
 from reelhaul.jobs import Delivery, DeliveryState, Job, State
 from reelhaul.links import LinkSigner
@@ -101,7 +101,7 @@ def test_receiver_can_verify_what_it_gets(cloud: Cloud, answering: Start, sent: 
     secret = as_secret(tenant_key("a master secret for tests", "acme"))
     body = Webhook(secret).verify(received.body, received.headers)
     assert (body["type"], body["data"]["id"], body["data"]["status"]) == ("download.completed", job.id, "done")
-    assert received.headers["webhook-id"] == jobs.event_id(job)
+    assert received.headers["webhook-id"] == ids.event_id(job)
     assert received.headers["content-type"] == "application/json"
     assert received.path == "/hook?token=hush"
     webhook = webhook_of(cloud, job)
@@ -157,7 +157,7 @@ def test_playlist_is_told_by_its_counts(cloud: Cloud, answering: Start) -> None:
     now = round(time.time(), 3)
     parent = expanded(total=2, now=now, callback_url=receiver.url())
     assert parent.playlist is not None
-    ended = jobs.recount(parent, dataclasses.replace(parent.playlist, done=1, failed=1), now=now)
+    ended = steps.recount(parent, dataclasses.replace(parent.playlist, done=1, failed=1), now=now)
     cloud.store.create(ended)
     deliver(about(ended))
     data = receiver.received[0].json["data"]
@@ -182,7 +182,7 @@ def test_retried_job_is_told_of_its_earlier_end_and_not_changed(cloud: Cloud, an
     receiver = answering(200)
     job = put(cloud, receiver, failed)
     message = about(job)
-    again = cloud.store.swap(job, jobs.retry(job, now=round(time.time(), 3)))
+    again = cloud.store.swap(job, steps.retry(job, now=round(time.time(), 3)))
     assert deliver(message)
     assert receiver.received[0].event == ("download.failed", job.id)
     assert receiver.received[0].headers["webhook-id"] == message.event_id
@@ -355,7 +355,7 @@ def test_crash_before_the_outcome_is_written_repeats_the_call_with_the_same_id(
     assert webhook_of(cloud, job).state is DeliveryState.PENDING
     assert deliver(about(job))
     assert webhook_of(cloud, job).state is DeliveryState.DELIVERED
-    assert [received.headers["webhook-id"] for received in receiver.received] == [jobs.event_id(job)] * 2
+    assert [received.headers["webhook-id"] for received in receiver.received] == [ids.event_id(job)] * 2
     assert sent == []
 
 
@@ -373,7 +373,7 @@ def test_crash_before_the_next_message_is_sent_is_mended_by_the_sweepers_message
     assert left.webhook is not None
     assert left.webhook.next_attempt_at is not None
     assert left.due_at - left.webhook.next_attempt_at == pytest.approx(600)  # when the sweeper looks at it
-    cloud.store.swap(left, again := jobs.announce_again(left, now=time.time()))
+    cloud.store.swap(left, again := steps.announce_again(left, now=time.time()))
     WebhookQueue(aws.client("sqs"), cloud.webhook_queue_url).send(again)
     [body] = cloud.messages(cloud.webhook_queue_url)
     assert deliver(body)

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from reelhaul.jobs import Job, new_id
+from reelhaul.ids import new_id
+from reelhaul.jobs import Job
 from tests.conftest import Cloud
 from tests.events import HttpRequest
 from tests.faults import hooked, refused

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from reelhaul import jobs
+from reelhaul import ids, jobs
 from reelhaul.documentation import document
 from reelhaul.documentation.operations import JSON, OPERATIONS
 from reelhaul.jobs import Job
@@ -71,7 +71,7 @@ class Recorder:
 
     def __call__(self, route: str, name: str, *, job: Job | None = None, request: Any = None, **sent: Any) -> Reply:
         method, path = route.split()
-        job_id = job.id if job else jobs.new_id(self.now)
+        job_id = job.id if job else ids.new_id(self.now)
         reply = self._api(method, path.replace("{id}", job_id), json_body=request, **sent)
         example = {"route": route, "name": name, "status": str(reply.status)}
         if request is not None:
@@ -158,7 +158,7 @@ def _playlist(give: Give) -> Job:
 
 def _item(*, like: Callable[..., Job], parent: Job, index: int, **fields: Any) -> Job:
     place = jobs.PlaylistItem(parent_id=parent.id, index=index, total=2)
-    return dataclasses.replace(like(item=place, **fields), id=jobs.item_id(parent, index))
+    return dataclasses.replace(like(item=place, **fields), id=ids.item_id(parent, index))
 
 
 def _record_second_contract(record: Recorder, give: Give) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from reelhaul import jobs
+from reelhaul import ids
 from reelhaul.jobs import Job, PlaylistItem, State
 from reelhaul.options import Clip, Options
 from reelhaul.queue import JobMessage
@@ -197,7 +197,7 @@ def playlist_of_two(given: Given) -> tuple[Job, list[Job]]:
     def item(index: int) -> Job:
         place = PlaylistItem(parent_id=parent.id, index=index, total=2)
         make = done if index == 1 else queued
-        return given(lambda **fields: dataclasses.replace(make(item=place, **fields), id=jobs.item_id(parent, index)))
+        return given(lambda **fields: dataclasses.replace(make(item=place, **fields), id=ids.item_id(parent, index)))
 
     return parent, [item(1), item(2)]
 

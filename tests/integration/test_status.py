@@ -9,8 +9,9 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from get_status import waiting
-from reelhaul import aws, jobs
-from reelhaul.jobs import Job, PlaylistItem, State, new_id
+from reelhaul import aws, ids, steps
+from reelhaul.ids import new_id
+from reelhaul.jobs import Job, PlaylistItem, State
 from reelhaul.options import Options
 from tests.conftest import Cloud
 from tests.events import HOST, HttpRequest
@@ -40,7 +41,7 @@ def playlist(given: Callable[..., Job], *makes: Callable[..., Job]) -> tuple[Job
     parent = given(expanded, total=len(makes))
     items = []
     for index, make in enumerate(makes, 1):
-        item_id = jobs.item_id(parent, index)
+        item_id = ids.item_id(parent, index)
         place = PlaylistItem(parent_id=parent.id, index=index, total=len(makes))
         items.append(
             given(lambda make=make, item_id=item_id, **fields: replace(make(**fields), id=item_id), item=place)
@@ -111,7 +112,7 @@ def test_a_playlist_that_is_done_names_the_items_that_failed(api: Api, cloud: Cl
     parent, items = playlist(given, done, failed)
     assert parent.playlist is not None
     ended = replace(parent.playlist, done=1, failed=1)
-    cloud.store.swap(parent, jobs.recount(parent, ended, now=time.time()))
+    cloud.store.swap(parent, steps.recount(parent, ended, now=time.time()))
     for path in (f"/download/{parent.id}", f"/async-response/{parent.id}"):
         data = api("GET", path).body["data"]
         assert (data["status"], data["progress"], len(data["items"])) == ("done", 100, 2)
@@ -191,7 +192,7 @@ def test_a_reply_is_held_back_until_the_job_ends(cloud: Cloud, given: Given) -> 
 
     def finish() -> None:
         if len(at.naps) == 3:
-            cloud.store.swap(job, jobs.complete(job, MEDIA, stored(job), now=time.time()))
+            cloud.store.swap(job, steps.complete(job, MEDIA, stored(job), now=time.time()))
 
     at.on_nap = finish
     held = waiting.wait_for_end("acme", job.id, store=cloud.store, patience_s=20, clock=at.clock, sleep=at.sleep)
@@ -214,7 +215,7 @@ def test_a_job_is_answered_soon_after_its_end(cloud: Cloud, given: Given, takes_
     def finish() -> None:
         if at.now >= takes_s and not ended:
             ended.append(True)
-            cloud.store.swap(job, jobs.complete(job, MEDIA, stored(job), now=time.time()))
+            cloud.store.swap(job, steps.complete(job, MEDIA, stored(job), now=time.time()))
 
     at.on_nap = finish
     held = waiting.wait_for_end("acme", job.id, store=cloud.store, patience_s=20, clock=at.clock, sleep=at.sleep)
@@ -270,7 +271,7 @@ def test_a_playlist_has_no_file_of_its_own(api: Api, cloud: Cloud, given: Given)
     parent, _ = playlist(given, done)
     assert api("GET", f"/api/download/{parent.id}/file").status == 404
     assert parent.playlist is not None
-    cloud.store.swap(parent, jobs.recount(parent, replace(parent.playlist, done=1), now=time.time()))
+    cloud.store.swap(parent, steps.recount(parent, replace(parent.playlist, done=1), now=time.time()))
     reply = api("GET", f"/api/download/{parent.id}/file")
     assert (reply.status, reply.body["code"]) == (404, "file.not_found")
 

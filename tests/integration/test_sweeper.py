@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from reelhaul import aws, items, jobs
+from reelhaul import aws, ids, items, steps
 from reelhaul.errors import JobNotFound
 from reelhaul.jobs import (
     LEASE_S,
@@ -117,7 +117,7 @@ def test_a_message_that_cannot_be_sent_is_sent_by_a_later_pass(cloud: Cloud) -> 
 
 def test_a_heartbeat_that_the_index_does_not_show_yet_keeps_the_job_with_its_worker(cloud: Cloud) -> None:
     job = put(cloud, running(now=ago(LEASE_S + 1)))
-    beaten = jobs.beat(job, PROGRESS, now=time.time())
+    beaten = steps.beat(job, PROGRESS, now=time.time())
     with meanwhile("dynamodb", "GetItem", lambda: cloud.store.swap(job, beaten)):
         assert sweep() == {"moved_on": 1}
     assert read(cloud, job).state is State.RUNNING
@@ -125,7 +125,7 @@ def test_a_heartbeat_that_the_index_does_not_show_yet_keeps_the_job_with_its_wor
 
 def test_a_worker_that_completes_at_the_same_moment_wins(cloud: Cloud) -> None:
     job = put(cloud, running(now=ago(LEASE_S + 1)))
-    finished = jobs.complete(job, MEDIA, stored(job), now=time.time())
+    finished = steps.complete(job, MEDIA, stored(job), now=time.time())
     with meanwhile("dynamodb", "PutItem", lambda: cloud.store.swap(job, finished)):
         assert sweep() == {"moved_on": 1}
     assert read(cloud, job).state is State.DONE
@@ -156,7 +156,7 @@ def test_a_job_deleted_at_the_same_moment_is_left_alone(cloud: Cloud) -> None:
 
 
 def cut_off(job: Job, *, seconds_ago: float = LEASE_S + 1) -> Job:
-    return jobs.cancel(job, now=ago(seconds_ago))
+    return steps.cancel(job, now=ago(seconds_ago))
 
 
 def test_what_a_cancelled_worker_left_is_removed(cloud: Cloud) -> None:
@@ -175,8 +175,8 @@ def test_a_worker_gets_its_lease_to_notice_before_its_leftovers_are_removed(clou
 
 
 def test_a_done_job_keeps_its_own_file_when_an_earlier_workers_is_removed(cloud: Cloud) -> None:
-    again = jobs.claim(jobs.requeue(running(now=ago(300)), now=ago(200), cut_off=True), now=ago(150))
-    job = put(cloud, jobs.complete(again, MEDIA, stored(again), now=ago(LEASE_S + 1)), 1, again.fence)
+    again = steps.claim(steps.requeue(running(now=ago(300)), now=ago(200), cut_off=True), now=ago(150))
+    job = put(cloud, steps.complete(again, MEDIA, stored(again), now=ago(LEASE_S + 1)), 1, again.fence)
     assert sweep() == {"tidied": 1}
     assert cloud.object_keys() == [stored(again).key]
     after = read(cloud, job)
@@ -196,9 +196,9 @@ def test_a_retry_claimed_while_leftovers_are_removed_loses_nothing(cloud: Cloud)
     job = put(cloud, cut_off(running(now=ago(100))), 1)
 
     def retry_and_claim() -> None:
-        again = cloud.store.swap(job, jobs.retry(job, now=ago(0)))
-        claimed = cloud.store.swap(again, jobs.claim(again, now=ago(0)))
-        cloud.put_object(jobs.object_key(claimed, "mp4"))
+        again = cloud.store.swap(job, steps.retry(job, now=ago(0)))
+        claimed = cloud.store.swap(again, steps.claim(again, now=ago(0)))
+        cloud.put_object(ids.object_key(claimed, "mp4"))
 
     with meanwhile("s3", "ListMultipartUploads", retry_and_claim):
         assert sweep() == {"moved_on": 1}
@@ -212,7 +212,7 @@ def test_a_retry_claimed_while_leftovers_are_removed_loses_nothing(cloud: Cloud)
 def test_a_file_expires_with_its_retention_and_is_removed_a_day_later(cloud: Cloud) -> None:
     """Links handed out on its last day live for 24 hours."""
     still_linked = put(cloud, done(now=ago(7 * DAY_S + 10)), 1)
-    over = put(cloud, jobs.expire(done(now=ago(8 * DAY_S + 10)), now=ago(DAY_S + 10)), 1)
+    over = put(cloud, steps.expire(done(now=ago(8 * DAY_S + 10)), now=ago(DAY_S + 10)), 1)
     assert sweep() == {"expired": 1, "removed": 1}
     assert still_linked.stored is not None
     assert cloud.object_keys() == [still_linked.stored.key]
@@ -229,7 +229,7 @@ def test_a_list_of_finished_jobs_does_not_show_what_has_expired(cloud: Cloud) ->
 
 
 def test_a_file_that_cannot_be_removed_keeps_its_job_due(cloud: Cloud) -> None:
-    job = put(cloud, jobs.expire(done(now=ago(8 * DAY_S + 10)), now=ago(DAY_S + 10)), 1)
+    job = put(cloud, steps.expire(done(now=ago(8 * DAY_S + 10)), now=ago(DAY_S + 10)), 1)
     with refused("s3", "DeleteObject"):
         assert sweep() == {"broken": 1}
     assert read(cloud, job).stored is not None
@@ -237,9 +237,9 @@ def test_a_file_that_cannot_be_removed_keeps_its_job_due(cloud: Cloud) -> None:
 
 
 def test_extras_stay_and_go_with_the_file(cloud: Cloud) -> None:
-    again = jobs.claim(jobs.requeue(running(now=ago(300)), now=ago(200), cut_off=True), now=ago(150))
+    again = steps.claim(steps.requeue(running(now=ago(300)), now=ago(200), cut_off=True), now=ago(150))
     thumbnail = extra(again)
-    put(cloud, jobs.complete(again, MEDIA, stored(again), extras=(thumbnail,), now=ago(LEASE_S + 1)), 1, again.fence)
+    put(cloud, steps.complete(again, MEDIA, stored(again), extras=(thumbnail,), now=ago(LEASE_S + 1)), 1, again.fence)
     cloud.put_object(thumbnail.key)
     assert sweep() == {"tidied": 1}
     assert set(cloud.object_keys()) == {stored(again).key, thumbnail.key}
@@ -257,9 +257,9 @@ def test_an_old_file_of_a_retried_job_is_removed_once_the_new_one_is_there(cloud
     old = put(cloud, done(now=ago(7 * DAY_S + 10)), 1)
     assert api("POST", f"/download/{old.id}").status == 200
     again = read(cloud, old)
-    claimed = cloud.store.swap(again, jobs.claim(again, now=ago(100)))
-    cloud.put_object(jobs.object_key(claimed, "mp4"))
-    cloud.store.swap(claimed, jobs.complete(claimed, MEDIA, stored(claimed), now=ago(LEASE_S + 1)))
+    claimed = cloud.store.swap(again, steps.claim(again, now=ago(100)))
+    cloud.put_object(ids.object_key(claimed, "mp4"))
+    cloud.store.swap(claimed, steps.complete(claimed, MEDIA, stored(claimed), now=ago(LEASE_S + 1)))
     assert sweep() == {"tidied": 1}
     assert cloud.object_keys() == [stored(claimed).key]
 
@@ -274,7 +274,7 @@ def delete(cloud: Cloud, job: Job, *, seconds_ago: float) -> None:
 def test_what_a_worker_of_a_deleted_job_writes_late_is_removed(cloud: Cloud) -> None:
     job = put(cloud, running(now=ago(100)))
     delete(cloud, job, seconds_ago=LEASE_S + 1)
-    cloud.put_object(jobs.object_key(job, "mp4"))
+    cloud.put_object(ids.object_key(job, "mp4"))
     assert sweep() == {"cleaned": 1}
     assert cloud.object_keys() == []
     assert sweep() == {"cleaned": 1}  # a worker may write once more
@@ -283,7 +283,7 @@ def test_what_a_worker_of_a_deleted_job_writes_late_is_removed(cloud: Cloud) -> 
 def test_a_tombstone_is_buried_when_no_worker_can_be_left(cloud: Cloud) -> None:
     job = put(cloud, running(now=ago(200)))
     delete(cloud, job, seconds_ago=2 * LEASE_S + 1)
-    cloud.put_object(jobs.object_key(job, "mp4"))
+    cloud.put_object(ids.object_key(job, "mp4"))
     assert sweep() == {"buried": 1}
     assert (sweep(), cloud.object_keys()) == ({}, [])
 
@@ -291,7 +291,7 @@ def test_a_tombstone_is_buried_when_no_worker_can_be_left(cloud: Cloud) -> None:
 def test_a_tombstone_is_not_buried_before_its_files_are_removed(cloud: Cloud) -> None:
     job = put(cloud, running(now=ago(200)))
     delete(cloud, job, seconds_ago=2 * LEASE_S + 1)
-    cloud.put_object(jobs.object_key(job, "mp4"))
+    cloud.put_object(ids.object_key(job, "mp4"))
     with refused("s3", "DeleteObject"):
         assert sweep() == {"broken": 1}
     assert [type(found) for found in cloud.store.due(time.time())] == [Tombstone]
@@ -349,7 +349,7 @@ def playlist(cloud: Cloud, parent: Job, *made: Job) -> list[Job]:
     named = [
         dataclasses.replace(
             job,
-            id=jobs.item_id(parent, index),
+            id=ids.item_id(parent, index),
             item=PlaylistItem(parent_id=parent.id, index=index, total=len(made)),
         )
         for index, job in enumerate(made, 1)
@@ -374,7 +374,7 @@ def test_a_playlist_that_goes_on_is_counted_again_a_minute_later(cloud: Cloud) -
 
 
 def test_items_of_a_cancelled_playlist_that_still_run_are_cancelled(cloud: Cloud) -> None:
-    parent = jobs.cancel(expanded(now=ago(100)), now=ago(LEASE_S + 1))
+    parent = steps.cancel(expanded(now=ago(100)), now=ago(LEASE_S + 1))
     items_there = playlist(cloud, parent, done(now=ago(5)), running(now=ago(5)), queued(now=ago(5)))
     assert sweep() == {"tidied": 1}
     assert [read(cloud, item).state for item in items_there] == [State.DONE, State.CANCELLED, State.CANCELLED]
@@ -384,7 +384,7 @@ def test_items_of_a_cancelled_playlist_that_still_run_are_cancelled(cloud: Cloud
 def test_items_of_a_deleted_playlist_are_deleted_with_their_files(cloud: Cloud) -> None:
     parent = expanded(now=ago(300))
     made = playlist(cloud, parent, done(now=ago(5)), running(now=ago(5)))
-    cloud.put_object(jobs.object_key(made[0], "mp4"))
+    cloud.put_object(ids.object_key(made[0], "mp4"))
     delete(cloud, parent, seconds_ago=2 * LEASE_S + 1)
     assert sweep() == {"buried": 1}
     assert (cloud.store.total("acme"), cloud.object_keys()) == (0, [])

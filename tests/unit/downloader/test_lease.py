@@ -8,7 +8,7 @@ import pytest
 
 from downloader import lease as lease_module
 from downloader.lease import Lease
-from reelhaul import jobs
+from reelhaul import steps
 from reelhaul.errors import LeaseLost
 from reelhaul.jobs import LEASE_S, Job, Progress, State
 from tests.conftest import Cloud
@@ -38,7 +38,7 @@ def clock() -> Clock:
 def job(cloud: Cloud, clock: Clock) -> Job:
     waiting = queued(now=clock.now)
     cloud.store.create(waiting)
-    return cloud.store.swap(waiting, jobs.claim(waiting, now=clock.now))
+    return cloud.store.swap(waiting, steps.claim(waiting, now=clock.now))
 
 
 @pytest.fixture
@@ -74,7 +74,7 @@ def test_nothing_is_written_while_nothing_moves_and_the_lease_is_young(cloud: Cl
 
 def test_cancel_stops_the_work(cloud: Cloud, job: Job, lease: Lease, stop: threading.Event) -> None:
     with lease:
-        cloud.store.change(job.tenant, job.id, lambda seen: jobs.cancel(seen, now=job.updated_at))
+        cloud.store.change(job.tenant, job.id, lambda seen: steps.cancel(seen, now=job.updated_at))
         assert stop.wait(10)
 
     with pytest.raises(LeaseLost):
@@ -91,9 +91,9 @@ def test_being_taken_over_stops_the_work(cloud: Cloud, job: Job, lease: Lease, s
     with lease:
         lease.report(Progress(downloaded_bytes=1))
         requeued = cloud.store.change(
-            job.tenant, job.id, lambda seen: jobs.requeue(seen, now=job.updated_at, cut_off=True)
+            job.tenant, job.id, lambda seen: steps.requeue(seen, now=job.updated_at, cut_off=True)
         )
-        cloud.store.swap(requeued, jobs.claim(requeued, now=job.updated_at))
+        cloud.store.swap(requeued, steps.claim(requeued, now=job.updated_at))
         assert stop.wait(10)
 
     assert cloud.store.get(job.tenant, job.id).state is State.RUNNING  # the other's

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from downloader import lease as lease_module
 from downloader.fetch import Fetched, FetchedExtra, Found, FoundPlaylist, Inspection
 from downloader.worker import Worker
-from reelhaul import aws, jobs
+from reelhaul import aws, ids, steps
 from reelhaul.errors import (
     LeaseLost,
     ServiceUnavailable,
@@ -169,7 +169,7 @@ def test_message_of_a_deleted_job_does_nothing(worker: Worker, cloud: Cloud, job
 
 def test_of_two_workers_one_has_the_job(worker: Worker, cloud: Cloud, job: Job, fetching: Fetching) -> None:
     def claim_first() -> None:
-        cloud.store.swap(job, jobs.claim(job, now=time.time()))
+        cloud.store.swap(job, steps.claim(job, now=time.time()))
 
     with meanwhile("dynamodb", "PutItem", claim_first):
         run(worker, job)
@@ -259,7 +259,7 @@ def test_cancel_while_fetching_stops_and_leaves_nothing(
     worker: Worker, cloud: Cloud, job: Job, fetching: Fetching, tmp_path: Path
 ) -> None:
     def cancelled(held: Job, _directory: Path, stop: threading.Event) -> None:
-        cloud.store.change(held.tenant, held.id, lambda seen: jobs.cancel(seen, now=time.time()))
+        cloud.store.change(held.tenant, held.id, lambda seen: steps.cancel(seen, now=time.time()))
         assert stop.wait(10)
         raise LeaseLost
 
@@ -273,7 +273,7 @@ def test_cancel_while_fetching_stops_and_leaves_nothing(
 
 def test_cancel_that_wins_the_race_to_the_end_leaves_no_object(worker: Worker, cloud: Cloud, job: Job) -> None:
     def cancel() -> None:
-        cloud.store.change(job.tenant, job.id, lambda seen: jobs.cancel(seen, now=time.time()))
+        cloud.store.change(job.tenant, job.id, lambda seen: steps.cancel(seen, now=time.time()))
 
     with meanwhile("s3", "HeadObject", cancel):  # the upload is done, the job not yet
         run(worker, job)
@@ -285,17 +285,17 @@ def test_cancel_that_wins_the_race_to_the_end_leaves_no_object(worker: Worker, c
 def test_stale_worker_removes_its_own_object_and_not_the_winners(worker: Worker, cloud: Cloud, job: Job) -> None:
     def take_over() -> None:
         requeued = cloud.store.change(
-            job.tenant, job.id, lambda seen: jobs.requeue(seen, now=time.time(), cut_off=True)
+            job.tenant, job.id, lambda seen: steps.requeue(seen, now=time.time(), cut_off=True)
         )
-        claimed = cloud.store.swap(requeued, jobs.claim(requeued, now=time.time()))
-        cloud.put_object(jobs.object_key(claimed, "mp4"), b"the winner's")
+        claimed = cloud.store.swap(requeued, steps.claim(requeued, now=time.time()))
+        cloud.put_object(ids.object_key(claimed, "mp4"), b"the winner's")
 
     with meanwhile("s3", "HeadObject", take_over):
         run(worker, job)
 
     held = now_in(cloud, job)
     assert held.state is State.RUNNING
-    assert cloud.object_keys() == [jobs.object_key(held, "mp4")]
+    assert cloud.object_keys() == [ids.object_key(held, "mp4")]
 
 
 def test_lost_reply_to_the_completion_is_still_a_completion(
@@ -388,8 +388,8 @@ def test_completion_that_hung_and_then_was_swept_keeps_its_object(
         if held.state is State.RUNNING and cloud.object_keys():
             key = cloud.object_keys()[0]
             stored = StoredObject(key=key, size=len(CONTENT), checksum_sha256=hashlib.sha256(CONTENT).hexdigest())
-            done = cloud.store.swap(held, jobs.complete(held, MEDIA, stored, now=time.time()))
-            cloud.store.swap(done, jobs.tidied(done, now=time.time()))
+            done = cloud.store.swap(held, steps.complete(held, MEDIA, stored, now=time.time()))
+            cloud.store.swap(done, steps.tidied(done, now=time.time()))
 
     with meanwhile("s3", "HeadObject", written_and_swept):
         run(worker, job)
@@ -481,7 +481,7 @@ def test_items_that_ended_before_their_playlist_was_written_are_counted(
 
     def ended() -> None:
         [item] = items_of(cloud, job)
-        cloud.store.swap(item, jobs.cancel(item, now=time.time()))
+        cloud.store.swap(item, steps.cancel(item, now=time.time()))
 
     with meanwhile("sqs", "SendMessageBatch", ended):
         run(worker, job)
@@ -495,7 +495,7 @@ def test_a_playlist_cancelled_while_it_is_expanded_starts_none_of_its_items(
     fetching.found = a_list(2)
 
     def cancel() -> None:
-        cloud.store.change(job.tenant, job.id, lambda seen: jobs.cancel(seen, now=time.time()))
+        cloud.store.change(job.tenant, job.id, lambda seen: steps.cancel(seen, now=time.time()))
 
     with meanwhile("sqs", "SendMessageBatch", cancel):
         run(worker, job)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from reelhaul import jobs
+from reelhaul import ids, steps
 from reelhaul.errors import Conflict, SourceNotFound, WorkerCrashed
 from reelhaul.jobs import (
     LEASE_S,
@@ -47,15 +47,15 @@ ALLOWED = {
     ("FAILED", "QUEUED"), ("CANCELLED", "QUEUED"), ("EXPIRED", "QUEUED"),
 }  # fmt: skip
 STEPS: dict[str, tuple[Callable[[Job], Job], set[State]]] = {
-    "claim": (lambda job: jobs.claim(job, now=NOW), {State.QUEUED}),
-    "complete": (lambda job: jobs.complete(job, MEDIA, stored(job), now=NOW), {State.RUNNING}),
-    "fail": (lambda job: jobs.fail(job, SourceNotFound(), now=NOW), {State.QUEUED, State.RUNNING}),
-    "cancel": (lambda job: jobs.cancel(job, now=NOW), {State.QUEUED, State.RUNNING, State.EXPANDED}),
-    "expand": (lambda job: jobs.expand(job, Playlist(title="A list", total=2), now=NOW), {State.RUNNING}),
-    "requeue": (lambda job: jobs.requeue(job, now=NOW), {State.RUNNING}),
-    "resend": (lambda job: jobs.resend(job, now=NOW), {State.QUEUED}),
-    "retry": (lambda job: jobs.retry(job, now=NOW), {State.FAILED, State.CANCELLED, State.EXPIRED}),
-    "expire": (lambda job: jobs.expire(job, now=NOW), {State.DONE}),
+    "claim": (lambda job: steps.claim(job, now=NOW), {State.QUEUED}),
+    "complete": (lambda job: steps.complete(job, MEDIA, stored(job), now=NOW), {State.RUNNING}),
+    "fail": (lambda job: steps.fail(job, SourceNotFound(), now=NOW), {State.QUEUED, State.RUNNING}),
+    "cancel": (lambda job: steps.cancel(job, now=NOW), {State.QUEUED, State.RUNNING, State.EXPANDED}),
+    "expand": (lambda job: steps.expand(job, Playlist(title="A list", total=2), now=NOW), {State.RUNNING}),
+    "requeue": (lambda job: steps.requeue(job, now=NOW), {State.RUNNING}),
+    "resend": (lambda job: steps.resend(job, now=NOW), {State.QUEUED}),
+    "retry": (lambda job: steps.retry(job, now=NOW), {State.FAILED, State.CANCELLED, State.EXPIRED}),
+    "expire": (lambda job: steps.expire(job, now=NOW), {State.DONE}),
 }
 
 
@@ -95,23 +95,23 @@ def test_every_step_changes_state_or_fence_so_that_of_two_one_loses(step: str) -
 
 def test_claim_counts_the_attempt_and_bumps_the_fence() -> None:
     job = queued()
-    claimed = jobs.claim(job, now=NOW)
+    claimed = steps.claim(job, now=NOW)
     assert (claimed.fence, claimed.attempts, claimed.due_at) == (job.fence + 1, 1, NOW + LEASE_S)
 
 
 def test_claim_is_refused_when_all_attempts_are_spent() -> None:
     with pytest.raises(Conflict):
-        jobs.claim(dataclasses.replace(queued(), attempts=MAX_ATTEMPTS), now=NOW)
+        steps.claim(dataclasses.replace(queued(), attempts=MAX_ATTEMPTS), now=NOW)
 
 
 def test_claim_forgets_the_progress_of_the_attempt_before() -> None:
-    again = jobs.requeue(running(), now=NOW)
-    assert jobs.claim(again, now=NOW).progress == Progress()
+    again = steps.requeue(running(), now=NOW)
+    assert steps.claim(again, now=NOW).progress == Progress()
 
 
 def test_beat_extends_the_lease_and_keeps_the_fence() -> None:
     job = running()
-    beaten = jobs.beat(job, PROGRESS, now=NOW + 10)
+    beaten = steps.beat(job, PROGRESS, now=NOW + 10)
     assert (beaten.fence, beaten.due_at, beaten.progress) == (job.fence, NOW + 10 + LEASE_S, PROGRESS)
 
 
@@ -123,21 +123,21 @@ def test_complete_is_looked_at_again_when_its_file_expires() -> None:
 
 def test_complete_with_extras_owns_all_its_objects() -> None:
     job = running()
-    finished = jobs.complete(job, MEDIA, stored(job), extras=(extra(job),), now=NOW)
+    finished = steps.complete(job, MEDIA, stored(job), extras=(extra(job),), now=NOW)
     assert finished.keys == {f"acme/{job.id}/1.mp4", f"acme/{job.id}/1.thumbnail.jpg"}
 
 
 def test_complete_clears_the_error_of_an_attempt_before() -> None:
     job = dataclasses.replace(running(), error="old", error_code="old.code")
-    finished = jobs.complete(job, MEDIA, stored(job), now=NOW)
+    finished = steps.complete(job, MEDIA, stored(job), now=NOW)
     assert (finished.error, finished.error_code, finished.progress.downloaded_bytes) == (None, None, 1000)
 
 
 def test_complete_of_a_job_that_lost_a_worker_is_tidied_first() -> None:
-    job = jobs.claim(jobs.requeue(running(), now=NOW, cut_off=True), now=NOW)
-    finished = jobs.complete(job, MEDIA, stored(job), now=NOW)
+    job = steps.claim(steps.requeue(running(), now=NOW, cut_off=True), now=NOW)
+    finished = steps.complete(job, MEDIA, stored(job), now=NOW)
     assert finished.due_at == NOW + LEASE_S
-    assert jobs.tidied(finished, now=NOW).due_at == finished.file_expires_at
+    assert steps.tidied(finished, now=NOW).due_at == finished.file_expires_at
 
 
 def test_fail_by_the_worker_leaves_nothing_to_do_until_the_record_goes() -> None:
@@ -148,7 +148,7 @@ def test_fail_by_the_worker_leaves_nothing_to_do_until_the_record_goes() -> None
 
 
 def test_fail_by_somebody_else_makes_the_sweeper_look_for_leftovers() -> None:
-    job = jobs.fail(running(), WorkerCrashed(), now=NOW, cut_off=True)
+    job = steps.fail(running(), WorkerCrashed(), now=NOW, cut_off=True)
     assert (job.untidy, job.due_at) == (True, NOW + LEASE_S)
 
 
@@ -158,34 +158,34 @@ def test_cancel_of_a_queued_job_leaves_nothing_to_tidy() -> None:
 
 
 def test_cancel_of_a_running_job_has_to_be_tidied() -> None:
-    job = jobs.cancel(running(), now=NOW)
+    job = steps.cancel(running(), now=NOW)
     assert (job.untidy, job.due_at) == (True, NOW + LEASE_S)
 
 
 def test_requeue_counts_the_attempt_unless_told_otherwise() -> None:
-    assert jobs.requeue(running(), now=NOW).attempts == 1
-    assert jobs.requeue(running(), now=NOW, count=False).attempts == 0
+    assert steps.requeue(running(), now=NOW).attempts == 1
+    assert steps.requeue(running(), now=NOW, count=False).attempts == 0
 
 
 def test_requeue_waits_for_its_delay_before_it_is_due() -> None:
-    assert jobs.requeue(running(), now=NOW, delay_s=30).due_at == NOW + 30 + 60
+    assert steps.requeue(running(), now=NOW, delay_s=30).due_at == NOW + 30 + 60
 
 
 def test_resend_waits_twice_as_long_each_time_up_to_an_hour() -> None:
     job, waits = queued(), []
     for _ in range(8):
-        job = jobs.resend(job, now=NOW)
+        job = steps.resend(job, now=NOW)
         waits.append((job.due_at or 0) - NOW)
     assert waits == [120, 240, 480, 960, 1920, 3600, 3600, 3600]
 
 
 def test_retry_is_a_new_generation_with_all_its_attempts() -> None:
-    again = jobs.retry(failed(), now=NOW)
+    again = steps.retry(failed(), now=NOW)
     assert (again.generation, again.attempts, again.sends, again.error, again.completed_at) == (2, 0, 1, None, None)
 
 
 def test_retry_remembers_what_is_untidy() -> None:
-    again = jobs.retry(jobs.cancel(running(), now=NOW), now=NOW)
+    again = steps.retry(steps.cancel(running(), now=NOW), now=NOW)
     assert again.untidy
 
 
@@ -194,7 +194,7 @@ def test_retry_remembers_what_is_untidy() -> None:
 )
 def test_retry_says_why_not(job: Job, said: str) -> None:
     with pytest.raises(Conflict, match=said):
-        jobs.retry(job, now=NOW)
+        steps.retry(job, now=NOW)
 
 
 def test_expire_keeps_the_object_for_as_long_as_links_live() -> None:
@@ -207,12 +207,12 @@ def done_again(job: Job) -> object:
 
 
 def test_an_expired_file_that_was_removed_leaves_the_record() -> None:
-    job = jobs.remove_file(expired(), now=NOW + 8 * DAY_S)
+    job = steps.remove_file(expired(), now=NOW + 8 * DAY_S)
     assert (job.state, job.stored, job.keys, job.due_at) == (State.EXPIRED, None, frozenset(), FORGOTTEN)
 
 
 def test_retry_of_an_expired_job_whose_file_is_still_there_has_to_be_tidied_later() -> None:
-    again = jobs.retry(expired(), now=NOW)
+    again = steps.retry(expired(), now=NOW)
     assert (again.untidy, again.stored) == (True, None)
 
 
@@ -221,46 +221,46 @@ def test_retry_of_an_expired_job_whose_file_is_still_there_has_to_be_tidied_late
 
 def test_expand_gives_the_lease_up_and_is_looked_at_within_a_minute() -> None:
     before = running()
-    job = jobs.expand(before, Playlist(title="A list", total=3), now=NOW)
+    job = steps.expand(before, Playlist(title="A list", total=3), now=NOW)
     assert (job.state, job.fence, job.due_at, job.title) == (State.EXPANDED, before.fence + 1, NOW + 60, "A list")
 
 
 def test_recount_ends_a_playlist_only_when_all_items_have_ended() -> None:
     job = expanded(total=3)
-    going = jobs.recount(job, Playlist(title="A list", total=3, done=2), now=NOW + 5)
+    going = steps.recount(job, Playlist(title="A list", total=3, done=2), now=NOW + 5)
     assert (going.state, going.due_at) == (State.EXPANDED, NOW + 65)
-    ended = jobs.recount(going, Playlist(title="A list", total=3, done=1, failed=1, cancelled=1), now=NOW + 9)
+    ended = steps.recount(going, Playlist(title="A list", total=3, done=1, failed=1, cancelled=1), now=NOW + 9)
     assert (ended.state, ended.completed_at, ended.error) == (State.DONE, NOW + 9, None)
 
 
 def test_recount_of_a_playlist_that_is_done_changes_its_counts_alone() -> None:
-    job = jobs.recount(expanded(total=2), Playlist(title="A list", total=2, done=1, failed=1), now=NOW)
-    later = jobs.recount(job, Playlist(title="A list", total=2, done=2), now=NOW + 5)
+    job = steps.recount(expanded(total=2), Playlist(title="A list", total=2, done=1, failed=1), now=NOW)
+    later = steps.recount(job, Playlist(title="A list", total=2, done=2), now=NOW + 5)
     assert (later.state, later.completed_at, later.fence, later.playlist) == (
         State.DONE, NOW, job.fence + 1, Playlist(title="A list", total=2, done=2),
     )  # fmt: skip
 
 
 def test_cancel_of_a_playlist_is_looked_at_until_its_items_have_followed() -> None:
-    job = jobs.cancel(expanded(), now=NOW)
+    job = steps.cancel(expanded(), now=NOW)
     assert job.due_at == NOW + LEASE_S
-    assert jobs.tidied(job, now=NOW).due_at == FORGOTTEN
+    assert steps.tidied(job, now=NOW).due_at == FORGOTTEN
 
 
 def test_items_have_ids_of_their_own_that_are_always_the_same() -> None:
     parent, other = queued(), queued()
-    ids = [jobs.item_id(parent, index) for index in range(1, 1001)]
-    assert ids == [jobs.item_id(parent, index) for index in range(1, 1001)]
-    assert len(set(ids)) == 1000
-    assert all(jobs.is_id(item) for item in ids)
-    assert jobs.item_id(parent, 1) != jobs.item_id(other, 1)
+    made = [ids.item_id(parent, index) for index in range(1, 1001)]
+    assert made == [ids.item_id(parent, index) for index in range(1, 1001)]
+    assert len(set(made)) == 1000
+    assert all(ids.is_id(item) for item in made)
+    assert ids.item_id(parent, 1) != ids.item_id(other, 1)
 
 
 def test_the_newest_first_list_shows_items_in_their_playlists_order() -> None:
     parent = queued()
-    ids = [jobs.item_id(parent, index) for index in range(1, 1001)]
-    assert sorted(ids, reverse=True) == ids
-    assert all(item.startswith(jobs.item_prefix(parent.id)) for item in ids)
+    made = [ids.item_id(parent, index) for index in range(1, 1001)]
+    assert sorted(made, reverse=True) == made
+    assert all(item.startswith(ids.item_prefix(parent.id)) for item in made)
 
 
 # --- webhooks --------------------------------------------------------------------------------------------------------
@@ -272,11 +272,11 @@ def test_the_newest_first_list_shows_items_in_their_playlists_order() -> None:
         done(callback_url=HOOK),
         failed(callback_url=HOOK),
         cancelled(callback_url=HOOK),
-        jobs.recount(expanded(total=1, callback_url=HOOK), Playlist(title="", total=1, done=1), now=NOW),
+        steps.recount(expanded(total=1, callback_url=HOOK), Playlist(title="", total=1, done=1), now=NOW),
     ],
 )
 def test_every_end_carries_its_announcement_in_the_same_write(ended: Job) -> None:
-    assert ended.webhook == Delivery(event_id=jobs.event_id(ended), next_attempt_at=NOW)
+    assert ended.webhook == Delivery(event_id=ids.event_id(ended), next_attempt_at=NOW)
     assert ended.due_at == NOW + 600  # should its message be lost
 
 
@@ -287,19 +287,19 @@ def test_a_job_without_a_callback_announces_nothing_to_it() -> None:
 def test_a_webhook_that_is_delivered_leaves_nothing_due_before_the_file_expires() -> None:
     job = done(callback_url=HOOK)
     assert job.webhook is not None
-    after = jobs.delivered(job, dataclasses.replace(job.webhook, state=DeliveryState.DELIVERED), now=NOW)
+    after = steps.delivered(job, dataclasses.replace(job.webhook, state=DeliveryState.DELIVERED), now=NOW)
     assert (after.due_at, after.fence) == (job.file_expires_at, job.fence + 1)
 
 
 def test_an_announcement_that_was_lost_is_due_again_after_ten_minutes() -> None:
     job = done(callback_url=HOOK)
-    again = jobs.announce_again(job, now=NOW + 700)
+    again = steps.announce_again(job, now=NOW + 700)
     assert (again.due_at, again.fence) == (NOW + 1300, job.fence + 1)
 
 
 def test_each_generation_has_an_event_of_its_own() -> None:
     first = failed(callback_url=HOOK)
-    second = jobs.cancel(jobs.retry(first, now=NOW), now=NOW)
+    second = steps.cancel(steps.retry(first, now=NOW), now=NOW)
     assert first.webhook is not None
     assert second.webhook is not None
     assert first.webhook.event_id != second.webhook.event_id
@@ -346,26 +346,26 @@ def test_filename_gets_its_extension_once() -> None:
 
 
 def test_ids_sort_by_time_and_differ_within_one_millisecond() -> None:
-    ids = [jobs.new_id(NOW + number / 1000) for number in range(50)]
-    assert ids == sorted(ids)
-    assert len({jobs.new_id(NOW) for _ in range(1000)}) == 1000
+    made = [ids.new_id(NOW + number / 1000) for number in range(50)]
+    assert made == sorted(made)
+    assert len({ids.new_id(NOW) for _ in range(1000)}) == 1000
 
 
 def test_an_id_has_the_form_of_the_contract() -> None:
-    made = jobs.new_id(NOW)
+    made = ids.new_id(NOW)
     assert made.startswith("download-")
     assert len(made) == len("download-") + 26
     assert made == made.lower()
-    assert jobs.is_id(made)
+    assert ids.is_id(made)
 
 
 @pytest.mark.parametrize(
     "text", ["", "download-", "download-" + "0" * 25, "download-" + "0" * 27, "download-" + "U" * 26, "x-" + "0" * 26]
 )
 def test_other_texts_are_no_ids(text: str) -> None:
-    assert not jobs.is_id(text)
+    assert not ids.is_id(text)
 
 
 def test_object_key_carries_tenant_job_and_fence() -> None:
     job = running()
-    assert jobs.object_key(job, "mp4") == f"acme/{job.id}/1.mp4"
+    assert ids.object_key(job, "mp4") == f"acme/{job.id}/1.mp4"

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from reelhaul import aws, items, jobs
+from reelhaul import aws, ids, items, steps
 from reelhaul.errors import Conflict, ServiceUnavailable, SourceNotFound
 from reelhaul.findings import Entry
 from reelhaul.jobs import Job, Playlist, PlaylistItem, State
@@ -119,7 +119,7 @@ def test_a_retried_playlist_is_expanded_anew_and_keeps_what_is_done(cloud: Cloud
     makers = (done, failed, cancelled, done)
     for index, (make, entry) in enumerate(zip(makers, entries(4), strict=True), 1):
         item = PlaylistItem(parent_id=parent.id, index=index, total=4)
-        cloud.store.create(dataclasses.replace(make(item=item, url=entry.url), id=jobs.item_id(parent, index)))
+        cloud.store.create(dataclasses.replace(make(item=item, url=entry.url), id=ids.item_id(parent, index)))
     again = dataclasses.replace(parent, generation=2)
     shorter = entries(4)[1:]
     add_items(again, shorter, store=cloud.store, queue=cloud.queue, log=print, clock=lambda: NOW)
@@ -134,7 +134,7 @@ def test_a_retried_playlist_fetches_again_what_has_expired(cloud: Cloud) -> None
     parent = running()
     item = PlaylistItem(parent_id=parent.id, index=1, total=1)
     old = done(item=item, url=entries(1)[0].url, now=NOW - 8 * 86_400)
-    cloud.store.create(dataclasses.replace(old, id=jobs.item_id(parent, 1)))
+    cloud.store.create(dataclasses.replace(old, id=ids.item_id(parent, 1)))
     add(cloud, dataclasses.replace(parent, generation=2), 1)
     assert len(sent(cloud)) == 1
 
@@ -179,7 +179,7 @@ def a_playlist(cloud: Cloud, *states: State) -> Job:
     }  # fmt: skip
     for index, state in enumerate(states, 1):
         item = PlaylistItem(parent_id=parent.id, index=index, total=len(states))
-        cloud.store.create(dataclasses.replace(makers[state](item=item), id=jobs.item_id(parent, index)))
+        cloud.store.create(dataclasses.replace(makers[state](item=item), id=ids.item_id(parent, index)))
     return parent
 
 
@@ -203,7 +203,7 @@ def test_a_playlist_goes_on_while_one_item_does(cloud: Cloud, going: State) -> N
 
 def test_an_item_that_was_deleted_does_not_keep_its_playlist_waiting(cloud: Cloud) -> None:
     parent = a_playlist(cloud, State.DONE, State.QUEUED)
-    cloud.store.delete(cloud.store.get("acme", jobs.item_id(parent, 2)), now=NOW)
+    cloud.store.delete(cloud.store.get("acme", ids.item_id(parent, 2)), now=NOW)
     after = recounted(cloud, parent)
     assert (after.state, after.playlist) == (State.DONE, Playlist(title="A list", total=1, done=1))
 
@@ -212,14 +212,14 @@ def test_items_of_an_earlier_expansion_do_not_end_a_retried_playlist(cloud: Clou
     parent = a_playlist(cloud, State.CANCELLED, State.CANCELLED)
     cloud.store.swap(parent, dataclasses.replace(parent, generation=2))
     item = PlaylistItem(parent_id=parent.id, index=1, total=1, generation=2)
-    cloud.store.create(dataclasses.replace(queued(item=item), id=jobs.item_id(parent, 1, "new")))
+    cloud.store.create(dataclasses.replace(queued(item=item), id=ids.item_id(parent, 1, "new")))
     after = recounted(cloud, parent)
     assert (after.state, after.playlist) == (State.EXPANDED, Playlist(title="A list", total=1))
 
 
 def test_an_item_that_cannot_be_read_is_not_taken_for_one_that_ended(cloud: Cloud) -> None:
     parent = a_playlist(cloud, State.DONE, State.QUEUED)
-    item = items.to_item(cloud.store.get("acme", jobs.item_id(parent, 2))) | {"schema": 99}
+    item = items.to_item(cloud.store.get("acme", ids.item_id(parent, 2))) | {"schema": 99}
     aws.client("dynamodb").put_item(TableName=cloud.table, Item=items.to_wire(item))
     with pytest.raises(ValueError, match="cannot be read"):
         recounted(cloud, parent)
@@ -227,7 +227,7 @@ def test_an_item_that_cannot_be_read_is_not_taken_for_one_that_ended(cloud: Clou
 
 def test_a_cancelled_playlist_goes_on_counting(cloud: Cloud) -> None:
     parent = a_playlist(cloud, State.CANCELLED, State.DONE)
-    cloud.store.swap(parent, jobs.cancel(parent, now=NOW))
+    cloud.store.swap(parent, steps.cancel(parent, now=NOW))
     after = recounted(cloud, parent)
     assert (after.state, after.playlist) == (
         State.CANCELLED, Playlist(title="A list", total=2, done=1, cancelled=1, unsettled=True),
@@ -238,7 +238,7 @@ def test_a_count_is_not_overwritten_by_who_read_the_playlist_before_it(cloud: Cl
     read_before = a_playlist(cloud, State.DONE, State.FAILED)
     recounted(cloud, read_before)
     with pytest.raises(Conflict):
-        cloud.store.swap(read_before, jobs.tidied(read_before, now=NOW))
+        cloud.store.swap(read_before, steps.tidied(read_before, now=NOW))
 
 
 def test_counting_what_has_not_changed_writes_nothing(cloud: Cloud) -> None:
@@ -255,11 +255,11 @@ def test_the_sweepers_count_puts_off_the_next_one(cloud: Cloud) -> None:
 
 def test_a_retried_item_of_a_playlist_that_is_done_is_counted_again(cloud: Cloud) -> None:
     parent = recounted(cloud, a_playlist(cloud, State.DONE, State.FAILED))
-    item = cloud.store.get("acme", jobs.item_id(parent, 2))
-    again = cloud.store.swap(item, jobs.retry(item, now=NOW))
-    cloud.store.swap(again, jobs.fail(again, SourceNotFound(), now=NOW))
+    item = cloud.store.get("acme", ids.item_id(parent, 2))
+    again = cloud.store.swap(item, steps.retry(item, now=NOW))
+    cloud.store.swap(again, steps.fail(again, SourceNotFound(), now=NOW))
     assert recounted(cloud, parent) == parent
-    item = cloud.store.get("acme", jobs.item_id(parent, 2))
+    item = cloud.store.get("acme", ids.item_id(parent, 2))
     cloud.store.delete(item, now=NOW)
     after = recounted(cloud, parent)
     assert (after.state, after.playlist) == (State.DONE, Playlist(title="A list", total=1, done=1))
@@ -272,7 +272,7 @@ def test_a_job_that_is_no_playlist_is_left_alone(cloud: Cloud, parent: Job) -> N
 
 
 def test_a_playlist_that_is_gone_is_no_error(cloud: Cloud) -> None:
-    recount("acme", jobs.new_id(NOW), store=cloud.store)
+    recount("acme", ids.new_id(NOW), store=cloud.store)
 
 
 # --- called off ------------------------------------------------------------------------------------------------------
@@ -299,7 +299,7 @@ def test_an_item_of_an_expansion_before_the_retry_is_called_off(cloud: Cloud) ->
 def test_an_item_that_its_user_retried_is_wanted_for_itself(cloud: Cloud) -> None:
     parent = cancelled()
     cloud.store.create(parent)
-    item = jobs.retry(failed(item=PlaylistItem(parent_id=parent.id, index=1, total=1)), now=NOW)
+    item = steps.retry(failed(item=PlaylistItem(parent_id=parent.id, index=1, total=1)), now=NOW)
     assert not is_called_off(item, store=cloud.store)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from reelhaul import aws
 from reelhaul.errors import MalformedMessage, ServiceUnavailable
-from reelhaul.jobs import new_id
+from reelhaul.ids import new_id
 from reelhaul.queue import JobMessage
 from tests.conftest import Cloud
 from tests.faults import hooked, refused

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from reelhaul import jobs
+from reelhaul import ids, steps
 from reelhaul.errors import Conflict, JobNotFound, ServiceUnavailable
 from reelhaul.jobs import Job, PlaylistItem, State
 from reelhaul.remove import cancel, cancel_items, delete
@@ -40,11 +40,11 @@ def test_a_job_that_has_ended_stays_as_it_is(cloud: Cloud, job: Job) -> None:
 def test_a_worker_that_reports_at_the_same_time_does_not_win_against_a_cancel(cloud: Cloud) -> None:
     job = running()
     cloud.store.create(job)
-    beaten = jobs.beat(job, PROGRESS, now=NOW + 1)
+    beaten = steps.beat(job, PROGRESS, now=NOW + 1)
     with meanwhile("dynamodb", "TransactWriteItems", lambda: cloud.store.swap(job, beaten)):
         cancel_now(cloud, job)
     with pytest.raises(Conflict):
-        cloud.store.swap(job, jobs.complete(job, MEDIA, stored(job), now=NOW + 2))
+        cloud.store.swap(job, steps.complete(job, MEDIA, stored(job), now=NOW + 2))
 
 
 def test_a_job_that_is_retried_while_it_is_cancelled_is_cancelled(cloud: Cloud) -> None:
@@ -55,7 +55,7 @@ def test_a_job_that_is_retried_while_it_is_cancelled_is_cancelled(cloud: Cloud) 
     def retried_before_the_second_look(**_: Any) -> None:
         looks.append(1)
         if len(looks) == 2:
-            cloud.store.swap(job, jobs.retry(job, now=NOW))
+            cloud.store.swap(job, steps.retry(job, now=NOW))
 
     with hooked("before-call", "dynamodb", "GetItem", retried_before_the_second_look):
         assert cancel_now(cloud, job).state is State.CANCELLED
@@ -64,7 +64,7 @@ def test_a_job_that_is_retried_while_it_is_cancelled_is_cancelled(cloud: Cloud) 
 def test_a_cancel_that_comes_a_moment_too_late_leaves_the_job_done(cloud: Cloud) -> None:
     job = running()
     cloud.store.create(job)
-    finish = jobs.complete(job, MEDIA, stored(job), now=NOW)
+    finish = steps.complete(job, MEDIA, stored(job), now=NOW)
     with meanwhile("dynamodb", "TransactWriteItems", lambda: cloud.store.swap(job, finish)):
         assert cancel_now(cloud, job).state is State.DONE
 
@@ -93,11 +93,11 @@ def test_delete_removes_record_and_objects_and_nothing_else(cloud: Cloud) -> Non
 def test_delete_wins_against_a_worker_that_reports_at_the_same_time(cloud: Cloud) -> None:
     job = queued()
     cloud.store.create(job)
-    claim = jobs.claim(job, now=NOW)
+    claim = steps.claim(job, now=NOW)
     with meanwhile("dynamodb", "TransactWriteItems", lambda: cloud.store.swap(job, claim)):
         delete_now(cloud, job)
     with pytest.raises(Conflict):
-        cloud.store.swap(claim, jobs.beat(claim, PROGRESS, now=NOW))
+        cloud.store.swap(claim, steps.beat(claim, PROGRESS, now=NOW))
 
 
 def test_a_file_that_cannot_be_removed_now_is_left_to_the_sweeper(cloud: Cloud) -> None:
@@ -126,7 +126,7 @@ def a_playlist(cloud: Cloud) -> tuple[Job, list[Job]]:
     """One with an item in each of three states, and beside it a job that has nothing to do with it."""
     parent = expanded(total=3)
     made = [make(item=item_of(parent, index)) for index, make in enumerate((queued, running, done), 1)]
-    items = [dataclasses.replace(job, id=jobs.item_id(parent, index)) for index, job in enumerate(made, 1)]
+    items = [dataclasses.replace(job, id=ids.item_id(parent, index)) for index, job in enumerate(made, 1)]
     bystander = dataclasses.replace(queued(), id=parent.id[:-4] + "0000")
     for job in (parent, *items, bystander):
         cloud.store.create(job)
@@ -155,7 +155,7 @@ def test_cancel_of_one_item_leaves_the_others_alone(cloud: Cloud) -> None:
 
 def test_delete_of_a_playlist_deletes_its_items_and_their_files(cloud: Cloud) -> None:
     parent, items = a_playlist(cloud)
-    cloud.put_object(jobs.object_key(items[2], "mp4"))
+    cloud.put_object(ids.object_key(items[2], "mp4"))
     delete_now(cloud, parent)
     assert states(cloud) == ["QUEUED"]
     assert cloud.object_keys() == []
@@ -188,7 +188,7 @@ def test_cancel_is_done_with_the_playlist_itself_even_if_its_items_have_to_wait(
 def test_items_of_a_later_expansion_are_not_cancelled_with_an_earlier_one(cloud: Cloud) -> None:
     parent, _ = a_playlist(cloud)
     later = item_of(parent, 9)
-    again = dataclasses.replace(queued(item=dataclasses.replace(later, generation=2)), id=jobs.item_id(parent, 9))
+    again = dataclasses.replace(queued(item=dataclasses.replace(later, generation=2)), id=ids.item_id(parent, 9))
     cloud.store.create(again)
     cancel_now(cloud, parent)
     assert cloud.store.get("acme", again.id).state is State.QUEUED

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from reelhaul import aws, items, jobs
+from reelhaul import aws, ids, items, steps
 from reelhaul.errors import Conflict, JobNotFound, ServiceUnavailable, SourceNotFound
 from reelhaul.jobs import LEASE_S, Job, Progress, State
 from reelhaul.store import JobStore, Tombstone, Unreadable
@@ -43,7 +43,7 @@ def test_an_id_is_used_once(store: JobStore) -> None:
         store.create(dataclasses.replace(job, url="https://other.example/"))
 
 
-@pytest.mark.parametrize("job_id", [jobs.new_id(NOW), "download-1", "", "../x", "KEY"])
+@pytest.mark.parametrize("job_id", [ids.new_id(NOW), "download-1", "", "../x", "KEY"])
 def test_an_unknown_id_is_not_found(store: JobStore, job_id: str) -> None:
     with pytest.raises(JobNotFound):
         store.get("acme", job_id)
@@ -68,24 +68,24 @@ def test_a_record_past_its_time_is_gone_before_dynamodb_deletes_it(store: JobSto
 def test_swap_writes_the_new_state(store: JobStore) -> None:
     job = queued()
     store.create(job)
-    claimed = store.swap(job, jobs.claim(job, now=NOW))
+    claimed = store.swap(job, steps.claim(job, now=NOW))
     assert store.get("acme", job.id) == claimed
 
 
 def test_of_two_workers_that_claim_one_job_one_loses(store: JobStore) -> None:
     job = queued()
     store.create(job)
-    store.swap(job, jobs.claim(job, now=NOW))
+    store.swap(job, steps.claim(job, now=NOW))
     with pytest.raises(Conflict):
-        store.swap(job, jobs.claim(job, now=NOW + 1))
+        store.swap(job, steps.claim(job, now=NOW + 1))
 
 
 def test_a_stale_worker_can_neither_report_nor_complete(store: JobStore) -> None:
     job = running()
     store.create(job)
-    store.swap(job, jobs.requeue(job, now=NOW, cut_off=True))
+    store.swap(job, steps.requeue(job, now=NOW, cut_off=True))
     with pytest.raises(Conflict):
-        store.swap(job, jobs.beat(job, PROGRESS, now=NOW))
+        store.swap(job, steps.beat(job, PROGRESS, now=NOW))
     with pytest.raises(Conflict):
         store.swap(job, dataclasses.replace(done(), id=job.id))
 
@@ -95,7 +95,7 @@ def test_a_worker_of_an_earlier_generation_cannot_touch_the_retry(store: JobStor
     again = dataclasses.replace(old, generation=2)
     store.create(again)
     with pytest.raises(Conflict):
-        store.swap(old, jobs.fail(old, SourceNotFound(), now=NOW))
+        store.swap(old, steps.fail(old, SourceNotFound(), now=NOW))
 
 
 def test_swap_of_a_deleted_job_is_a_conflict_and_does_not_bring_it_back(store: JobStore) -> None:
@@ -103,7 +103,7 @@ def test_swap_of_a_deleted_job_is_a_conflict_and_does_not_bring_it_back(store: J
     store.create(job)
     store.delete(job, now=NOW)
     with pytest.raises(Conflict):
-        store.swap(job, jobs.beat(job, PROGRESS, now=NOW))
+        store.swap(job, steps.beat(job, PROGRESS, now=NOW))
     with pytest.raises(JobNotFound):
         store.get("acme", job.id)
 
@@ -120,7 +120,7 @@ def test_a_create_whose_reply_is_lost_succeeds_when_it_is_sent_again(store: JobS
 def test_a_swap_whose_reply_is_lost_finds_its_own_work(store: JobStore) -> None:
     job = queued()
     store.create(job)
-    claimed = jobs.claim(job, now=NOW)
+    claimed = steps.claim(job, now=NOW)
     with connection_lost("dynamodb", "PutItem") as lost:
         assert store.swap(job, claimed) == claimed
     assert lost == ["PutItem"]
@@ -130,7 +130,7 @@ def test_a_swap_whose_reply_is_lost_finds_its_own_work(store: JobStore) -> None:
 def test_of_two_workers_that_write_the_very_same_one_loses(store: JobStore) -> None:
     job = queued()
     store.create(job)
-    claimed = jobs.claim(job, now=NOW)
+    claimed = steps.claim(job, now=NOW)
     store.swap(job, claimed)
     with pytest.raises(Conflict):
         store.swap(job, claimed)
@@ -139,22 +139,22 @@ def test_of_two_workers_that_write_the_very_same_one_loses(store: JobStore) -> N
 def test_a_lost_reply_is_not_mistaken_for_anothers_work(store: JobStore) -> None:
     job = queued()
     store.create(job)
-    store.swap(job, jobs.claim(job, now=NOW))
+    store.swap(job, steps.claim(job, now=NOW))
     with pytest.raises(Conflict):
-        store.swap(job, jobs.claim(job, now=NOW + 0.5))
+        store.swap(job, steps.claim(job, now=NOW + 0.5))
 
 
 def test_change_applies_a_step_to_the_job_as_it_is(store: JobStore) -> None:
     job = queued()
     store.create(job)
-    assert store.change("acme", job.id, lambda read: jobs.cancel(read, now=NOW)).state is State.CANCELLED
+    assert store.change("acme", job.id, lambda read: steps.cancel(read, now=NOW)).state is State.CANCELLED
 
 
 def test_change_starts_over_when_somebody_was_faster(store: JobStore) -> None:
     job = queued()
     store.create(job)
-    with meanwhile("dynamodb", "TransactWriteItems", lambda: store.swap(job, jobs.claim(job, now=NOW))):
-        changed = store.change("acme", job.id, lambda read: jobs.cancel(read, now=NOW))
+    with meanwhile("dynamodb", "TransactWriteItems", lambda: store.swap(job, steps.claim(job, now=NOW))):
+        changed = store.change("acme", job.id, lambda read: steps.cancel(read, now=NOW))
     assert (changed.state, changed.untidy) == (State.CANCELLED, True)  # it saw the worker
 
 
@@ -162,7 +162,7 @@ def test_change_passes_on_a_step_that_is_not_allowed(store: JobStore) -> None:
     job = done()
     store.create(job)
     with pytest.raises(Conflict, match="done"):
-        store.change("acme", job.id, lambda read: jobs.cancel(read, now=NOW))
+        store.change("acme", job.id, lambda read: steps.cancel(read, now=NOW))
 
 
 @pytest.mark.parametrize("operation", ["GetItem", "PutItem", "Query", "TransactWriteItems"])
@@ -172,7 +172,7 @@ def test_what_aws_cannot_do_is_service_unavailable(store: JobStore, operation: s
 
     calls: dict[str, Callable[[], object]] = {
         "GetItem": lambda: store.get("acme", job.id),
-        "PutItem": lambda: store.swap(job, jobs.claim(job, now=NOW)),
+        "PutItem": lambda: store.swap(job, steps.claim(job, now=NOW)),
         "Query": lambda: store.page("acme", limit=1),
         "TransactWriteItems": lambda: store.delete(job, now=NOW),
     }
@@ -203,7 +203,7 @@ def test_a_buried_tombstone_is_gone(store: JobStore) -> None:
 def test_delete_of_a_job_that_moved_on_is_a_conflict_and_leaves_no_tombstone(store: JobStore) -> None:
     job = queued()
     store.create(job)
-    store.swap(job, jobs.claim(job, now=NOW))
+    store.swap(job, steps.claim(job, now=NOW))
     with pytest.raises(Conflict):
         store.delete(job, now=NOW)
     assert not [found for found in store.due(NOW + 1000) if isinstance(found, Tombstone)]
@@ -317,18 +317,18 @@ def test_the_total_costs_the_same_however_many_jobs_there_are(store: JobStore) -
 def test_counters_follow_a_job_through_its_life(store: JobStore) -> None:
     job = queued()
     store.create(job)
-    steps: list[Callable[[Job], Job]] = [
-        lambda job: jobs.claim(job, now=NOW),
-        lambda job: jobs.beat(job, PROGRESS, now=NOW),
-        lambda job: jobs.requeue(job, now=NOW),
-        lambda job: jobs.cancel(job, now=NOW),
-        lambda job: jobs.retry(job, now=NOW),
-        lambda job: jobs.claim(job, now=NOW),
-        lambda job: jobs.complete(job, MEDIA, stored(job), now=NOW),
-        lambda job: jobs.expire(job, now=NOW),
-        lambda job: jobs.remove_file(job, now=NOW),
+    life: list[Callable[[Job], Job]] = [
+        lambda job: steps.claim(job, now=NOW),
+        lambda job: steps.beat(job, PROGRESS, now=NOW),
+        lambda job: steps.requeue(job, now=NOW),
+        lambda job: steps.cancel(job, now=NOW),
+        lambda job: steps.retry(job, now=NOW),
+        lambda job: steps.claim(job, now=NOW),
+        lambda job: steps.complete(job, MEDIA, stored(job), now=NOW),
+        lambda job: steps.expire(job, now=NOW),
+        lambda job: steps.remove_file(job, now=NOW),
     ]
-    for step in steps:
+    for step in life:
         job = store.swap(job, step(job))
         assert store.counts("acme") == truth(store)
     store.forget(job)
@@ -343,7 +343,7 @@ def test_counters_equal_the_truth_after_a_fault(store: JobStore, fault: Callable
     store.create(second)
     calls: list[Callable[[], object]] = [
         lambda: store.create(queued()),
-        lambda: store.swap(second, jobs.fail(second, SourceNotFound(), now=NOW)),
+        lambda: store.swap(second, steps.fail(second, SourceNotFound(), now=NOW)),
         lambda: store.delete(first, now=NOW),
     ]
     for call in calls:
@@ -355,9 +355,9 @@ def test_counters_equal_the_truth_after_a_fault(store: JobStore, fault: Callable
 def test_a_write_that_lost_its_race_counts_nothing(store: JobStore) -> None:
     job = queued()
     store.create(job)
-    store.swap(job, jobs.cancel(job, now=NOW))
+    store.swap(job, steps.cancel(job, now=NOW))
     with pytest.raises(Conflict):
-        store.swap(job, jobs.fail(job, SourceNotFound(), now=NOW))
+        store.swap(job, steps.fail(job, SourceNotFound(), now=NOW))
     assert store.counts("acme") == {"processing": 0, "done": 0, "error": 1}
 
 
@@ -427,5 +427,5 @@ def test_progress_is_read_as_it_was_written(store: JobStore) -> None:
     job = running()
     store.create(job)
     progress = Progress(downloaded_bytes=5, total_bytes=10, speed=2.5, eta_s=2.0)
-    store.swap(job, jobs.beat(job, progress, now=NOW))
+    store.swap(job, steps.beat(job, progress, now=NOW))
     assert store.get("acme", job.id).progress == progress

@@ -7,7 +7,8 @@ import pytest
 
 from reelhaul import aws
 from reelhaul.errors import Conflict, JobNotFound, KeyReused, ServiceUnavailable
-from reelhaul.jobs import Job, State, new_id
+from reelhaul.ids import new_id
+from reelhaul.jobs import Job, State
 from reelhaul.options import DownloadRequest, Options
 from reelhaul.queue import JobMessage
 from reelhaul.store import IdempotentRequest, JobStore

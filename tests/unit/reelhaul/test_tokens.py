@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reelhaul.errors import InvalidRequest
-from reelhaul.jobs import new_id
+from reelhaul.ids import new_id
 from reelhaul.tokens import make_token, read_token, token_key
 
 KEY = token_key("a secret")

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from reelhaul import aws, jobs
+from reelhaul import aws, ids, jobs
 from reelhaul.errors import MalformedMessage, ServiceUnavailable
 from reelhaul.jobs import DeliveryState, Job
 from reelhaul.webhooks import WebhookMessage, WebhookQueue, events, schedule
@@ -219,7 +219,7 @@ def test_job_that_has_not_ended_is_no_event() -> None:
 def test_bus_learns_whose_job_it_was_and_neither_links_nor_callbacks() -> None:
     job = done(callback_url=URL)
     detail = events.bus_detail(job)
-    assert (detail["id"], detail["tenant"], detail["type"]) == (jobs.event_id(job), "acme", "download.completed")
+    assert (detail["id"], detail["tenant"], detail["type"]) == (ids.event_id(job), "acme", "download.completed")
     assert detail["timestamp"] == "2026-11-22T00:00:00.000Z"
     assert (detail["data"]["id"], detail["data"]["status"]) == (job.id, "done")
     assert "hush" not in json.dumps(detail)
@@ -241,7 +241,7 @@ def test_message_survives_its_way_through_the_queue() -> None:
 def test_first_message_is_about_the_end_of_the_job_and_due_at_once() -> None:
     job = failed(callback_url=URL)
     about = WebhookMessage.about(job)
-    assert (about.event_id, about.type, about.occurred_at) == (jobs.event_id(job), "download.failed", NOW)
+    assert (about.event_id, about.type, about.occurred_at) == (ids.event_id(job), "download.failed", NOW)
     assert (about.attempts, about.not_before, about.callback_url) == (0, 0.0, URL)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 from typing import Any
 
-from reelhaul import jobs
+from reelhaul import ids
 from reelhaul.aws import translated
 
 
@@ -28,7 +28,7 @@ class MediaBucket:
         With `fence` only those under it; with `up_to` only those under this fence and earlier ones, so that whoever has
         claimed the job since is left alone. Returns how many there were.
         """
-        prefix = jobs.object_prefix(tenant, job_id) + ("" if fence is None else f"{fence}.")
+        prefix = ids.object_prefix(tenant, job_id) + ("" if fence is None else f"{fence}.")
         with translated():
             uploads = [(key, upload_id) for key, upload_id in self._uploads(prefix) if _is_within(key, up_to)]
             keys = [key for key in self._keys(prefix) if key not in keep and _is_within(key, up_to)]

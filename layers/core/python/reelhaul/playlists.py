@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from reelhaul import jobs
+from reelhaul import ids, steps
 from reelhaul.errors import Conflict, JobNotFound, ServiceUnavailable
 from reelhaul.findings import Entry
 from reelhaul.jobs import Job, PlaylistItem, State
@@ -72,8 +72,8 @@ def _place(parent: Job, index: int, total: int, entry: Entry) -> PlaylistItem:
 
 
 def _item(parent: Job, index: int, total: int, entry: Entry, *, now: float) -> Job:
-    return jobs.new(
-        job_id=jobs.item_id(parent, index, f"{entry.entry} {entry.url}"), tenant=parent.tenant, url=entry.url,
+    return steps.new(
+        job_id=ids.item_id(parent, index, f"{entry.entry} {entry.url}"), tenant=parent.tenant, url=entry.url,
         name=entry.title or None, options=parent.options, retention_days=parent.retention_days,
         callback_url=parent.callback_url, item=_place(parent, index, total, entry), now=now,
     )  # fmt: skip
@@ -102,7 +102,7 @@ def _adopted(parent: Job, entries: Sequence[Entry], *, store: JobStore, clock: C
         if known:
             place = _place(parent, index, len(entries), entry)
             try:
-                store.swap(known[0], jobs.adopt(known.pop(0), place, now=clock()))
+                store.swap(known[0], steps.adopt(known.pop(0), place, now=clock()))
             except Conflict:
                 continue  # deleted or expired this very moment
             served.add(index)
@@ -141,7 +141,7 @@ def recount(
         ends = parent.state is State.EXPANDED and playlist.ended >= playlist.total
         if playlist == parent.playlist and not ends and not always:
             raise Conflict
-        return jobs.recount(parent, playlist, now=clock())
+        return steps.recount(parent, playlist, now=clock())
 
     try:
         store.change(tenant, parent_id, step)

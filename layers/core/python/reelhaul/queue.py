@@ -7,7 +7,8 @@ from typing import Any
 
 from reelhaul.aws import translated
 from reelhaul.errors import MalformedMessage, ServiceUnavailable
-from reelhaul.jobs import Job, is_id
+from reelhaul.ids import is_id
+from reelhaul.jobs import Job
 
 MESSAGE_VERSION = 1
 MAX_DELAY_S = 900  # what SQS allows

@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 
-from reelhaul import jobs
+from reelhaul import steps
 from reelhaul.errors import Conflict, ServiceUnavailable
 from reelhaul.jobs import ACTIVE, Job, State
 from reelhaul.objects import MediaBucket
@@ -42,7 +42,7 @@ def cancel_items(
             return
 
         def step(seen: Job) -> Job:
-            return jobs.cancel(seen, now=clock()) if seen.generation == item.generation else seen
+            return steps.cancel(seen, now=clock()) if seen.generation == item.generation else seen
 
         try:
             store.change(item.tenant, item.id, step)
@@ -56,7 +56,7 @@ def cancel_items(
 def _cancel_one(tenant: str, job_id: str, *, store: JobStore, clock: Callable[[], float]) -> Job:
     for _ in range(_MAX_TRIES):
         try:
-            return store.change(tenant, job_id, lambda job: jobs.cancel(job, now=clock()))
+            return store.change(tenant, job_id, lambda job: steps.cancel(job, now=clock()))
         except Conflict:
             job = store.get(tenant, job_id)
             if job.state not in ACTIVE:

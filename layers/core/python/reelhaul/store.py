@@ -18,8 +18,9 @@ from botocore.exceptions import ClientError
 from reelhaul import items
 from reelhaul.aws import error_code, translated
 from reelhaul.errors import Conflict, JobNotFound, KeyReused, ServiceUnavailable
+from reelhaul.ids import is_id, item_prefix
 from reelhaul.items import Item, from_wire, to_wire
-from reelhaul.jobs import LEASE_S, Job, is_id, item_prefix
+from reelhaul.jobs import LEASE_S, Job
 
 REQUEST_KEPT_S = 86_400  # how long an idempotency key is remembered
 
@@ -124,7 +125,7 @@ class JobStore:
         return after
 
     def change(self, tenant: str, job_id: str, step: Callable[[Job], Job]) -> Job:
-        """Apply a step of `reelhaul.jobs` to the job as it is, however busy others are with it.
+        """Apply one of `reelhaul.steps` to the job as it is, however busy others are with it.
 
         Raises `JobNotFound`, and `Conflict` when the step does.
         """

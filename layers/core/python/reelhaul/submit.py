@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from reelhaul import jobs
+from reelhaul import ids, steps
 from reelhaul.errors import ServiceUnavailable
 from reelhaul.jobs import Job, State
 from reelhaul.options import DownloadRequest
@@ -30,8 +30,8 @@ def submit(
     the job could not be stored.
     """
     now = clock()
-    job = jobs.new(
-        job_id=jobs.new_id(now), tenant=tenant, url=request.url, name=request.name, options=request.options,
+    job = steps.new(
+        job_id=ids.new_id(now), tenant=tenant, url=request.url, name=request.name, options=request.options,
         retention_days=request.retention_days or retention_days, callback_url=request.callback_url,
         now=now,
     )  # fmt: skip
@@ -49,8 +49,8 @@ def retry(
     def step(job: Job) -> Job:
         now = clock()
         if job.state is State.DONE and job.seen_at(now).state is State.EXPIRED:
-            return jobs.expire(job, now=now)
-        return jobs.retry(job, now=now)
+            return steps.expire(job, now=now)
+        return steps.retry(job, now=now)
 
     job = store.change(tenant, job_id, step)
     if job.state is State.EXPIRED:  # a step of its own: the file's end is a fact whether or not somebody wants it again

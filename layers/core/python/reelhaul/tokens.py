@@ -11,7 +11,7 @@ import json
 from collections.abc import Iterable
 
 from reelhaul.errors import InvalidRequest
-from reelhaul.jobs import is_id
+from reelhaul.ids import is_id
 
 _MAC_BYTES = 16  # 128 bits cannot be guessed, and a token is to be short
 _MAX_CHARS = 200  # ours have 56 and a few more with a filter; longer texts are not worth decoding

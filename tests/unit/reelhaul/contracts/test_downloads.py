@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from reelhaul import jobs
+from reelhaul import ids, steps
 from reelhaul.contracts import downloads
 from reelhaul.contracts.downloads import Listing, parse_deletion, parse_listing
 from reelhaul.errors import InvalidRequest, JobNotFound, ServiceUnavailable
@@ -37,7 +37,7 @@ def item(make: Any, index: int, **fields: Any) -> Job:
 
 def counted(job: Job, **counts: Any) -> Job:
     """A playlist whose items have come so far."""
-    return jobs.recount(job, dataclasses.replace(job.playlist or Playlist(title="", total=0), **counts), now=NOW)
+    return steps.recount(job, dataclasses.replace(job.playlist or Playlist(title="", total=0), **counts), now=NOW)
 
 
 @pytest.mark.parametrize(
@@ -202,13 +202,13 @@ def test_how_far_an_announcement_has_come_is_shown() -> None:
     job = done(callback_url=HOOK)
     assert job.webhook is not None
     assert view(job)["webhook"] == {
-        "event_id": jobs.event_id(job), "state": "pending", "attempts": 0, "response_status": None, "error": None,
+        "event_id": ids.event_id(job), "state": "pending", "attempts": 0, "response_status": None, "error": None,
         "last_attempt_at": None, "next_attempt_at": "2026-11-22T00:00:00.000Z",
     }  # fmt: skip
     tried = dataclasses.replace(
         job.webhook, state=DeliveryState.DELIVERED, attempts=2, response_status=204, last_attempt_at=NOW + 5
     )
-    told = view(jobs.delivered(job, tried, now=NOW))["webhook"]
+    told = view(steps.delivered(job, tried, now=NOW))["webhook"]
     assert (told["state"], told["attempts"], told["response_status"]) == ("delivered", 2, 204)
     assert told["last_attempt_at"] == "2026-11-22T00:00:05.000Z"
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from reelhaul import jobs
+from reelhaul import steps
 from reelhaul.contracts import offline
 from reelhaul.errors import InvalidRequest
 from reelhaul.jobs import Job, Phase, PlaylistItem, Progress, State
@@ -32,7 +32,7 @@ def test_every_row_has_exactly_the_contracts_fields_and_types(state: State) -> N
     [
         (queued(), "pending"),
         (running(), "downloading"),
-        (jobs.beat(running(), Progress(phase=Phase.FINISHING), now=NOW), "processing"),
+        (steps.beat(running(), Progress(phase=Phase.FINISHING), now=NOW), "processing"),
         (expanded(), "downloading"),
         (done(), "completed"),
         (failed(), "error"),
@@ -57,7 +57,7 @@ def test_a_running_row_speaks_of_speed_and_time_left() -> None:
      (12_345_678.0, "12.3 MB/s"), (2.5e9, "2.5 GB/s"), (3e13, "30000.0 GB/s")],
 )  # fmt: skip
 def test_speeds_are_read_by_people(speed: float | None, said: str) -> None:
-    job = jobs.beat(running(), Progress(speed=speed), now=NOW)
+    job = steps.beat(running(), Progress(speed=speed), now=NOW)
     assert offline.row(job)["speed"] == said
 
 
@@ -94,7 +94,7 @@ def test_a_thumbnail_is_ours_once_it_is_stored_and_the_sources_before_that() -> 
     job = done(extras=(extra(running()),))
     assert offline.row(job)["thumbnail"] == f"/api/thumbnails/{job.id}"
     assert offline.row(done())["thumbnail"] == "https://img.example/t.jpg"
-    assert offline.row(jobs.expire(job, now=NOW))["thumbnail"] == "https://img.example/t.jpg"
+    assert offline.row(steps.expire(job, now=NOW))["thumbnail"] == "https://img.example/t.jpg"
 
 
 def test_a_playlist_comes_before_its_items_which_count_from_one() -> None:
@@ -108,7 +108,7 @@ def test_a_playlist_comes_before_its_items_which_count_from_one() -> None:
 def test_the_progress_of_a_playlist_is_how_many_items_have_ended() -> None:
     job = expanded()
     assert job.playlist is not None
-    counted = jobs.recount(job, dataclasses.replace(job.playlist, done=1, cancelled=1), now=NOW)
+    counted = steps.recount(job, dataclasses.replace(job.playlist, done=1, cancelled=1), now=NOW)
     assert (offline.row(counted)["progress"], offline.row(counted)["status"]) == (66.7, "downloading")
 
 

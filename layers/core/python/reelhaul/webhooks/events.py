@@ -4,7 +4,8 @@ from typing import Any
 
 from reelhaul.contracts import downloads
 from reelhaul.contracts.replies import Body, timestamp
-from reelhaul.jobs import Job, State, event_id
+from reelhaul.ids import event_id
+from reelhaul.jobs import Job, State
 
 SOURCE = "reelhaul"  # of the events on the bus
 

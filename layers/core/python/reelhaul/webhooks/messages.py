@@ -8,7 +8,8 @@ from typing import Any
 from reelhaul.aws import translated
 from reelhaul.contracts.replies import Body, dumps
 from reelhaul.errors import MalformedMessage
-from reelhaul.jobs import Delivery, Job, event_id, is_id
+from reelhaul.ids import event_id, is_id
+from reelhaul.jobs import Delivery, Job
 from reelhaul.queue import MAX_DELAY_S
 from reelhaul.webhooks import events
 

@@ -1,0 +1,215 @@
+"""What may happen to a job, each step as a pure function. `reelhaul.store` repeats these rules as conditions.
+
+Every step but `beat`, which only the holder of the lease takes, changes the state or the fence, so that of two who act
+on the same reading one loses.
+"""
+
+import dataclasses
+
+from reelhaul.errors import Conflict, ReelhaulError
+from reelhaul.ids import event_id
+from reelhaul.jobs import (
+    LEASE_S,
+    MAX_ATTEMPTS,
+    RETRYABLE,
+    Delivery,
+    DeliveryState,
+    Job,
+    Media,
+    Phase,
+    Playlist,
+    PlaylistItem,
+    Progress,
+    State,
+    StoredExtra,
+    StoredObject,
+)
+from reelhaul.options import Options
+
+_RECOUNT_S = 60  # how often the sweeper counts a playlist's items, should the announcements of their ends be lost
+_ANNOUNCED_FOR_S = 2 * 86_400  # twice the day for which a webhook is tried; what is pending then never gets through
+_ANNOUNCE_S = 600  # how late a webhook may be until the sweeper takes its message for lost
+_SPOKEN = {
+    State.QUEUED: "still waiting", State.RUNNING: "still running", State.EXPANDED: "still running", State.DONE: "done",
+}  # fmt: skip
+
+
+def new(
+    *,
+    job_id: str,
+    tenant: str,
+    url: str,
+    name: str | None,
+    options: Options,
+    retention_days: int,
+    now: float,
+    callback_url: str | None = None,
+    item: PlaylistItem | None = None,
+) -> Job:
+    return Job(
+        id=job_id, tenant=tenant, url=url, name=name, options=options, retention_days=retention_days,
+        callback_url=callback_url, item=item,
+        created_at=now, updated_at=now, due_at=now + _patience_s(1),
+    )  # fmt: skip
+
+
+def claim(job: Job, *, now: float) -> Job:
+    """A worker takes the job. Raises `Conflict` unless it is queued and has attempts left."""
+    if job.attempts >= MAX_ATTEMPTS:
+        raise Conflict("All attempts are spent.")
+    return job.to(
+        State.RUNNING,
+        fence=job.fence + 1,
+        attempts=job.attempts + 1,
+        due_at=now + LEASE_S,
+        updated_at=now,
+        progress=Progress(),
+    )
+
+
+def beat(job: Job, progress: Progress, *, now: float) -> Job:
+    """The worker is alive: its lease is extended, its progress known."""
+    return dataclasses.replace(job, progress=progress, due_at=now + LEASE_S, updated_at=now)
+
+
+def complete(job: Job, media: Media, stored: StoredObject, *, now: float, extras: tuple[StoredExtra, ...] = ()) -> Job:
+    """The worker has stored everything. Raises `Conflict` unless the job is running."""
+    if job.state is not State.RUNNING:
+        raise Conflict("Only a running job is completed.")
+    return _ended(
+        job, State.DONE, now=now, media=media, stored=stored, extras=extras, error_code=None, error=None,
+        progress=Progress(phase=Phase.FINISHING, downloaded_bytes=stored.size, total_bytes=stored.size),
+    )  # fmt: skip
+
+
+def expand(job: Job, playlist: Playlist, *, now: float) -> Job:
+    """The job turned out to be a playlist, and its items are jobs by now."""
+    return job.to(State.EXPANDED, fence=job.fence + 1, playlist=playlist, due_at=now + _RECOUNT_S, updated_at=now)
+
+
+def recount(job: Job, playlist: Playlist, *, now: float) -> Job:
+    """What has become of a playlist's items. It is done when all have ended, however they did.
+
+    Of a playlist that has ended, as of one that was cancelled, only the counts change.
+    """
+    if job.state is State.EXPANDED and playlist.ended >= playlist.total:
+        return _ended(job, State.DONE, now=now, playlist=playlist)
+    due_at = now + _RECOUNT_S if job.state is State.EXPANDED else job.due_at
+    return dataclasses.replace(job, playlist=playlist, fence=job.fence + 1, due_at=due_at, updated_at=now)
+
+
+def adopt(job: Job, item: PlaylistItem, *, now: float) -> Job:
+    """A finished item of an earlier expansion serves this one as well. Raises `Conflict` unless it is done."""
+    if job.state is not State.DONE:
+        raise Conflict("Only what is done need not be done again.")
+    return dataclasses.replace(job, item=item, fence=job.fence + 1, updated_at=now)
+
+
+def fail(job: Job, error: ReelhaulError, *, now: float, cut_off: bool = False) -> Job:
+    """The job ends. `cut_off`: somebody else says so than the worker that holds it."""
+    untidy = job.untidy or (cut_off and job.state is State.RUNNING)
+    return _ended(job, State.FAILED, now=now, untidy=untidy, error_code=error.code, error=str(error))
+
+
+def cancel(job: Job, *, now: float) -> Job:
+    """The job ends by its user's will; a playlist's items have to follow."""
+    untidy = job.untidy or job.state is State.RUNNING
+    playlist = job.playlist and dataclasses.replace(job.playlist, unsettled=True)
+    return _ended(
+        job, State.CANCELLED, now=now, untidy=untidy, playlist=playlist, error_code="job.cancelled", error="Cancelled"
+    )
+
+
+def requeue(job: Job, *, now: float, delay_s: float = 0, count: bool = True, cut_off: bool = False) -> Job:
+    """Back into the queue, for after `delay_s`. Without `count` the claim that ends here was no attempt.
+
+    Raises `Conflict` unless it is running.
+    """
+    if job.state is not State.RUNNING:
+        raise Conflict("Only a running job goes back into the queue.")
+    return job.to(
+        State.QUEUED, fence=job.fence + 1, attempts=job.attempts if count else job.attempts - 1, sends=1,
+        untidy=job.untidy or cut_off, due_at=now + delay_s + _patience_s(1), updated_at=now,
+    )  # fmt: skip
+
+
+def resend(job: Job, *, now: float) -> Job:
+    """Still queued, and its message may be lost: another one goes out, and the next look comes later."""
+    if job.state is not State.QUEUED:
+        raise Conflict("Only a queued job is sent again.")
+    sends = job.sends + 1
+    return dataclasses.replace(job, fence=job.fence + 1, sends=sends, due_at=now + _patience_s(sends), updated_at=now)
+
+
+def retry(job: Job, *, now: float) -> Job:
+    """The user wants it again: a new generation with all its attempts. Raises `Conflict` from other states.
+
+    A file that had expired and was not removed yet is removed once there is another.
+    """
+    if job.state not in RETRYABLE:
+        raise Conflict(f"A download that is {_SPOKEN[job.state]} cannot be retried.")
+    return job.to(
+        State.QUEUED, generation=job.generation + 1, fence=job.fence + 1, attempts=0, sends=1, progress=Progress(),
+        media=None, stored=None, extras=(), playlist=None, webhook=None, error_code=None, error=None,
+        completed_at=None, untidy=job.untidy or bool(job.keys), due_at=now + _patience_s(1), updated_at=now,
+    )  # fmt: skip
+
+
+def expire(job: Job, *, now: float) -> Job:
+    """The file's retention is over. The object stays while links to it live, the record for much longer."""
+    expired = job.to(State.EXPIRED, fence=job.fence + 1, updated_at=now)
+    return dataclasses.replace(expired, due_at=_due_at(expired, now=now))
+
+
+def remove_file(job: Job, *, now: float) -> Job:
+    """The expired file has been removed from the bucket."""
+    bare = dataclasses.replace(job, fence=job.fence + 1, stored=None, extras=(), untidy=False, updated_at=now)
+    return dataclasses.replace(bare, due_at=_due_at(bare, now=now))
+
+
+def tidied(job: Job, *, now: float) -> Job:
+    """Nothing is left behind any more: no object too many, no item of a cancelled playlist that still runs."""
+    playlist = job.playlist and dataclasses.replace(job.playlist, unsettled=False)
+    tidy = dataclasses.replace(job, untidy=False, playlist=playlist, fence=job.fence + 1)
+    return dataclasses.replace(tidy, due_at=_due_at(tidy, now=now))
+
+
+def delivered(job: Job, webhook: Delivery, *, now: float) -> Job:
+    """The webhook has come so far."""
+    after = dataclasses.replace(job, webhook=webhook, fence=job.fence + 1)
+    return dataclasses.replace(after, due_at=_due_at(after, now=now))
+
+
+def announce_again(job: Job, *, now: float) -> Job:
+    """The message about the webhook may be lost: another one goes out, unless its time is long over."""
+    webhook = job.webhook and dataclasses.replace(job.webhook, next_attempt_at=now)
+    if webhook and now - (job.completed_at or now) > _ANNOUNCED_FOR_S:
+        webhook = dataclasses.replace(webhook, state=DeliveryState.FAILED, next_attempt_at=None)
+    after = dataclasses.replace(job, webhook=webhook, fence=job.fence + 1)
+    return dataclasses.replace(after, due_at=_due_at(after, now=now))
+
+
+def _ended(job: Job, state: State, *, now: float, **changes: object) -> Job:
+    """The last write of a generation: with it goes what has to be announced, so that neither is there alone."""
+    webhook = Delivery(event_id=event_id(job), next_attempt_at=now) if job.callback_url else None
+    ended = job.to(state, fence=job.fence + 1, webhook=webhook, completed_at=now, updated_at=now, **changes)
+    return dataclasses.replace(ended, due_at=_due_at(ended, now=now))
+
+
+def _due_at(job: Job, *, now: float) -> float | None:
+    """When a job that has ended is next looked at: when it has to be tidied, announced again, expired or forgotten."""
+    soon = now + LEASE_S
+    webhook = job.webhook if job.webhook and job.webhook.state is DeliveryState.PENDING else None
+    times = (
+        soon if job.untidy or (job.playlist and job.playlist.unsettled) else None,
+        (webhook.next_attempt_at or now) + _ANNOUNCE_S if webhook else None,
+        max(soon, job.file_expires_at) if job.state is State.DONE and job.file_expires_at else None,
+        max(soon, job.removal_at) if job.state is State.EXPIRED and job.removal_at else None,
+        job.forgotten_at,
+    )
+    return min((time for time in times if time is not None), default=None)
+
+
+def _patience_s(sends: int) -> float:
+    """How long a queued job waits for its message to be taken. Doubles, or a long queue would drown in repeats."""
+    return float(min(60 * 2 ** (sends - 1), 3600))
