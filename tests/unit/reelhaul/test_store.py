@@ -361,36 +361,6 @@ def test_a_write_that_lost_its_race_counts_nothing(store: JobStore) -> None:
     assert store.counts("acme") == {"processing": 0, "done": 0, "error": 1}
 
 
-def cancelled_transaction(*codes: str) -> ClientError:
-    reasons = [{"Code": code} for code in codes]
-    response: Any = {"Error": {"Code": "TransactionCanceledException"}, "CancellationReasons": reasons}
-    return ClientError(response, "TransactWriteItems")
-
-
-def test_two_that_count_at_once_wait_for_each_other(store: JobStore) -> None:
-    tries: list[int] = []
-
-    def busy_twice(**_: Any) -> None:
-        tries.append(1)
-        if len(tries) <= 2:
-            raise cancelled_transaction("None", "TransactionConflict")
-
-    job = queued()
-    with hooked("before-call", "dynamodb", "TransactWriteItems", busy_twice):
-        store.create(job)
-    assert len(tries) == 3
-    assert store.get("acme", job.id) == job
-
-
-@pytest.mark.parametrize("code", ["TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"])
-def test_a_transaction_that_is_never_let_through_is_no_conflict_of_the_job(store: JobStore, code: str) -> None:
-    def never(**_: Any) -> None:
-        raise cancelled_transaction("None", code)
-
-    with hooked("before-call", "dynamodb", "TransactWriteItems", never), pytest.raises(ServiceUnavailable):
-        store.create(queued())
-
-
 # --- what is due -----------------------------------------------------------------------------------------------------
 
 

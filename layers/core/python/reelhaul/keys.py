@@ -13,17 +13,16 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
-
 from reelhaul.aws import translated
 from reelhaul.errors import InvalidRequest, KeyNotFound, Unauthorized
+from reelhaul.items import Item
+from reelhaul.table import Table
 
 _PREFIX = "sk-"
 _MIN_CHARS, _MAX_CHARS = 8, 200  # of a key that somebody brings along
 _MAX_LABEL_CHARS = 100
 _TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _LIST = "KEYS"
-_SERIALIZER, _DESERIALIZER = TypeSerializer(), TypeDeserializer()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +53,7 @@ class KeyStore:
     def __init__(
         self, client: Any, table_name: str, pepper: Callable[[], bytes], *, clock: Callable[[], float] = time.time
     ) -> None:
-        self._client = client
-        self._table = table_name
+        self._table = Table(client, table_name)
         self._pepper = pepper
         self._clock = clock
 
@@ -95,12 +93,8 @@ class KeyStore:
 
     def list(self) -> list[KeyRecord]:
         """All keys, revoked ones too, oldest first."""
-        values = {":list": {"S": _LIST}}
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self._table, KeyConditionExpression="pk = :list", ExpressionAttributeValues=values
-        )
-        with translated():
-            records = [_record(item) for page in pages for item in page["Items"]]
+        query = {"KeyConditionExpression": "pk = :list", "ExpressionAttributeValues": {":list": _LIST}}
+        records = [_record(item) for item in self._table.query(query, page_size=1000)]
         return sorted(records, key=lambda record: (record.created_at, record.id))
 
     def revoke(self, key_id: str) -> KeyRecord:
@@ -117,33 +111,17 @@ class KeyStore:
         return hmac.new(self._pepper(), key.encode(), hashlib.sha256).hexdigest()
 
     def _by_hash(self, digest: str) -> KeyRecord | None:
-        with translated():
-            reply = self._client.get_item(
-                TableName=self._table, Key={"pk": {"S": f"KEY#{digest}"}, "sk": {"S": "KEY"}}, ConsistentRead=True
-            )
-        return _record(reply["Item"]) if "Item" in reply else None
+        item = self._table.read(f"KEY#{digest}", "KEY")
+        return _record(item) if item else None
 
     def _put(self, record: KeyRecord) -> None:
         fields = {name: value for name, value in dataclasses.asdict(record).items() if value is not None}
-        places = [{"pk": f"KEY#{record.hash}", "sk": "KEY"}, {"pk": _LIST, "sk": record.id}]
-        puts = [
-            {
-                "Put": {
-                    "TableName": self._table,
-                    "Item": {n: _SERIALIZER.serialize(v) for n, v in (place | fields).items()},
-                }
-            }
-            for place in places
-        ]
-        with translated():
-            self._client.transact_write_items(TransactItems=puts)
+        places = {"pk": f"KEY#{record.hash}", "sk": "KEY"}, {"pk": _LIST, "sk": record.id}
+        self._table.write(*(self._table.put(place | fields) for place in places))
 
 
-def _record(item: dict[str, Any]) -> KeyRecord:
-    fields = {name: _DESERIALIZER.deserialize(value) for name, value in item.items() if name not in {"pk", "sk"}}
-    for name in {"created_at", "expires_at", "revoked_at"} & fields.keys():
-        fields[name] = int(fields[name])
-    return KeyRecord(**fields)
+def _record(item: Item) -> KeyRecord:
+    return KeyRecord(**{name: value for name, value in item.items() if name not in {"pk", "sk"}})
 
 
 def pepper_from(secrets_client: Any, secret_arn: str) -> Callable[[], bytes]:

@@ -1,7 +1,7 @@
 """The jobs in DynamoDB. Every write is conditional on what was read: of two who act at once one loses, and knows it.
 
 A write that changes what a job counts as (see `items.STATUSES`) changes the tenant's counters in the same transaction.
-botocore's errors are translated here, once: a failed condition is `Conflict`, all others are `ServiceUnavailable`.
+A condition that does not hold is `Conflict`, whatever else AWS cannot do is `ServiceUnavailable`.
 """
 
 import dataclasses
@@ -9,28 +9,22 @@ import itertools
 import random
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from botocore.exceptions import ClientError
-
 from reelhaul import items
-from reelhaul.aws import error_code, translated
-from reelhaul.errors import Conflict, JobNotFound, KeyReused, ServiceUnavailable
+from reelhaul.errors import Conflict, JobNotFound, KeyReused
 from reelhaul.ids import is_id, item_prefix
-from reelhaul.items import Item, from_wire, to_wire
+from reelhaul.items import Item
 from reelhaul.jobs import LEASE_S, Job
+from reelhaul.table import Operation, Table
 
 REQUEST_KEPT_S = 86_400  # how long an idempotency key is remembered
 
 _TOMBSTONES = "DELETED"
 _MAX_TRIES = 8  # a change competes with a worker's heartbeat, which comes every few seconds; eight in a row is a bug
-_CONTENTION_S = 0.05  # up to this, doubled with each try, between two that change the same counters at once
-_BUSY = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})  # reasons to wait
+_UNCHANGED = "#state = :state AND #fence = :fence AND #generation = :generation"
 _UNREADABLE = (KeyError, ValueError, TypeError, AttributeError)
-
-Operation = dict[str, Any]  # a member of TransactItems
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -75,8 +69,7 @@ class JobStore:
     """`client` is a boto3 DynamoDB client, `clock` gives seconds since the epoch."""
 
     def __init__(self, client: Any, table_name: str, *, clock: Callable[[], float] = time.time) -> None:
-        self._client = client
-        self._table = table_name
+        self._table = Table(client, table_name)
         self._clock = clock
 
     # --- one job -----------------------------------------------------------------------------------------------------
@@ -110,7 +103,7 @@ class JobStore:
         """The job as it is now. Raises `JobNotFound`, unless `even_over` for a record past its time as well."""
         if not is_id(job_id):
             raise JobNotFound
-        item = self._read(items.partition(tenant), job_id)
+        item = self._table.read(items.partition(tenant), job_id)
         if not item or (self._is_over(item) and not even_over):
             raise JobNotFound
         return items.from_item(item)
@@ -120,8 +113,7 @@ class JobStore:
 
         A write whose reply was lost and that is sent again finds its own work and succeeds.
         """
-        condition = "#state = :state AND #fence = :fence AND #generation = :generation"
-        self._write(after, condition, _as_read(before), before=before)
+        self._write(after, _UNCHANGED, _as_read(before), before=before)
         return after
 
     def change(self, tenant: str, job_id: str, step: Callable[[Job], Job]) -> Job:
@@ -144,16 +136,15 @@ class JobStore:
             "pk": _TOMBSTONES, "sk": job.id, "tenant": job.tenant, "final_at": int(now + 2 * LEASE_S),
             "has_items": int(job.item is None), **items.due_keys(job.id, now + LEASE_S),
         }  # fmt: skip
-        operations = [self._removal(job), self._put(tombstone), *self._counting(job, None)]
         try:
-            self._transact(operations)
+            self._table.write(self._removal(job), self._table.put(tombstone), *self._counting(job, None))
         except Conflict:
             if not self.is_deleted(job.id):  # else the reply to our own write was lost
                 raise
 
     def forget(self, job: Job) -> None:
         """Remove the record of a job that has left nothing behind. Raises `Conflict` when it has moved on."""
-        self._transact([self._removal(job), *self._counting(job, None)])
+        self._table.write(self._removal(job), *self._counting(job, None))
 
     # --- many --------------------------------------------------------------------------------------------------------
 
@@ -162,11 +153,11 @@ class JobStore:
 
         It begins after the job `after`, and costs the same wherever that is.
         """
-        query = self._listing(tenant, status) | {"ScanIndexForward": False}
+        query = _listing(tenant, status)
         if after is not None:
             query["ExpressionAttributeValues"] |= {":before": after}
             query["KeyConditionExpression"] += " AND #sk < :before"
-        live = (item for item in self._query(query, page_size=limit + 1) if not self._is_over(item))
+        live = (item for item in self._table.query(query, page_size=limit + 1) if not self._is_over(item))
         seen = list(itertools.islice(live, limit + 1))
         found = [_job_in(item) for item in seen[:limit]]
         return Page(
@@ -182,7 +173,7 @@ class JobStore:
             "ExpressionAttributeValues": {":counts": items.counts_partition(tenant)},
             "ConsistentRead": True,
         }
-        shards = list(self._query(query, page_size=items.COUNT_SHARDS))
+        shards = list(self._table.query(query, page_size=items.COUNT_SHARDS))
         statuses = dict.fromkeys(items.STATUSES.values())
         return {status: sum(int(shard.get(status, 0)) for shard in shards) for status in statuses}
 
@@ -192,7 +183,7 @@ class JobStore:
 
     def is_deleted(self, job_id: str) -> bool:
         """Whether a job with this id was deleted a short time ago."""
-        return bool(self._read(_TOMBSTONES, job_id))
+        return bool(self._table.read(_TOMBSTONES, job_id))
 
     def items_of(self, tenant: str, parent_id: str) -> Iterator[Job]:
         """The jobs that a playlist was ever expanded into, as they are now, in its order.
@@ -205,7 +196,7 @@ class JobStore:
             "ConsistentRead": True,
             "ScanIndexForward": False,
         }
-        for item in self._query(query, page_size=1000):
+        for item in self._table.query(query, page_size=1000):
             job = _job_in(item)
             if isinstance(job, Unreadable):
                 raise ValueError(f"the record of {job.job_id} cannot be read")  # noqa: TRY004 - a value of the table's
@@ -226,67 +217,28 @@ class JobStore:
                 "ExpressionAttributeNames": {"#shard": "due_shard", "#due": "due_at"},
                 "ExpressionAttributeValues": {":shard": shard, ":now": int(now)},
             }
-            yield from map(_due, itertools.islice(self._query(query, page_size=limit), limit))
+            yield from map(_due, itertools.islice(self._table.query(query, page_size=limit), limit))
 
     def bury(self, tombstone: Tombstone) -> None:
         """The deleted job has left nothing behind: forget it."""
-        with translated():
-            self._client.delete_item(TableName=self._table, Key=to_wire({"pk": _TOMBSTONES, "sk": tombstone.job_id}))
+        self._table.write(self._table.removal(_TOMBSTONES, tombstone.job_id))
 
     # --- how ---------------------------------------------------------------------------------------------------------
 
     def _write(
-        self, job: Job, condition: str, values: Item, *, before: Job | None, also: list[Operation] | None = None
+        self, job: Job, condition: str, values: Item, *, before: Job | None, also: Sequence[Operation] = ()
     ) -> None:
         # By its token a write whose reply was lost is known again, and told from another's of the very same content.
         token = secrets.token_hex(8)
-        put = self._put(items.to_item(job) | {"written_as": token}, condition, values)
+        put = self._table.put(items.to_item(job) | {"written_as": token}, condition, values)
         try:
-            self._transact([put, *self._counting(before, job), *(also or [])])
+            self._table.write(put, *self._counting(before, job), *also)
         except Conflict:
-            if self._read(items.partition(job.tenant), job.id).get("written_as") != token:
+            if self._table.read(items.partition(job.tenant), job.id).get("written_as") != token:
                 raise
 
-    def _transact(self, operations: list[Operation]) -> None:
-        """All of it or nothing. Raises `Conflict` for a condition that does not hold.
-
-        Counters are written by many at once, of whom DynamoDB lets one through: that is waited out.
-        """
-        for attempt in range(_MAX_TRIES):
-            try:
-                self._carry_out(operations)
-            except _Contention:
-                time.sleep(random.uniform(0, _CONTENTION_S * 2**attempt))  # noqa: S311 - spreads load, protects nothing
-            else:
-                return
-        raise ServiceUnavailable
-
-    def _carry_out(self, operations: list[Operation]) -> None:
-        with _conditional():
-            if len(operations) == 1 and "Put" in operations[0]:
-                self._client.put_item(**operations[0]["Put"])  # half the price of a transaction
-            else:
-                self._client.transact_write_items(TransactItems=operations)
-
-    def _put(self, item: Item, condition: str | None = None, values: Item | None = None) -> Operation:
-        put: dict[str, Any] = {"TableName": self._table, "Item": to_wire(item)}
-        if condition:
-            put["ConditionExpression"] = condition
-        if values:
-            put["ExpressionAttributeNames"] = {f"#{name[1:]}": name[1:] for name in values}
-            put["ExpressionAttributeValues"] = to_wire(values)
-        return {"Put": put}
-
     def _removal(self, job: Job) -> Operation:
-        values = _as_read(job)
-        removal = {
-            "TableName": self._table,
-            "Key": to_wire({"pk": items.partition(job.tenant), "sk": job.id}),
-            "ConditionExpression": "#state = :state AND #fence = :fence AND #generation = :generation",
-            "ExpressionAttributeNames": {f"#{name[1:]}": name[1:] for name in values},
-            "ExpressionAttributeValues": to_wire(values),
-        }
-        return {"Delete": removal}
+        return self._table.removal(items.partition(job.tenant), job.id, _UNCHANGED, _as_read(job))
 
     def _counting(self, before: Job | None, after: Job | None) -> list[Operation]:
         """What the counters of the job's tenant have to do with it."""
@@ -295,14 +247,7 @@ class JobStore:
         if job is None or was == becomes:
             return []
         steps = {status: step for status, step in ((was, -1), (becomes, 1)) if status}
-        update = {
-            "TableName": self._table,
-            "Key": to_wire({"pk": items.counts_partition(job.tenant), "sk": items.count_shard(job.id)}),
-            "UpdateExpression": "ADD " + ", ".join(f"#{status} :{status}" for status in steps),
-            "ExpressionAttributeNames": {f"#{status}": status for status in steps},
-            "ExpressionAttributeValues": to_wire({f":{status}": step for status, step in steps.items()}),
-        }
-        return [{"Update": update}]
+        return [self._table.addition(items.counts_partition(job.tenant), items.count_shard(job.id), steps)]
 
     def _claims(self, job: Job, request: IdempotentRequest | None, forgotten: str) -> list[Operation]:
         """The idempotency key is taken with the job's creation: for one of several that come at once."""
@@ -314,63 +259,30 @@ class JobStore:
             "fingerprint": request.fingerprint, "ends_at": ends_at, "ttl": ends_at,
         }  # fmt: skip
         free = "attribute_not_exists(pk) OR #ends_at <= :ends_at OR #job_id = :job_id"
-        return [self._put(record, free, {":ends_at": int(self._clock()), ":job_id": forgotten})]
+        return [self._table.put(record, free, {":ends_at": int(self._clock()), ":job_id": forgotten})]
 
     def _read_request(self, tenant: str, request: IdempotentRequest) -> Item:
-        known = self._read(items.requests_partition(tenant), request.key)
+        known = self._table.read(items.requests_partition(tenant), request.key)
         return {} if not known or self._is_over(known) else known
 
     def _is_over(self, item: Mapping[str, Any]) -> bool:
         """DynamoDB removes records late; one whose time has come reads as gone."""
         return bool(self._clock() >= item.get("ends_at", float("inf")))
 
-    def _read(self, partition: str, sort_key: str) -> Item:
-        """The item, empty where there is none."""
-        key = to_wire({"pk": partition, "sk": sort_key})
-        with translated():
-            reply = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True)
-        return from_wire(reply.get("Item", {}))
 
-    def _listing(self, tenant: str, status: str | None) -> dict[str, Any]:
-        if status is None:
-            attribute, value = "pk", items.partition(tenant)
-        else:
-            attribute, value = "status_key", items.status_partition(tenant, status)
-        return {
-            **({} if status is None else {"IndexName": "status"}),
-            "ProjectionExpression": ", ".join(f"#{name}" for name in items.SHOWN),
-            "KeyConditionExpression": "#partition = :partition",
-            "ExpressionAttributeNames": {"#partition": attribute} | {f"#{name}": name for name in items.SHOWN},
-            "ExpressionAttributeValues": {":partition": value},
-        }
-
-    def _query(self, query: dict[str, Any], *, page_size: int) -> Iterator[Item]:
-        """Everything that `query` finds, read as it is consumed."""
-        sent = query | {"ExpressionAttributeValues": to_wire(query["ExpressionAttributeValues"])}
-        paginator = self._client.get_paginator("query")
-        pages = paginator.paginate(TableName=self._table, **sent, PaginationConfig={"PageSize": page_size})
-        with translated():
-            for page in pages:
-                yield from map(from_wire, page["Items"])
-
-
-class _Contention(Exception):
-    """Others write too much at once, or the same. The SDK does not wait that out for transactions."""
-
-
-@contextmanager
-def _conditional() -> Iterator[None]:
-    """The client error that says "your condition does not hold" is `Conflict`, every other `ServiceUnavailable`."""
-    with translated():
-        try:
-            yield
-        except ClientError as error:
-            reasons = [str(reason.get("Code")) for reason in error.response.get("CancellationReasons", [])]
-            if error_code(error) == "ConditionalCheckFailedException" or "ConditionalCheckFailed" in reasons:
-                raise Conflict from error
-            if not _BUSY.isdisjoint(reasons) or error_code(error) == "TransactionConflictException":
-                raise _Contention from error
-            raise
+def _listing(tenant: str, status: str | None) -> dict[str, Any]:
+    if status is None:
+        attribute, value = "pk", items.partition(tenant)
+    else:
+        attribute, value = "status_key", items.status_partition(tenant, status)
+    return {
+        **({} if status is None else {"IndexName": "status"}),
+        "ProjectionExpression": ", ".join(f"#{name}" for name in items.SHOWN),
+        "KeyConditionExpression": "#partition = :partition",
+        "ExpressionAttributeNames": {"#partition": attribute} | {f"#{name}": name for name in items.SHOWN},
+        "ExpressionAttributeValues": {":partition": value},
+        "ScanIndexForward": False,
+    }
 
 
 def _as_read(job: Job) -> Item:
