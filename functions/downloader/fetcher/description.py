@@ -8,6 +8,7 @@ from yt_dlp.networking.exceptions import RequestError
 from yt_dlp.utils import determine_protocol
 
 from downloader.fetcher.extract import Extractor, Several, is_live, own_address
+from downloader.fetcher.numbers import number, whole
 from reelhaul.sources import MAX_URL_CHARS
 
 MAX_FORMATS = 100  # sites have up to fifty or so; of more, the best are told
@@ -36,7 +37,7 @@ def medium(info: dict[str, Any]) -> dict[str, Any]:
     return {
         **_of_any(info),
         "is_playlist": False,
-        "duration_s": _number(info.get("duration")),
+        "duration_s": number(info.get("duration")),
         "is_live": is_live(info),
         "subtitles": _languages(info),
     }
@@ -81,13 +82,13 @@ def _format(track: dict[str, Any]) -> dict[str, Any]:
         "format_id": str(track.get("format_id") or "")[:_SHORT],
         "extension": _extension(track),
         "format_note": str(track.get("format_note") or "")[:_SHORT],
-        "height": _whole(track.get("height")),
-        "width": _whole(track.get("width")),
-        "fps": _number(track.get("fps")),
+        "height": whole(track.get("height")),
+        "width": whole(track.get("width")),
+        "fps": number(track.get("fps")),
         "video_codec": _codec(video),
         "audio_codec": _codec(audio),
-        "filesize": _whole(track.get("filesize") or track.get("filesize_approx")),
-        "bitrate": _number(track.get("tbr")),
+        "filesize": whole(track.get("filesize") or track.get("filesize_approx")),
+        "bitrate": number(track.get("tbr")),
         "has_video": video != "none",
         "has_audio": audio != "none",
     }
@@ -111,13 +112,3 @@ def _asked_size(ydl: Extractor, track: dict[str, Any]) -> int | None:
         length = reply.headers.get("Content-Length") or ""
         return int(length) if length.isdecimal() else None
     return None
-
-
-def _number(value: object) -> float | None:
-    """A number that JSON and the parent take, else None: NaN is not less than anything."""
-    return value if isinstance(value, int | float) and 0 <= value < 2**53 else None
-
-
-def _whole(value: object) -> int | None:
-    number = _number(value)
-    return None if number is None else round(number)

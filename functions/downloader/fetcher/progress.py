@@ -3,6 +3,7 @@
 import threading
 from typing import Any
 
+from downloader.fetcher.numbers import whole
 from downloader.fetcher.reporting import Reporter
 from reelhaul.errors import SourceTooLarge
 
@@ -22,17 +23,17 @@ class Tracks:
     def expect(self, info: dict[str, Any]) -> None:
         """The tracks that will be fetched, as far as their sizes are known before."""
         tracks = info.get("requested_formats") or [info]
-        self._expected = [_size(track.get("filesize") or track.get("filesize_approx")) for track in tracks]
+        self._expected = [whole(track.get("filesize") or track.get("filesize_approx")) for track in tracks]
 
     def __call__(self, status: dict[str, Any]) -> None:
         if status.get("status") not in {"downloading", "finished"}:
             return
         name = str(status.get("filename"))
         with self._lock:
-            self._done[name] = _size(status.get("downloaded_bytes")) or 0
-            self._totals[name] = _size(status.get("total_bytes") or status.get("total_bytes_estimate"))
+            self._done[name] = whole(status.get("downloaded_bytes")) or 0
+            self._totals[name] = whole(status.get("total_bytes") or status.get("total_bytes_estimate"))
             done, total = sum(self._done.values()), self._total()
-        if (_size(status.get("total_bytes")) or 0) > self._max_bytes:  # no need to fetch it until the budget is spent
+        if (whole(status.get("total_bytes")) or 0) > self._max_bytes:  # no need to fetch it until the budget is spent
             raise SourceTooLarge
         fields = {
             "downloaded_bytes": done,
@@ -62,7 +63,3 @@ class Tracks:
         if any(total is None for total in totals):
             return None
         return max(sum(total or 0 for total in totals), sum(self._done.values()))
-
-
-def _size(value: object) -> int | None:
-    return int(value) if isinstance(value, int | float) and 0 <= value < 2**53 else None

@@ -1,7 +1,6 @@
 """What the parent hears: one JSON object per line."""
 
 import json
-import math
 import os
 import re
 import threading
@@ -9,6 +8,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from downloader.fetcher.numbers import number
 from reelhaul.errors import SourceError
 
 PROGRESS_EVERY_S = 0.25
@@ -34,7 +34,7 @@ class Reporter:
         if not force and now < self._next_progress:
             return
         self._next_progress = now + PROGRESS_EVERY_S
-        self._write({"event": "progress", "phase": phase, **{name: _finite(value) for name, value in fields.items()}})
+        self._write({"event": "progress", "phase": phase, **{name: number(value) for name, value in fields.items()}})
 
     def told(self, event: str, fields: Mapping[str, Any]) -> None:
         """What was found or made. Long texts are cut; more than two such in `fields` might be too much for one line."""
@@ -57,7 +57,3 @@ class Reporter:
 def for_the_log(text: str) -> str:
     """`text` on one bounded line. Of URLs only the host is left: the rest may hold keys that open the media."""
     return " ".join(_TARGET.sub(r"\1...", _URL.sub(r"\1\2/...", text)).split())[:MAX_DETAIL_CHARS]
-
-
-def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) and value >= 0 else None
