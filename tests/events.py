@@ -40,12 +40,13 @@ class HttpRequest:
     headers: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
     tenant: str | None = "acme"
     unavailable: bool = False
+    route: str | None = None  # of the template, where it is not the path itself
     stage: str = "$default"
 
     def event(self) -> dict[str, Any]:
         event: dict[str, Any] = {
             "version": "2.0",
-            "routeKey": f"{self.method} {self.path}",
+            "routeKey": self.route or f"{self.method} {self.path}",
             "rawPath": self.path if self.stage == "$default" else f"/{self.stage}{self.path}",
             "rawQueryString": urlencode(self.query),
             "headers": self._headers(),
@@ -91,7 +92,7 @@ class HttpRequest:
                 "userAgent": "curl/8",
             },
             "requestId": str(uuid.uuid4()),
-            "routeKey": f"{self.method} {self.path}",
+            "routeKey": self.route or f"{self.method} {self.path}",
             "stage": self.stage,
             "time": "22/Nov/2026:00:00:00 +0000",
             "timeEpoch": 1_795_305_600_000,

@@ -125,6 +125,13 @@ def test_a_route_that_a_function_does_not_have_is_404_in_the_same_form(api: Api,
         assert api.send(HttpRequest(method=method, path=path, tenant=""), function=function).status == 401
 
 
+@pytest.mark.parametrize("route", WITH_ID)
+def test_an_id_of_odd_characters_is_an_unknown_one_like_others(api: Api, route: str) -> None:
+    odd = dataclasses.replace(request(route, "x"), path=route.split()[1].replace("{id}", "\x84;"), route=route)
+    reply = api.send(odd, function=ROUTES[route])
+    assert (reply.status, reply.text) == (404, expected(NOT_FOUND, route, "failed"))
+
+
 @pytest.mark.parametrize("route", ON_THE_TABLE)
 def test_no_route_logs_a_key_a_link_or_what_was_submitted(
     api: Api, cloud: Cloud, given: Given, route: str, caplog: pytest.LogCaptureFixture

@@ -14,6 +14,7 @@ from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 from reelhaul.contracts import replies
 from reelhaul.errors import (
     InvalidRequest,
+    JobNotFound,
     ReelhaulError,
     RequestTooLarge,
     RouteNotFound,
@@ -62,7 +63,8 @@ def resolver(
         return refuse(ReelhaulError())
 
     def lose_way(_error: NotFoundError) -> NoReturn:
-        raise RouteNotFound
+        # The API found a route; the resolver has none for an id of odd characters, which is an unknown one like others.
+        raise JobNotFound if "{id}" in str(app.current_event.get("routeKey")) else RouteNotFound
 
     app.exception_handler(ReelhaulError)(explain)
     app.exception_handler(Exception)(conceal)
