@@ -2,6 +2,7 @@
 
 import argparse
 import datetime
+import os
 import re
 import signal
 import sys
@@ -211,7 +212,7 @@ class _Place:
     """The deployment that `--local` or `--stack` names."""
 
     def __init__(self, options: argparse.Namespace) -> None:
-        self._access: dict[str, Any] = {}
+        self._access: dict[str, Any] = {"region_name": os.environ.get("AWS_REGION")}  # which boto3 does not read
         if options.local:
             self._access = {
                 "endpoint_url": options.local, "region_name": "us-east-1", "aws_access_key_id": "test",
