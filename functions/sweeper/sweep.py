@@ -102,7 +102,7 @@ class Sweeper:
 
         Only what this job's fences wrote is removed: it may be retried, and claimed, at this very moment.
         """
-        if job.untidy or (job.playlist and job.playlist.unsettled):
+        if job.is_untidy_at(now):
             return self._tidy(job, now)
         if job.state is State.DONE and job.file_expires_at is not None and now >= job.file_expires_at:
             self._store.swap(job, steps.expire(job, now=now))
@@ -150,6 +150,7 @@ class Sweeper:
         ):
             return "postponed"
         if self._clock() < tombstone.final_at:
+            self._store.put_off(tombstone)
             return "cleaned"
         self._store.bury(tombstone)
         return "buried"

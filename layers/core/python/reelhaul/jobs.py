@@ -9,6 +9,7 @@ from reelhaul.options import Options
 MAX_ATTEMPTS = 3  # claims per generation; a source that fails three times in a row rarely recovers within the minute
 MAX_SENDS = 100  # messages for one wait in the queue, the later ones an hour apart: after four days it is given up
 LEASE_S = 45  # a worker silent for this long is taken for dead; it reports every few seconds
+STRAY_S = 960  # no worker outlives this, whoever took it for dead: Lambda ends each invocation after 900 s
 RECORD_DAYS = 90  # how long a job is remembered after its file has expired
 SCHEMA_VERSION = 1
 
@@ -176,6 +177,7 @@ class Job:
     sends: int = 1
     due_at: float | None = None
     untidy: bool = False  # a worker was cut off: it may have left an object or a multipart upload behind
+    stray_until: float | None = None  # until then it may still be there, and leave some more
     progress: Progress = Progress()
     media: Media | None = None
     stored: StoredObject | None = None
@@ -215,6 +217,11 @@ class Job:
     def keys(self) -> frozenset[str]:
         """The keys of all objects that this job has."""
         return frozenset(({self.stored.key} if self.stored else set()) | {extra.key for extra in self.extras})
+
+    def is_untidy_at(self, now: float) -> bool:
+        """Whether it has to be looked for what a worker, or a cancelled playlist, has left behind."""
+        unsettled = self.playlist is not None and self.playlist.unsettled
+        return self.untidy or unsettled or (self.stray_until is not None and self.stray_until <= now)
 
     def seen_at(self, now: float) -> "Job":
         """The job as it is at `now`: a file past its retention is gone, whether or not the sweeper came by yet."""

@@ -12,6 +12,7 @@ from reelhaul.jobs import (
     LEASE_S,
     MAX_ATTEMPTS,
     RETRYABLE,
+    STRAY_S,
     Delivery,
     DeliveryState,
     Job,
@@ -107,17 +108,15 @@ def adopt(job: Job, item: PlaylistItem, *, now: float) -> Job:
 
 def fail(job: Job, error: ReelhaulError, *, now: float, cut_off: bool = False) -> Job:
     """The job ends. `cut_off`: somebody else says so than the worker that holds it."""
-    untidy = job.untidy or (cut_off and job.state is State.RUNNING)
-    return _ended(job, State.FAILED, now=now, untidy=untidy, error_code=error.code, error=str(error))
+    seen = _cut_off(job, now=now) if cut_off and job.state is State.RUNNING else job
+    return _ended(seen, State.FAILED, now=now, error_code=error.code, error=str(error))
 
 
 def cancel(job: Job, *, now: float) -> Job:
     """The job ends by its user's will; a playlist's items have to follow."""
-    untidy = job.untidy or job.state is State.RUNNING
+    seen = _cut_off(job, now=now) if job.state is State.RUNNING else job
     playlist = job.playlist and dataclasses.replace(job.playlist, unsettled=True)
-    return _ended(
-        job, State.CANCELLED, now=now, untidy=untidy, playlist=playlist, error_code="job.cancelled", error="Cancelled"
-    )
+    return _ended(seen, State.CANCELLED, now=now, playlist=playlist, error_code="job.cancelled", error="Cancelled")
 
 
 def requeue(job: Job, *, now: float, delay_s: float = 0, count: bool = True, cut_off: bool = False) -> Job:
@@ -127,9 +126,10 @@ def requeue(job: Job, *, now: float, delay_s: float = 0, count: bool = True, cut
     """
     if job.state is not State.RUNNING:
         raise Conflict("Only a running job goes back into the queue.")
-    return job.to(
+    seen = _cut_off(job, now=now) if cut_off else job
+    return seen.to(
         State.QUEUED, fence=job.fence + 1, attempts=job.attempts if count else job.attempts - 1, sends=1,
-        untidy=job.untidy or cut_off, due_at=now + delay_s + _patience_s(1), updated_at=now,
+        due_at=now + delay_s + _patience_s(1), updated_at=now,
     )  # fmt: skip
 
 
@@ -168,9 +168,13 @@ def remove_file(job: Job, *, now: float) -> Job:
 
 
 def tidied(job: Job, *, now: float) -> Job:
-    """Nothing is left behind any more: no object too many, no item of a cancelled playlist that still runs."""
+    """Nothing is left behind now: no object too many, no item of a cancelled playlist that still runs.
+
+    While a worker may be alive that was cut off, this is looked at once more.
+    """
     playlist = job.playlist and dataclasses.replace(job.playlist, unsettled=False)
-    tidy = dataclasses.replace(job, untidy=False, playlist=playlist, fence=job.fence + 1)
+    strays = job.stray_until if (job.stray_until or now) > now else None
+    tidy = dataclasses.replace(job, untidy=False, stray_until=strays, playlist=playlist, fence=job.fence + 1)
     return dataclasses.replace(tidy, due_at=_due_at(tidy, now=now))
 
 
@@ -196,12 +200,18 @@ def _ended(job: Job, state: State, *, now: float, **changes: object) -> Job:
     return dataclasses.replace(ended, due_at=_due_at(ended, now=now))
 
 
+def _cut_off(job: Job, *, now: float) -> Job:
+    """The job remembers its worker, which may not know yet that it is cut off, and write for as long as it lives."""
+    return dataclasses.replace(job, untidy=True, stray_until=now + STRAY_S)
+
+
 def _due_at(job: Job, *, now: float) -> float | None:
     """When a job that has ended is next looked at: when it has to be tidied, announced again, expired or forgotten."""
     soon = now + LEASE_S
     webhook = job.webhook if job.webhook and job.webhook.state is DeliveryState.PENDING else None
     times = (
         soon if job.untidy or (job.playlist and job.playlist.unsettled) else None,
+        job.stray_until,
         (webhook.next_attempt_at or now) + _ANNOUNCE_S if webhook else None,
         max(soon, job.file_expires_at) if job.state is State.DONE and job.file_expires_at else None,
         max(soon, job.removal_at) if job.state is State.EXPIRED and job.removal_at else None,

@@ -16,7 +16,7 @@ from reelhaul import items
 from reelhaul.errors import Conflict, JobNotFound, KeyReused
 from reelhaul.ids import is_id, item_prefix
 from reelhaul.items import Item
-from reelhaul.jobs import LEASE_S, Job
+from reelhaul.jobs import LEASE_S, STRAY_S, Job
 from reelhaul.table import Operation, Table
 
 REQUEST_KEPT_S = 86_400  # how long an idempotency key is remembered
@@ -36,7 +36,7 @@ class Tombstone:
 
     tenant: str
     job_id: str
-    final_at: float  # by then a worker has noticed, or its lease is long over
+    final_at: float  # by then no worker is alive that was at work when it was deleted
     has_items: bool = False
 
 
@@ -132,12 +132,10 @@ class JobStore:
 
     def delete(self, job: Job, *, now: float) -> None:
         """Remove the record, and leave a tombstone for the sweeper. Raises `Conflict` when the job has moved on."""
-        tombstone = {
-            "pk": _TOMBSTONES, "sk": job.id, "tenant": job.tenant, "final_at": int(now + 2 * LEASE_S),
-            "has_items": int(job.item is None), **items.due_keys(job.id, now + LEASE_S),
-        }  # fmt: skip
+        left = Tombstone(job.tenant, job.id, now + STRAY_S, has_items=job.item is None)
+        put = self._table.put(_tombstone(left, due_at=now + LEASE_S))
         try:
-            self._table.write(self._removal(job), self._table.put(tombstone), *self._counting(job, None))
+            self._table.write(self._removal(job), put, *self._counting(job, None))
         except Conflict:
             if not self.is_deleted(job.id):  # else the reply to our own write was lost
                 raise
@@ -219,6 +217,11 @@ class JobStore:
             }
             yield from map(_due, itertools.islice(self._table.query(query, page_size=limit), limit))
 
+    def put_off(self, tombstone: Tombstone) -> None:
+        """Nothing is left behind now: look again when that is final. Raises `Conflict` when it is buried."""
+        item = _tombstone(tombstone, due_at=tombstone.final_at)
+        self._table.write(self._table.put(item, "attribute_exists(pk)"))
+
     def bury(self, tombstone: Tombstone) -> None:
         """The deleted job has left nothing behind: forget it."""
         self._table.write(self._table.removal(_TOMBSTONES, tombstone.job_id))
@@ -268,6 +271,13 @@ class JobStore:
     def _is_over(self, item: Mapping[str, Any]) -> bool:
         """DynamoDB removes records late; one whose time has come reads as gone."""
         return bool(self._clock() >= item.get("ends_at", float("inf")))
+
+
+def _tombstone(left: Tombstone, *, due_at: float) -> Item:
+    return {
+        "pk": _TOMBSTONES, "sk": left.job_id, "tenant": left.tenant, "final_at": int(left.final_at),
+        "has_items": int(left.has_items), **items.due_keys(left.job_id, due_at),
+    }  # fmt: skip
 
 
 def _listing(tenant: str, status: str | None) -> dict[str, Any]:
