@@ -22,21 +22,31 @@ from tests.model.fibers import Fault
 from tests.model.installation import fresh
 from tests.model.queues import Letter
 from tests.model.sources import KINDS, LISTS, url
-from tests.model.world import TENANTS, WORKERS, Faults, Reply, World
+from tests.model.world import TENANTS, WORKERS, Environment, Faults, Reply, World
 
 T = TypeVar("T")
 
-_MOST_CALLS = 14  # what a worker takes for a file in parts, from claim to end
 NUMBERS = st.integers(0, 5)
-ONE_FAULT = st.builds(lambda call, fault: {call: fault}, st.integers(1, _MOST_CALLS), st.sampled_from(Fault))
-FAULTS = st.one_of(
-    st.just({}),
-    ONE_FAULT,
-    ONE_FAULT,
-    st.dictionaries(st.integers(1, _MOST_CALLS), st.sampled_from(Fault), min_size=2, max_size=2),
-)
+_KINDS = st.sampled_from((Fault.PAUSE, *Fault))  # what is stopped leads to more than what is dead
+
+
+def _faults(calls: st.SearchStrategy[int]) -> st.SearchStrategy[Faults]:
+    """Up to two faults. The second soon follows the first: a misfortune seldom comes alone."""
+    none: st.SearchStrategy[Faults] = st.just({})
+    one = st.builds(lambda call, kind: {call: kind}, calls, _KINDS)
+    two = st.builds(
+        lambda call, first, after, then: {call: first, call + after: then}, calls, _KINDS, st.integers(1, 3), _KINDS
+    )
+    return st.one_of(none, one, two)
+
+
+OF_A_REQUEST = _faults(st.integers(1, 3))
+OF_A_WORKER = _faults(st.sampled_from((1, 2, 3, 4, 5, 5, 6, 6, 7, 7, 8, 9, 10)))  # most of it depends on its last calls
+OF_A_SWEEP = _faults(st.integers(3, 9))  # the first four look for what is due
+OF_OTHERS = _faults(st.integers(1, 5))
 SKEWS = st.sampled_from((0.0, 0.0, 0.0, 300.0, -300.0))  # clocks that are minutes apart
 WAITS = st.sampled_from((1.0, 20.0, 61.0, 61.0, 700.0, 7200.0))
+_LEASE_OVER_S = 61.0
 _DAYS_S = 8 * 86_400.0  # beyond a file's retention
 CALLBACK = "https://hooks.example/x"
 
@@ -62,23 +72,23 @@ class Machine(RuleBasedStateMachine):
 
     # --- clients ----------------------------------------------------------------------------------------------------
 
-    @rule(kind=st.sampled_from(KINDS + LISTS), tenant=st.sampled_from(TENANTS), told=st.booleans(), faults=FAULTS, skew=SKEWS)
+    @rule(kind=st.sampled_from(KINDS + LISTS), tenant=st.sampled_from(TENANTS), told=st.booleans(), faults=OF_A_REQUEST, skew=SKEWS)
     def submit(self, kind: str, tenant: str, told: bool, faults: Faults, skew: float) -> None:
         body = {"stream_link": url(kind)} | ({"callback_url": CALLBACK} if told else {})
         self._call("POST", "/download", tenant, {200}, faults, skew=skew, body=json.dumps(body))
 
     @precondition(lambda self: self.jobs)
-    @rule(number=NUMBERS, faults=FAULTS, skew=SKEWS)
+    @rule(number=NUMBERS, faults=OF_A_REQUEST, skew=SKEWS)
     def cancel(self, number: int, faults: Faults, skew: float) -> None:
         self._call("DELETE", f"/api/downloads/{self._job(number)}", self._owner(number), {200, 404}, faults, skew=skew)
 
     @precondition(lambda self: self.jobs)
-    @rule(number=NUMBERS, faults=FAULTS, skew=SKEWS)
+    @rule(number=NUMBERS, faults=OF_A_REQUEST, skew=SKEWS)
     def retry(self, number: int, faults: Faults, skew: float) -> None:
         self._call("POST", f"/download/{self._job(number)}", self._owner(number), {200, 404, 409}, faults, skew=skew)
 
     @precondition(lambda self: self.jobs)
-    @rule(number=NUMBERS, faults=FAULTS, skew=SKEWS)
+    @rule(number=NUMBERS, faults=OF_A_REQUEST, skew=SKEWS)
     def delete(self, number: int, faults: Faults, skew: float) -> None:
         self._call("DELETE", f"/download/{self._job(number)}", self._owner(number), {200, 404}, faults, skew=skew)
 
@@ -88,10 +98,24 @@ class Machine(RuleBasedStateMachine):
         self._call("GET", f"/download/{self._job(number)}", self._owner(number), {200, 404}, {})
         self._call("GET", "/download", self._owner(number), {200}, {})
 
+    @precondition(lambda self: self._idle_workers())
+    @rule(kind=st.sampled_from(KINDS + LISTS), worker=st.integers(0, WORKERS - 1), told=st.booleans(), faults=OF_A_WORKER)
+    def submit_and_work(self, kind: str, worker: int, told: bool, faults: Faults) -> None:
+        """What mostly happens: a worker takes the job at once."""
+        self.submit(kind, TENANTS[0], told, {}, 0.0)
+        environment = _nth(self._idle_workers(), worker)
+        self.world.work_on(self.world.work.letters[-1], environment, faults=faults)
+
+    @precondition(lambda self: self._idle_workers())
+    @rule(kind=st.sampled_from(KINDS + LISTS), worker=st.integers(0, WORKERS - 1), call=st.sampled_from((2, 5, 6, 7, 8, 9)))
+    def submit_and_stop(self, kind: str, worker: int, call: int) -> None:
+        """A worker that is stopped at the worst moment: before it claims, or before it writes what came of it."""
+        self.submit_and_work(kind, worker, told=False, faults={call: Fault.PAUSE})
+
     # --- the service ------------------------------------------------------------------------------------------------
 
     @precondition(lambda self: self.world.work.visible() and self._idle_workers())
-    @rule(number=NUMBERS, worker=st.integers(0, WORKERS - 1), faults=FAULTS, skew=SKEWS)
+    @rule(number=NUMBERS, worker=st.integers(0, WORKERS - 1), faults=OF_A_WORKER, skew=SKEWS)
     def work(self, number: int, worker: int, faults: Faults, skew: float) -> None:
         environment = _nth(self._idle_workers(), worker)
         self.world.work_on(_nth(self.world.work.visible(), number), environment, faults=faults, skew_s=skew)
@@ -106,38 +130,40 @@ class Machine(RuleBasedStateMachine):
     def look_after_lease(self, number: int) -> None:
         self.world.look_after(_nth([each for each in self.world.environments if each.lease], number))
 
-    @precondition(lambda self: any(environment.fiber for environment in self.world.environments))
+    @precondition(lambda self: self._busy_workers())
     @rule(number=NUMBERS)
     def interrupt(self, number: int) -> None:
         """SIGTERM. The process ends with what it is doing."""
-        environment = _nth([each for each in self.world.environments if each.fiber], number)
+        environment = _nth(self._busy_workers(), number)
         if environment.worker is not None:
             environment.worker.interrupt()
             environment.worker = None
 
-    @rule(seconds=WAITS, faults=FAULTS, skew=SKEWS)
+    @rule(seconds=WAITS, faults=OF_A_SWEEP, skew=SKEWS)
     def sweep_after(self, seconds: float, faults: Faults, skew: float) -> None:
-        self.world.advance(seconds)
+        """While somebody is stopped time goes by slowly, or he would never be seen again."""
+        self.world.advance(min(seconds, _LEASE_OVER_S) if self._busy_workers() else seconds)
         self.world.sweep(faults=faults, skew_s=skew)
 
+    @precondition(lambda self: self.jobs and not self._busy_workers())
     @rule()
     def days_later(self) -> None:
         self.world.advance(_DAYS_S)
 
     @precondition(lambda self: self.world.unread)
-    @rule(most=st.integers(1, 5), again=st.booleans(), faults=FAULTS)
+    @rule(most=st.integers(1, 5), again=st.booleans(), faults=OF_OTHERS)
     def announce(self, most: int, again: bool, faults: Faults) -> None:
         self.world.announce(most, faults=faults, again=again)
 
     @precondition(lambda self: self.world.webhooks.visible())
-    @rule(number=NUMBERS, answer=st.sampled_from((200, 500, 410)), faults=FAULTS)
+    @rule(number=NUMBERS, answer=st.sampled_from((200, 500, 410)), faults=OF_OTHERS)
     def tell(self, number: int, answer: int, faults: Faults) -> None:
         self.world.webhook_status = answer
         queue = self.world.webhooks
         self.world.handle(queue, _nth(queue.visible(), number), "deliver_webhooks", faults=faults)
 
     @precondition(lambda self: self.world.dead_letters.visible())
-    @rule(number=NUMBERS, faults=FAULTS)
+    @rule(number=NUMBERS, faults=OF_OTHERS)
     def bury(self, number: int, faults: Faults) -> None:
         queue = self.world.dead_letters
         self.world.handle(queue, _nth(queue.visible(), number), "dead_letters", faults=faults)
@@ -167,8 +193,11 @@ class Machine(RuleBasedStateMachine):
     def _letters(self) -> list[Letter]:
         return [*self.world.work.letters, *self.world.webhooks.letters]
 
-    def _idle_workers(self) -> list[Any]:
+    def _idle_workers(self) -> list[Environment]:
         return [environment for environment in self.world.environments if environment.fiber is None]
+
+    def _busy_workers(self) -> list[Environment]:
+        return [environment for environment in self.world.environments if environment.fiber is not None]
 
     def _call(
         self, method: str, path: str, tenant: str, expected: set[int], faults: Faults, *, skew: float = 0.0, **request: Any
