@@ -15,7 +15,7 @@ from aws_lambda_powertools import Logger
 from downloader.fetch import FetchRequest, Found, guarded_fetch, harden_parent
 from downloader.worker import Worker
 from reelhaul import aws
-from reelhaul.errors import MalformedMessage, ServiceUnavailable
+from reelhaul.errors import MalformedMessage, NewerMessage, ServiceUnavailable
 from reelhaul.jobs import Job, Progress
 from reelhaul.queue import JobMessage, JobQueue
 from reelhaul.settings import DownloaderSettings
@@ -23,7 +23,7 @@ from reelhaul.store import JobStore
 
 logger = Logger(service="downloader")
 
-_AGAIN_S = 10  # when AWS cannot be reached before a claim, the message comes again after this
+_AGAIN_S = 10  # when AWS cannot be reached before a claim, or a record not be read, the message comes again after this
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -90,6 +90,9 @@ def _handled(record: dict[str, Any], context: Any) -> bool:
     try:
         message = JobMessage.parse(record["body"])
         dependencies().worker.run(message, ends_at=ends_at)
+    except NewerMessage:  # a deploy is under way: by then there may be somebody who knows it
+        logger.warning("message_newer", message_id=record["messageId"])
+        return _again(record, after_s=_AGAIN_S)
     except MalformedMessage:
         logger.exception("message_malformed", message_id=record["messageId"], size=len(record["body"]))
         return _again(record, after_s=0)

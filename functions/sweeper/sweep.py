@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from reelhaul import playlists, remove, steps
-from reelhaul.errors import Conflict, DeadLetter, JobNotFound, WorkerCrashed
+from reelhaul import items, playlists, remove, steps
+from reelhaul.errors import Conflict, DeadLetter, JobNotFound, RecordUnreadable, WorkerCrashed
 from reelhaul.jobs import MAX_ATTEMPTS, MAX_SENDS, DeliveryState, Job, State
 from reelhaul.objects import MediaBucket
 from reelhaul.queue import JobQueue
@@ -56,6 +56,8 @@ class Sweeper:
                 break
             try:
                 done[self._look_at(found)] += 1
+            except RecordUnreadable as error:  # its own record, or that of one of its items
+                done[self._condemn(error)] += 1
             except (Conflict, JobNotFound):
                 done["moved_on"] += 1  # somebody was faster, which is all that matters
             except (
@@ -67,8 +69,7 @@ class Sweeper:
 
     def _look_at(self, found: Job | Tombstone | Unreadable) -> str:
         if isinstance(found, Unreadable):
-            self._logger.error("sweep_unreadable", found=_name(found))
-            return "broken"
+            return self._see_to(found)
         if isinstance(found, Tombstone):
             return self._settle(found)
         job, now = self._store.get(found.tenant, found.id, even_over=True), self._clock()
@@ -76,6 +77,22 @@ class Sweeper:
             return "moved_on"  # the index lags behind: a heartbeat may have come in since
         looks = {State.QUEUED: self._remind, State.RUNNING: self._take_back, State.EXPANDED: self._recount}
         return looks.get(job.state, self._look_after)(job, now)
+
+    def _see_to(self, found: Unreadable) -> str:
+        if found.is_newer or items.is_partition(found.partition):
+            raise found.error
+        self._logger.error("sweep_unreadable", found=_name(found))
+        self._store.shelve(found)  # nobody can say what it was to be done about
+        return "broken"
+
+    def _condemn(self, error: RecordUnreadable) -> str:
+        """A damaged record ends its job, or it would be stumbled over for ever. A later version's is left for that."""
+        if error.is_newer:
+            self._logger.error("sweep_newer", job_id=error.job_id, tenant=error.tenant)
+            return "newer"
+        self._store.condemn(error.tenant, error.job_id)
+        self._logger.error("job_condemned", job_id=error.job_id, tenant=error.tenant)
+        return "condemned"
 
     def _remind(self, job: Job, now: float) -> str:
         if job.attempts >= MAX_ATTEMPTS or job.sends >= MAX_SENDS:

@@ -63,7 +63,7 @@ def test_source_that_is_gone_ends_the_job(cloud: Cloud, source: SourceServer) ->
     assert cloud.store.get(job.tenant, job.id).error_code == "source.not_found"
 
 
-@pytest.mark.parametrize("body", ["", "no json", "{}", '{"version": 99, "tenant": "acme", "job_id": "x"}', "[1]"])
+@pytest.mark.parametrize("body", ["", "no json", "{}", '{"version": 0, "tenant": "acme", "job_id": "x"}', "[1]"])
 def test_message_that_is_not_ours_is_reported_and_comes_again_at_once(cloud: Cloud, body: str) -> None:
     aws.client("sqs").send_message(QueueUrl=cloud.queue_url, MessageBody=body or " ")
     record = received(cloud) | {"body": body}

@@ -313,18 +313,21 @@ def test_a_tombstone_is_not_buried_before_its_files_are_removed(cloud: Cloud) ->
 # --- one among many --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("broken", [{"schema": 99}, {"job": '{"state":"ASLEEP"}'}])
+@pytest.mark.parametrize(
+    ("broken", "what", "said"),
+    [({"schema": 99}, "newer", "sweep_newer"), ({"job": '{"state":"ASLEEP"}'}, "condemned", "job_condemned")],
+)
 def test_what_cannot_be_read_does_not_stop_the_rest(
-    cloud: Cloud, broken: dict[str, Any], caplog: pytest.LogCaptureFixture
+    cloud: Cloud, broken: dict[str, Any], what: str, said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     strange = [queued(now=ago(500 + number)) for number in range(8)]
     for job in strange:
         item = items.to_wire(items.to_item(job) | broken)
         aws.client("dynamodb").put_item(TableName=cloud.table, Item=item)
     sound = [put(cloud, queued(now=ago(61 + number))) for number in range(4)]
-    assert sweep() == {"broken": 8, "resent": 4}
+    assert sweep() == {what: 8, "resent": 4}
     assert sorted(job_id for job_id, _ in messages(cloud)) == sorted(job.id for job in sound)
-    named = {vars(record)["found"] for record in caplog.records if record.getMessage() == "sweep_unreadable"}
+    named = {vars(record)["job_id"] for record in caplog.records if record.getMessage() == said}
     assert named == {job.id for job in strange}
 
 

@@ -187,6 +187,7 @@ class Job:
     error_code: str | None = None
     error: str | None = None
     completed_at: float | None = None
+    beyond: str = "{}"  # what a later version knows of it, as JSON: kept as it is
 
     def to(self, state: State, **changes: object) -> "Job":
         """This job in another state. Raises `Conflict` for a transition that is not in `TRANSITIONS`."""

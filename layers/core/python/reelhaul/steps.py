@@ -6,9 +6,10 @@ on the same reading one loses.
 
 import dataclasses
 
-from reelhaul.errors import Conflict, ReelhaulError
+from reelhaul.errors import Conflict, RecordDamaged, ReelhaulError
 from reelhaul.ids import event_id
 from reelhaul.jobs import (
+    ACTIVE,
     LEASE_S,
     MAX_ATTEMPTS,
     RETRYABLE,
@@ -110,6 +111,21 @@ def fail(job: Job, error: ReelhaulError, *, now: float, cut_off: bool = False) -
     """The job ends. `cut_off`: somebody else says so than the worker that holds it."""
     seen = _cut_off(job, now=now) if cut_off and job.state is State.RUNNING else job
     return _ended(seen, State.FAILED, now=now, error_code=error.code, error=str(error))
+
+
+def condemn(job: Job, *, now: float) -> Job:
+    """The job's record is damaged: whatever state it was in, it has failed, and what it had is not known any more.
+
+    One that had ended before is not announced again.
+    """
+    error, active = RecordDamaged(), job.state in ACTIVE
+    webhook = Delivery(event_id=event_id(job), next_attempt_at=now) if active and job.callback_url else None
+    condemned = dataclasses.replace(
+        job, state=State.FAILED, fence=job.fence + 1, media=None, stored=None, extras=(), playlist=None,
+        webhook=webhook, error_code=error.code, error=str(error), completed_at=now, updated_at=now,
+    )  # fmt: skip
+    seen = _cut_off(condemned, now=now)
+    return dataclasses.replace(seen, due_at=_due_at(seen, now=now))
 
 
 def cancel(job: Job, *, now: float) -> Job:
