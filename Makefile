@@ -2,6 +2,8 @@
 SHELL := /bin/sh
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
+# How many files of tests run at once, where they share nothing.
+JOBS ?= $(shell nproc)
 export URL  # for `demo`, which takes it from the environment: a URL is full of what a shell would read as its own
 # An environment that does not work any more, as after the checkout was moved, is made again.
 $(shell $(PY) -c 'import reelhaul, infra' 2>/dev/null || rm -f .venv/.ready)
@@ -39,7 +41,7 @@ types: setup     ## mypy, strict
 	.venv/bin/mypy
 
 unit: setup      ## unit, integration and template tests
-	.venv/bin/pytest tests/unit tests/integration tests/infra
+	.venv/bin/pytest --numprocesses=$(JOBS) --dist=loadfile tests/unit tests/integration tests/infra
 
 e2e: setup       ## the deployed template over HTTP, also by clients that exist; npm fetches one of them at its first run
 	.venv/bin/pytest tests/e2e --ignore=$(BROWSER)
@@ -51,6 +53,7 @@ e2e-browser: setup   ## the same by a page in headless Chromium, which apt insta
 
 bench: setup     ## what it costs, in ratios: nothing fails because a machine is slow
 	$(PY) -m tests.benchmarks.listing
+	$(PY) -m tests.benchmarks.cost
 
 examples: setup  ## copy the OpenAPI document's examples anew from what the handlers answer
 	WRITE_EXAMPLES=1 .venv/bin/pytest -q tests/integration/test_examples.py
