@@ -11,7 +11,7 @@ _GRACE_DAYS = 2  # the sweeper removes what has expired; the lifecycle is for wh
 # A link's whole life in milliseconds, as `reelhaul.links` gives it. S3 counts both a signature's age and X-Amz-Expires
 # from the link's X-Amz-Date, by one clock, its own: at this age exactly neither refuses yet, so that the policy never
 # ends a link of ours before its time. What it ends are URLs that somebody else signs for up to the seven days that S3
-# would allow. Calls with their signature in a header, ours and CloudFront's, are minutes old at most, or S3 refuses them.
+# would allow. Calls with their signature in a header, ours and CloudFront's, are minutes old, or refused anyway.
 _OLDEST_SIGNATURE_MS = 86_400_000
 
 
