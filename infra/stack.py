@@ -11,7 +11,7 @@ from aws_cdk import aws_lambda_event_sources as event_sources
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
-from infra import assets
+from infra import assets, tear_down
 from infra.announcements import Announcements
 from infra.downloader import Downloader
 from infra.http_api import HttpApi
@@ -47,6 +47,7 @@ class ReelhaulStack(Stack):
         self._add_functions(settings)
         self._grant()
         self._connect(settings)
+        self._prepare_the_end(removal)
         self._add_outputs()
 
     def _add_functions(self, settings: Settings) -> None:
@@ -86,6 +87,7 @@ class ReelhaulStack(Stack):
             bucket | {"LINK_USER_NAME": self.link_key.user.user_name},
             timeout_s=60,  # IAM takes some ten seconds until a new key is known everywhere
         )
+        self.tear_down = zipped.add("tear_down", {}, timeout_s=tear_down.TIMEOUT_S)
         self.downloader = Downloader(
             self, "Downloader", settings=settings, environment=table | bucket | queue | opened | limits
         )
@@ -172,6 +174,12 @@ class ReelhaulStack(Stack):
             targets=[targets.LambdaFunction(self.sweeper)],
         )
         self.link_key.rotate_with(self.rotate_link_key)
+
+    def _prepare_the_end(self, removal: RemovalPolicy) -> None:
+        """In what order the stack is deleted: who makes something, what they have made, and then where that was."""
+        end = tear_down.TearDown(self, "TearDown", function=self.tear_down)
+        end.remove_link_keys(self.link_key.user, made_by=self.rotate_link_key)
+        end.remove_contents(self.media, made_by=self.downloader.function, removal=removal)
 
     def _add_outputs(self) -> None:
         outputs = {

@@ -17,7 +17,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack.services import s3
 
-from infra.local import engine_mends
+from infra.local import engine_callbacks, engine_mends
 from infra.local.engine_streams import Streams
 
 _NOT_YET = b'{"success":false,"message":"Not deployed yet.","detail":"Not deployed yet.","code":"service.unavailable"}'
@@ -27,7 +27,7 @@ Headers = list[tuple[bytes, bytes]]
 
 
 def _is_for_aws(scope: dict[str, Any]) -> bool:
-    if scope["path"] == "/_ministack/health":
+    if scope["path"] == "/_ministack/health" or engine_callbacks.is_one(scope):
         return True
     headers = dict(scope["headers"])
     # No web page signs for AWS on its own. One that tries from elsewhere must not reach what is on this machine.
@@ -116,6 +116,7 @@ async def _reply(send: Any, status: int, headers: Headers, body: bytes) -> None:
 
 def main() -> None:
     engine_mends.install()
+    engine_callbacks.install()
     Streams().install()
     _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))

@@ -81,11 +81,6 @@ def test_template_is_far_from_what_cloudformation_takes(template: Template) -> N
     assert len(template.resources) < 250  # of 500
 
 
-def test_template_needs_no_custom_resource(template: Template) -> None:
-    kinds = {resource["Type"] for resource in template.resources.values()}
-    assert not {kind for kind in kinds if kind.startswith(("Custom::", "AWS::CloudFormation::", "AWS::CDK::"))}
-
-
 def test_outputs_name_what_an_operator_and_the_local_engine_need(template: Template) -> None:
     assert template.body["Outputs"].keys() == OUTPUTS
 

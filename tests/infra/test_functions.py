@@ -25,7 +25,7 @@ SETTINGS: dict[str, Any] = {
     "announcer": settings.AnnouncerSettings,
     "deliver_webhooks": settings.DeliverySettings,
 }
-NO_SETTINGS = {"docs"}
+NO_SETTINGS = {"docs", "tear_down"}
 IMAGES = {"downloader", "inspect_source"}
 ZIPPED = sorted((SETTINGS.keys() | NO_SETTINGS) - IMAGES)
 
@@ -108,7 +108,7 @@ def test_time_outs_are_what_each_caller_waits_for(template: Template) -> None:
     timeouts = {name: properties["Timeout"] for name, properties in template.functions.items()}
     assert timeouts == dict.fromkeys(ZIPPED, 10) | {
         "get_status": 29, "list_downloads": 29, "sweeper": 55, "rotate_link_key": 60, "downloader": 900,
-        "inspect_source": 29, "announcer": 60, "deliver_webhooks": 30,
+        "inspect_source": 29, "announcer": 60, "deliver_webhooks": 30, "tear_down": 900,
     }  # fmt: skip
 
 

@@ -52,9 +52,19 @@ RIGHTS: dict[str, list[str]] = {
     ],
     "inspect_source": [],
     "docs": [],
+    "tear_down": [f"iam:{action} link user" for action in ("DeleteAccessKey", "ListAccessKeys")],
     "downloader": [
         *_JOB, _ITEMS, *_REMOVE, *_SEND, *(f"{action} queue" for action in _TAKE),
         "s3:GetObject bucket/*", "s3:PutObject bucket/*",
+    ],
+}  # fmt: skip
+
+_SITES = "arn:AWS::Partition:secretsmanager:AWS::Region:AWS::AccountId:secret:Reelhaul-dev/sites/*"
+# What comes on top where the stack is to leave nothing behind.
+DESTROYING: dict[str, list[str]] = {
+    "tear_down": [
+        *_REMOVE, "secretsmanager:ListSecrets *",
+        f"secretsmanager:DeleteSecret {_SITES}",
     ],
 }  # fmt: skip
 
@@ -78,6 +88,15 @@ PARTITIONS: dict[str, set[str]] = {
 def test_function_has_exactly_these_rights(template: Template, function: str) -> None:
     log = f"logs:CreateLogStream {_log(template, function)}", f"logs:PutLogEvents {_log(template, function)}"
     assert _rights(template, template.statements_of_role(function)) == {*RIGHTS[function], *log}
+
+
+@pytest.mark.parametrize("function", RIGHTS)
+def test_function_has_no_other_rights_in_a_stack_that_leaves_nothing_behind(
+    other_template: Template, function: str
+) -> None:
+    log = (f"logs:{action} {_log(other_template, function)}" for action in ("CreateLogStream", "PutLogEvents"))
+    rights = {*RIGHTS[function], *DESTROYING.get(function, []), *log}
+    assert _rights(other_template, other_template.statements_of_role(function)) == rights
 
 
 def test_no_function_is_without_a_line_in_this_table(template: Template) -> None:
@@ -130,6 +149,16 @@ def test_no_policy_has_a_wildcard_but_for_the_names_of_objects(template: Templat
         assert not [action for action in as_list(statement["Action"]) if "*" in action]
         wild = {template.plain(resource) for resource in as_list(statement["Resource"])}
         assert {resource for resource in wild if "*" in resource} <= {"bucket/*"}
+
+
+def test_all_a_stack_that_leaves_nothing_behind_adds_is_to_find_its_tenants_secrets(other_template: Template) -> None:
+    wild = {
+        right
+        for statement in other_template.all_statements()
+        for right in _rights(other_template, [statement])
+        if "*" in right and not right.endswith(" bucket/*")
+    }
+    assert wild == {right for right in DESTROYING["tear_down"] if right.startswith("secretsmanager:")}
 
 
 def _rights(template: Template, statements: list[dict[str, Any]]) -> set[str]:
