@@ -22,6 +22,8 @@ _REMOVE = [
 ]  # fmt: skip
 _READ_STREAM = ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")
 _READ_SECRET = ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"]
+# Tenants' cookies and proxies: the one resource that goes by its name, since the stack does not make it.
+_SITES = "arn:AWS::Partition:secretsmanager:AWS::Region:AWS::AccountId:secret:Reelhaul-prod/sites/*"
 
 RIGHTS: dict[str, list[str]] = {
     "authorizer": ["dynamodb:GetItem table", *(f"{action} pepper" for action in _READ_SECRET)],
@@ -54,7 +56,7 @@ RIGHTS: dict[str, list[str]] = {
     "docs": [],
     "downloader": [
         *_JOB, _ITEMS, *_REMOVE, *_SEND, *(f"{action} queue" for action in _TAKE),
-        "s3:GetObject bucket/*", "s3:PutObject bucket/*",
+        "s3:GetObject bucket/*", "s3:PutObject bucket/*", f"secretsmanager:GetSecretValue {_SITES}",
     ],
 }  # fmt: skip
 
@@ -109,7 +111,7 @@ def test_function_is_held_to_the_partitions_it_is_about(template: Template, func
 
 
 def test_secrets_are_read_by_those_who_need_them_only(template: Template) -> None:
-    readers: dict[str, set[str]] = {"pepper": set(), "link secret": set(), "webhook secret": set()}
+    readers: dict[str, set[str]] = {"pepper": set(), "link secret": set(), "webhook secret": set(), _SITES: set()}
     for function in template.functions:
         for right in _rights(template, template.statements_of_role(function)):
             action, resource = right.split(" ", 1)
@@ -119,17 +121,29 @@ def test_secrets_are_read_by_those_who_need_them_only(template: Template) -> Non
         "pepper": {"authorizer"},
         "link secret": {"get_status", "list_downloads", "deliver_webhooks", "rotate_link_key"},
         "webhook secret": {"deliver_webhooks"},
+        _SITES: {"downloader"},
     }
 
 
-def test_no_policy_has_a_wildcard_but_for_the_names_of_objects(template: Template) -> None:
+def test_cookies_can_be_read_of_this_stack_only_and_never_written(template: Template, other_template: Template) -> None:
+    for one in (template, other_template):
+        stack = one.functions["downloader"]["Environment"]["Variables"]["SITES_PREFIX"].removesuffix("/sites")
+        assert one.body["Outputs"]["SitesPrefix"]["Value"] == f"{stack}/sites"
+        rights = {right for function in one.functions for right in _rights(one, one.statements_of_role(function))}
+        about = {right.rpartition(":secret:") for right in rights if ":secret:" in right}
+        assert {(action.split(" ")[0], name) for action, _, name in about} == {
+            ("secretsmanager:GetSecretValue", f"{stack}/sites/*")
+        }
+
+
+def test_no_policy_has_a_wildcard_but_for_names_that_are_given_at_run_time(template: Template) -> None:
     for statement in template.all_statements():
         assert statement["Effect"] == "Allow"
         assert "NotAction" not in statement
         assert "NotResource" not in statement
         assert not [action for action in as_list(statement["Action"]) if "*" in action]
         wild = {template.plain(resource) for resource in as_list(statement["Resource"])}
-        assert {resource for resource in wild if "*" in resource} <= {"bucket/*"}
+        assert {resource for resource in wild if "*" in resource} <= {"bucket/*", _SITES}
 
 
 def _rights(template: Template, statements: list[dict[str, Any]]) -> set[str]:
