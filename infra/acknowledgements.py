@@ -102,6 +102,12 @@ def _acknowledge_storage(stack: ReelhaulStack) -> None:
     for function in (stack.delete_download, stack.sweeper, stack.downloader.function):
         _acknowledge(function.role or function, any_object, _OBJECT_NAMES)
     _acknowledge_tear_down(stack, any_object)
+    all_sites = f"arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:{stack.sites.prefix}/*"
+    _acknowledge(
+        stack.downloader.function.role or stack.downloader,
+        f"AwsSolutions-IAM5[Resource::{all_sites}]",
+        "Tenants and their sites are named at run time; the wildcard stays within the names that stand for them.",
+    )
     _acknowledge(
         stack.pepper,
         "AwsSolutions-SMG4",

@@ -20,6 +20,7 @@ from infra.jobs_table import JobsTable
 from infra.link_key import LinkKey
 from infra.media_bucket import MediaBucket
 from infra.settings import Settings
+from infra.site_secrets import SiteSecrets
 from infra.webhooks import TIMEOUT_S, Webhooks
 from infra.work_queue import WorkQueue
 from infra.zip_functions import ZipFunctions
@@ -37,6 +38,7 @@ class ReelhaulStack(Stack):
         self.announcements = Announcements(self, "Announcements")
         self.webhooks = Webhooks(self, "Webhooks", removal=removal)
         self.link_key = LinkKey(self, "LinkKey")
+        self.sites = SiteSecrets(self, "Sites")
         self.pepper = secretsmanager.Secret(
             self,
             "Pepper",
@@ -62,6 +64,7 @@ class ReelhaulStack(Stack):
         delivers = reads | webhook_queue | {"WEBHOOK_SECRET_ARN": self.webhooks.secret.secret_arn}
         opened = {"ALLOWED_ORIGINS": ",".join(settings.allowed_origins)}
         limits = {"MAX_BYTES": str(settings.max_bytes)}
+        sites = {"SITES_PREFIX": self.sites.prefix}
 
         zipped = ZipFunctions(self, "Functions", settings=settings)
         self.authorizer = zipped.add("authorizer", table | {"PEPPER_SECRET_ARN": self.pepper.secret_arn})
@@ -89,7 +92,7 @@ class ReelhaulStack(Stack):
         )
         self.tear_down = zipped.add("tear_down", {}, timeout_s=tear_down.TIMEOUT_S)
         self.downloader = Downloader(
-            self, "Downloader", settings=settings, environment=table | bucket | queue | opened | limits
+            self, "Downloader", settings=settings, environment=table | bucket | queue | opened | limits | sites
         )
         self.inspect_source = Inspector(self, "Inspector", settings=settings, environment=opened)
 
@@ -127,6 +130,7 @@ class ReelhaulStack(Stack):
         self.media.grant_store_objects(worker)
         self.media.grant_remove_objects(worker)
         self.work.queue.grant_send_messages(worker)
+        self.sites.grant_read(worker)
         for expanding in (worker, self.announcer, self.get_status, self.delete_download, self.sweeper):
             self.jobs.grant_list_items(expanding)
 
@@ -195,6 +199,7 @@ class ReelhaulStack(Stack):
             "WebhookSecretArn": self.webhooks.secret.secret_arn,
             "PepperSecretArn": self.pepper.secret_arn,
             "LinkSecretArn": self.link_key.secret.secret_arn,
+            "SitesPrefix": self.sites.prefix,
             "DownloaderFunctionName": self.downloader.function.function_name,
             "InspectFunctionName": self.inspect_source.function.function_name,
             "DeliveryFunctionName": self.deliver_webhooks.function_name,

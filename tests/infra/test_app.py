@@ -20,7 +20,7 @@ OUTPUTS = {
     "ApiUrl", "TableName", "BucketName", "QueueUrl", "DeadLetterQueueUrl", "PepperSecretArn", "LinkSecretArn",
     "BusName", "AnnouncerDeadLetterQueueUrl", "WebhookQueueUrl", "WebhookDeadLetterQueueUrl", "WebhookSecretArn",
     "DownloaderFunctionName", "InspectFunctionName", "AnnouncerFunctionName", "DeliveryFunctionName",
-    "RotationFunctionName",
+    "RotationFunctionName", "SitesPrefix",
 }  # fmt: skip
 
 

@@ -44,7 +44,7 @@ def test_function_is_given_the_settings_it_reads_and_nothing_else(template: Temp
     SETTINGS[function].from_env({name: value if isinstance(value, str) else "a name" for name, value in given.items()})
 
 
-@pytest.mark.parametrize("function", NO_SETTINGS)
+@pytest.mark.parametrize("function", sorted(NO_SETTINGS))
 def test_function_that_reads_no_settings_is_given_none(template: Template, function: str) -> None:
     assert "Environment" not in template.functions[function]
 
