@@ -4,7 +4,7 @@ The whole access policy of the service is `ReelhaulStack._grant`: a function may
 log, and, where a queue or the table's changes feed it, take what is in there.
 """
 
-from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
+from aws_cdk import CfnOutput, Duration, Environment, RemovalPolicy, Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_lambda_event_sources as event_sources
@@ -29,7 +29,13 @@ class ReelhaulStack(Stack):
     """From POST to link: an API, its functions, a queue, a worker, a table, a bucket, and word of every job's end."""
 
     def __init__(self, scope: Construct, name: str, *, settings: Settings) -> None:
-        super().__init__(scope, name, stack_name=f"{name}-{settings.stage}", description="A media download service")
+        super().__init__(
+            scope,
+            name,
+            stack_name=f"{name}-{settings.stage}",
+            description="A media download service",
+            env=None if settings.region is None else Environment(region=settings.region),
+        )
         removal = RemovalPolicy.RETAIN if settings.removal_policy == "retain" else RemovalPolicy.DESTROY
         self.jobs = JobsTable(self, "Jobs", removal=removal)
         self.media = MediaBucket(self, "Media", max_retention_days=settings.max_retention_days, removal=removal)
@@ -47,7 +53,7 @@ class ReelhaulStack(Stack):
         self._add_functions(settings)
         self._grant()
         self._connect(settings)
-        self._add_outputs()
+        self._add_outputs(settings)
 
     def _add_functions(self, settings: Settings) -> None:
         table = {"TABLE_NAME": self.jobs.table.table_name}
@@ -60,17 +66,28 @@ class ReelhaulStack(Stack):
         reads = table | bucket | {"LINK_SECRET_ARN": self.link_key.secret.secret_arn}
         delivers = reads | webhook_queue | {"WEBHOOK_SECRET_ARN": self.webhooks.secret.secret_arn}
         opened = {"ALLOWED_ORIGINS": ",".join(settings.allowed_origins)}
-        limits = {"MAX_BYTES": str(settings.max_bytes)}
+        sites = {
+            "ALLOWED_SITES": ",".join(settings.allowed_sites), "DENIED_SITES": ",".join(settings.denied_sites),
+        }  # fmt: skip
+        limits = {"MAX_BYTES": str(settings.max_bytes), "MAX_DURATION_S": str(settings.max_duration_s)}
 
         zipped = ZipFunctions(self, "Functions", settings=settings)
         self.authorizer = zipped.add("authorizer", table | {"PEPPER_SECRET_ARN": self.pepper.secret_arn})
-        self.create_download = zipped.add("create_download", submits)
+        self.create_download = zipped.add(
+            "create_download", submits | sites | {"MAX_PLAYLIST_ITEMS": str(settings.max_playlist_items)}
+        )
         self.get_status = zipped.add("get_status", reads, timeout_s=29)  # holds requests back; API Gateway waits for 30
         # One whole CPU: a page of 5,000 jobs is a second of work, most of it the SDK's.
         self.list_downloads = zipped.add("list_downloads", reads, timeout_s=29, memory_mb=1769)
         self.retry_download = zipped.add("retry_download", submits)
         self.delete_download = zipped.add("delete_download", table | bucket)
-        self.docs = zipped.add("docs", {}, code=assets.docs_function(max_retention_days=settings.max_retention_days))
+        self.docs = zipped.add(
+            "docs",
+            {},
+            code=assets.docs_function(
+                max_retention_days=settings.max_retention_days, max_playlist_items=settings.max_playlist_items
+            ),
+        )
         self.announcer = zipped.add(
             "announcer",
             table | webhook_queue | {"BUS_NAME": self.announcements.bus.event_bus_name},
@@ -87,9 +104,9 @@ class ReelhaulStack(Stack):
             timeout_s=60,  # IAM takes some ten seconds until a new key is known everywhere
         )
         self.downloader = Downloader(
-            self, "Downloader", settings=settings, environment=table | bucket | queue | opened | limits
+            self, "Downloader", settings=settings, environment=table | bucket | queue | opened | sites | limits
         )
-        self.inspect_source = Inspector(self, "Inspector", settings=settings, environment=opened)
+        self.inspect_source = Inspector(self, "Inspector", settings=settings, environment=opened | sites)
 
     def _grant(self) -> None:
         self.jobs.grant_check_keys(self.authorizer)
@@ -136,6 +153,8 @@ class ReelhaulStack(Stack):
             open_to=settings.cors_origins,
             rate=settings.throttle_rate,
             burst=settings.throttle_burst,
+            log_retention_days=settings.log_retention_days,
+            has_default_endpoint=settings.default_endpoint == "keep",
         )
         self.http.route(self.create_download, "POST /download", "POST /api/download")
         self.http.route(
@@ -173,9 +192,9 @@ class ReelhaulStack(Stack):
         )
         self.link_key.rotate_with(self.rotate_link_key)
 
-    def _add_outputs(self) -> None:
+    def _add_outputs(self, settings: Settings) -> None:
         outputs = {
-            "ApiUrl": self.http.api.api_endpoint,
+            "ApiUrl": f"https://{settings.domain_name}" if settings.domain_name else self.http.api.api_endpoint,
             "TableName": self.jobs.table.table_name,
             "BucketName": self.media.bucket.bucket_name,
             "QueueUrl": self.work.queue.queue_url,
@@ -193,5 +212,8 @@ class ReelhaulStack(Stack):
             "AnnouncerFunctionName": self.announcer.function_name,
             "RotationFunctionName": self.rotate_link_key.function_name,
         }
+        if settings.domain_name and settings.certificate_arn:
+            domain = self.http.serve_at(settings.domain_name, certificate_arn=settings.certificate_arn)
+            outputs["DomainTarget"] = domain.regional_domain_name
         for name, value in outputs.items():
             CfnOutput(self, name, value=value)

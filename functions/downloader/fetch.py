@@ -15,6 +15,7 @@ from reelhaul.egress import EgressProxy
 from reelhaul.errors import (
     ExtractorBroken,
     LeaseLost,
+    SiteNotAllowed,
     SourceError,
     SourceRefused,
     SourceUnreachable,
@@ -41,12 +42,15 @@ def guarded_fetch(
     directory: Path,
     deadline: float,
     allowed_origins: frozenset[str],
+    denied_sites: frozenset[str] = frozenset(),
     on_progress: Callable[[Progress], None],
     stop: threading.Event,
     log: Callable[..., None],
 ) -> Found:
     """As `fetch`, with a filtering proxy of this request's own as the only way out. `deadline` is monotonic."""
-    with EgressProxy(allowed_origins=allowed_origins, max_bytes=request.max_bytes, deadline=deadline) as proxy:
+    with EgressProxy(
+        allowed_origins=allowed_origins, denied_sites=denied_sites, max_bytes=request.max_bytes, deadline=deadline
+    ) as proxy:
         return fetch(request, proxy=proxy, directory=directory, on_progress=on_progress, stop=stop, log=log)
 
 
@@ -109,6 +113,8 @@ def _listen(
 
 
 def _explained(error: SourceError, proxy: EgressProxy) -> SourceError:
+    if proxy.refused_site and isinstance(error, (SourceRefused, *_VAGUE)):
+        return SiteNotAllowed()
     if proxy.refused and isinstance(error, _VAGUE):
         return SourceRefused()
     return error

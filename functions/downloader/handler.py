@@ -19,6 +19,7 @@ from reelhaul.errors import MalformedMessage, ServiceUnavailable
 from reelhaul.jobs import Job, Progress
 from reelhaul.queue import JobMessage, JobQueue
 from reelhaul.settings import DownloaderSettings
+from reelhaul.site_policy import SitePolicy
 from reelhaul.store import JobStore
 
 logger = Logger(service="downloader")
@@ -60,19 +61,25 @@ def fetch(
     stop: threading.Event,
     settings: DownloaderSettings,
 ) -> Found:
-    """Fetch a job's media, see `guarded_fetch`."""
+    """Fetch a job's media, see `guarded_fetch`. Also raises `SiteNotAllowed`.
+
+    The site is judged again: the settings may have changed since the job came, and a playlist named its items itself.
+    """
+    SitePolicy(allowed=settings.allowed_sites, denied=settings.denied_sites).check(job.url)
     request = FetchRequest(
         url=job.url,
         options=job.options,
         is_item=job.item is not None,
         entry=job.item.entry if job.item else None,
         max_bytes=settings.max_bytes,
+        max_duration_s=settings.max_duration_s,
     )
     return guarded_fetch(
         request,
         directory=directory,
         deadline=deadline,
         allowed_origins=settings.allowed_origins,
+        denied_sites=settings.denied_sites,
         on_progress=on_progress,
         stop=stop,
         log=logger.info,

@@ -28,6 +28,7 @@ class Request:
     directory: Path
     max_bytes: int
     max_memory_bytes: int
+    max_duration_s: int = 0
 
     @classmethod
     def parse(cls, data: bytes) -> Self:

@@ -20,6 +20,7 @@ from typing import Any, Self
 from reelhaul.addresses import WEB_PORTS, is_public
 from reelhaul.egress import framing, relay
 from reelhaul.egress.framing import Head, HeadTooLarge, MalformedHead
+from reelhaul.site_policy import is_within, plain_host
 
 Resolve = Callable[[str, int, int, int], list[Any]]
 
@@ -52,19 +53,22 @@ class EgressProxy:
     """A context manager that closes everything it opened.
 
     `allowed_origins` are HOST:PORT as they stand in URLs: these may resolve to anything and have any port. `deadline`
-    is a time of `time.monotonic()`. `refused` tells whether a connection was denied by policy.
+    is a time of `time.monotonic()`. `refused` tells whether a connection was denied by policy, `refused_site` whether
+    one was for being to one of `denied_sites` (as in `reelhaul.site_policy`) or below it.
     """
 
     def __init__(
         self,
         *,
         allowed_origins: frozenset[str] = frozenset(),
+        denied_sites: frozenset[str] = frozenset(),
         max_bytes: int,
         deadline: float,
         resolve: Resolve = socket.getaddrinfo,
     ) -> None:
         self.deadline = deadline
-        self.refused = False
+        self.refused = self.refused_site = False
+        self._denied_sites = denied_sites
         self._allowed_origins = frozenset(origin.lower() for origin in allowed_origins)
         self._resolve = resolve
         self._budget = relay.Budget(max_bytes=max_bytes, deadline=deadline)
@@ -216,6 +220,9 @@ class EgressProxy:
 
     def _connect(self, host: str, port: int) -> socket.socket:
         """A connection to one of the addresses of `host`, each of which has been judged. Raises `_Answer`."""
+        if is_within(plain_host(host), self._denied_sites):
+            self.refused = self.refused_site = True
+            raise _denied()
         failure = _failed(502, "connect")
         for address in self._judged(host, port):
             try:
