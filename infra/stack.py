@@ -69,6 +69,7 @@ class ReelhaulStack(Stack):
         sites = {
             "ALLOWED_SITES": ",".join(settings.allowed_sites), "DENIED_SITES": ",".join(settings.denied_sites),
         }  # fmt: skip
+        measured = {"STACK_NAME": self.stack_name}
         limits = {"MAX_BYTES": str(settings.max_bytes), "MAX_DURATION_S": str(settings.max_duration_s)}
 
         zipped = ZipFunctions(self, "Functions", settings=settings)
@@ -90,7 +91,7 @@ class ReelhaulStack(Stack):
         )
         self.announcer = zipped.add(
             "announcer",
-            table | webhook_queue | {"BUS_NAME": self.announcements.bus.event_bus_name},
+            table | webhook_queue | measured | {"BUS_NAME": self.announcements.bus.event_bus_name},
             timeout_s=60,  # a hundred ends, each with a look at a playlist's items
         )
         self.deliver_webhooks = zipped.add("deliver_webhooks", delivers | opened, timeout_s=TIMEOUT_S)
@@ -104,7 +105,10 @@ class ReelhaulStack(Stack):
             timeout_s=60,  # IAM takes some ten seconds until a new key is known everywhere
         )
         self.downloader = Downloader(
-            self, "Downloader", settings=settings, environment=table | bucket | queue | opened | sites | limits
+            self,
+            "Downloader",
+            settings=settings,
+            environment=table | bucket | queue | opened | sites | limits | measured,
         )
         self.inspect_source = Inspector(self, "Inspector", settings=settings, environment=opened | sites)
 

@@ -17,6 +17,7 @@ from downloader.worker import Worker
 from reelhaul import aws
 from reelhaul.errors import MalformedMessage, ServiceUnavailable
 from reelhaul.jobs import Job, Progress
+from reelhaul.measures import Measures
 from reelhaul.queue import JobMessage, JobQueue
 from reelhaul.settings import DownloaderSettings
 from reelhaul.site_policy import SitePolicy
@@ -45,6 +46,7 @@ def dependencies() -> Dependencies:
         fetch=functools.partial(fetch, settings=settings),
         work_directory=Path(settings.work_directory),
         logger=logger,
+        measures=Measures(settings.stack_name),
     )
     harden_parent()
     # Lambda sends this before it ends an environment with extensions, `reelhaul serve` when it is asked to stop.
@@ -96,10 +98,18 @@ def _handled(record: dict[str, Any], context: Any) -> bool:
     ends_at = time.monotonic() + context.get_remaining_time_in_millis() / 1000
     try:
         message = JobMessage.parse(record["body"])
-        dependencies().worker.run(message, ends_at=ends_at)
     except MalformedMessage:
         logger.exception("message_malformed", message_id=record["messageId"], size=len(record["body"]))
         return _again(record, after_s=0)
+    with logger.append_context_keys(
+        job_id=message.job_id, tenant=message.tenant
+    ):  # on every line until it is done with
+        return _carried_out(message, record, ends_at=ends_at)
+
+
+def _carried_out(message: JobMessage, record: dict[str, Any], *, ends_at: float) -> bool:
+    try:
+        dependencies().worker.run(message, ends_at=ends_at)
     except ServiceUnavailable:
         logger.exception("message_postponed", message_id=record["messageId"])
         return _again(record, after_s=_AGAIN_S)

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from downloader.fetcher.numbers import number
-from reelhaul.errors import SourceError
+from reelhaul.errors import ExtractorBroken, SourceError
 
 PROGRESS_EVERY_S = 0.25
 MAX_DETAIL_CHARS = 500
@@ -44,7 +44,9 @@ class Reporter:
     def failed(self, error: SourceError, *, detail: str) -> None:
         if self._secret:
             detail = detail.replace(self._secret, "***")
-        fields = {"code": error.code, "retry_after_s": error.retry_after_s}
+        fields: dict[str, Any] = {"code": error.code, "retry_after_s": error.retry_after_s}
+        if isinstance(error, ExtractorBroken):
+            fields["extractor"] = error.extractor
         self._write({"event": "failed", **fields, "detail": for_the_log(detail)})
 
     def _write(self, event: dict[str, Any]) -> None:

@@ -105,6 +105,7 @@ class DownloaderSettings(_Settings):
     denied_sites: frozenset[str] = frozenset()
     max_bytes: int = 8 * 1024**3  # what leaves room for a merge on Lambda's largest /tmp is set by the template
     max_duration_s: int = 0  # of a medium; 0: any
+    stack_name: str = "Reelhaul"  # what its metrics go by
     work_directory: str = "/tmp"  # noqa: S108 - the only place Lambda lets a function write
 
 
@@ -113,6 +114,7 @@ class AnnouncerSettings(_Settings):
     table_name: str
     bus_name: str
     webhook_queue_url: str
+    stack_name: str = "Reelhaul"  # what its metrics go by
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
