@@ -12,7 +12,9 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from infra import assets
+from infra.alarms import Alarms
 from infra.announcements import Announcements
+from infra.dashboard import Dashboard
 from infra.downloader import Downloader
 from infra.http_api import HttpApi
 from infra.inspector import Inspector
@@ -53,6 +55,7 @@ class ReelhaulStack(Stack):
         self._add_functions(settings)
         self._grant()
         self._connect(settings)
+        self._watch(settings)
         self._add_outputs(settings)
 
     def _add_functions(self, settings: Settings) -> None:
@@ -195,6 +198,41 @@ class ReelhaulStack(Stack):
             targets=[targets.LambdaFunction(self.sweeper)],
         )
         self.link_key.rotate_with(self.rotate_link_key)
+
+    def _watch(self, settings: Settings) -> None:
+        left = {"Announcer": self.announcements.dead_letters, "Webhook": self.webhooks.dead_letters}
+        self.alarms = Alarms(self, "Alarms", email=settings.alarm_email)
+        self.alarms.watch_queues(
+            taken={"Work": self.work.dead_letters},
+            left=left,
+            work=self.work.queue,
+            worker_timeout_s=settings.worker_timeout_s,
+        )
+        self.alarms.watch_failures()
+        self.alarms.watch_functions(
+            sweeper=self.sweeper,
+            downloader=self.downloader.function,
+            announcer=self.announcer,
+            dead_letters=self.dead_letters,
+            rotation=self.rotate_link_key,
+        )
+        self.alarms.watch_table(self.jobs.table)
+        self.alarms.watch_api(self.http.api)
+
+        dashboard = Dashboard(self, "Board")
+        dashboard.show_jobs(alarms=self.alarms.all, work=self.work.queue)
+        dashboard.show_transfers()
+        dashboard.show_failures(api=self.http.api, dead_letters={"Work": self.work.dead_letters, **left})
+        dashboard.show_limits(
+            functions={
+                "downloader": self.downloader.function,
+                "get_status": self.get_status,
+                "create_download": self.create_download,
+                "inspect_source": self.inspect_source.function,
+                "sweeper": self.sweeper,
+            },
+            table=self.jobs.table,
+        )
 
     def _add_outputs(self, settings: Settings) -> None:
         outputs = {

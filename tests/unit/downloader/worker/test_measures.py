@@ -72,7 +72,10 @@ def test_retried_job_has_waited_since_the_retry(
 def test_lost_job_is_not_measured(
     worker: Worker, cloud: Cloud, job: Job, fetching: Fetching, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    fetching.act = lambda *_: cloud.store.delete(now_in(cloud, job), now=time.time()) and None
+    def deleted(*_: object) -> None:
+        cloud.store.delete(now_in(cloud, job), now=time.time())
+
+    fetching.act = deleted
 
     run(worker, job)
 
