@@ -11,10 +11,12 @@ from typing import Any, Protocol
 
 from downloader.fetch import Fetched, FetchedExtra, Found, FoundPlaylist
 from downloader.lease import Lease
+from downloader.stopwatch import Stopwatch
 from downloader.transfer import Uploader
 from reelhaul import ids, jobs, playlists, steps
 from reelhaul.errors import (
     Conflict,
+    ExtractorBroken,
     JobNotFound,
     LeaseLost,
     ReelhaulError,
@@ -26,6 +28,7 @@ from reelhaul.errors import (
     WorkerCrashed,
 )
 from reelhaul.jobs import MAX_ATTEMPTS, Job, Media, Phase, Playlist, Progress, State, StoredExtra, StoredObject
+from reelhaul.measures import Measures, Transfer
 from reelhaul.names import content_disposition
 from reelhaul.objects import MediaBucket
 from reelhaul.queue import JobMessage, JobQueue
@@ -67,6 +70,7 @@ class Worker:
         fetch: Fetch,
         work_directory: Path,
         logger: Any,
+        measures: Measures,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
@@ -77,6 +81,7 @@ class Worker:
         self._fetch = fetch
         self._work_directory = work_directory
         self._logger = logger
+        self._measures = measures
         self._clock = clock
         self._stop = threading.Event()
         self._interrupted = False
@@ -95,19 +100,21 @@ class Worker:
 
         Raises `ServiceUnavailable` only before the claim: then nothing has happened and the message should come again.
         """
-        job = self._claim(message)
-        if job is None:
+        claimed = self._claim(message)
+        if claimed is None:
             return
+        job, queued_s = claimed
         self._logger.info("job_claimed", job_id=job.id, tenant=job.tenant, attempt=job.attempts, fence=job.fence)
         if not self._interrupted:
             self._stop.clear()
         directory = Path(tempfile.mkdtemp(prefix=_DIRECTORY, dir=self._work_directory))
         try:
-            self._attempt(job, directory, ends_at=ends_at)
+            self._attempt(job, directory, queued_s=queued_s, ends_at=ends_at)
         finally:
             shutil.rmtree(directory, ignore_errors=True)
 
-    def _claim(self, message: JobMessage) -> Job | None:
+    def _claim(self, message: JobMessage) -> tuple[Job, float] | None:
+        """The job, and for how many seconds it was waiting."""
         try:
             job = self._store.get(message.tenant, message.job_id)
             if job.state is not State.QUEUED or job.generation != message.generation:
@@ -115,30 +122,40 @@ class Worker:
             if playlists.is_called_off(job, store=self._store):
                 self._store.swap(job, steps.cancel(job, now=self._clock()))
                 return None
-            return self._store.swap(job, steps.claim(job, now=self._clock()))
+            now = self._clock()
+            return self._store.swap(job, steps.claim(job, now=now)), max(0.0, now - _queued_at(job))
         except (JobNotFound, Conflict):
             return None  # deleted, or another worker was faster: the message is done with either way
 
-    def _attempt(self, job: Job, directory: Path, *, ends_at: float) -> None:
+    def _attempt(self, job: Job, directory: Path, *, queued_s: float, ends_at: float) -> None:
+        watch = Stopwatch()
         lease = Lease(job, store=self._store, stop=self._stop, clock=self._clock)
         self._has_items = False
+
+        def on_progress(progress: Progress) -> None:
+            watch.heard(progress)
+            lease.report(progress)
+
         try:
             with lease:
                 found = self._fetch(
                     job,
                     directory=directory,
                     deadline=time.monotonic() + (ends_at - time.monotonic()) * _FETCH_SHARE,
-                    on_progress=lease.report,
+                    on_progress=on_progress,
                     stop=self._stop,
                 )
-                settle = self._prepared(job, found, lease, ends_at=ends_at)
+                watch.finished()
+                settle = self._prepared(job, found, lease, watch, queued_s=queued_s, ends_at=ends_at)
             held = lease.end()
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the job must end or go back
             self._give_up(job, lease, error)
             return
         settle(held)
 
-    def _prepared(self, job: Job, found: Found, lease: Lease, *, ends_at: float) -> Callable[[Job], None]:
+    def _prepared(
+        self, job: Job, found: Found, lease: Lease, watch: Stopwatch, *, queued_s: float, ends_at: float
+    ) -> Callable[[Job], None]:
         """Do what takes time with what was found, under the lease; what is returned writes the outcome."""
         if isinstance(found, FoundPlaylist):
             self._add_items(job, found)
@@ -146,7 +163,9 @@ class Worker:
         if not isinstance(found, Fetched):
             raise WorkerCrashed
         stored, extras = self._upload(job, found, lease, ends_at=ends_at)
-        return lambda held: self._complete(held, found.media, stored, extras)
+        size = stored.size + sum(extra.size for extra in extras)
+        transfer = watch.stop(size=size, queued_s=queued_s)
+        return lambda held: self._complete(held, found.media, stored, extras, transfer)
 
     def _add_items(self, job: Job, found: FoundPlaylist) -> None:
         if job.item is not None:
@@ -191,7 +210,9 @@ class Worker:
         )
         return stored, tuple(_upload_extra(uploader, job, found.media, extra) for extra in found.extras)
 
-    def _complete(self, job: Job, media: Media, stored: StoredObject, extras: tuple[StoredExtra, ...]) -> None:
+    def _complete(
+        self, job: Job, media: Media, stored: StoredObject, extras: tuple[StoredExtra, ...], transfer: Transfer
+    ) -> None:
         details = {"job_id": job.id, "tenant": job.tenant, "bytes": stored.size}
         try:
             done = self._store.swap(job, steps.complete(job, media, stored, extras=extras, now=self._clock()))
@@ -206,6 +227,7 @@ class Worker:
         else:
             seconds = round((done.completed_at or 0) - job.created_at, 3)
             self._logger.info("job_finished", **details, seconds=seconds, attempt=job.attempts)
+            self._measures.stored(job, transfer)
 
     def _is_done_with(self, job: Job, stored: StoredObject) -> bool:
         """Whether our completion is in the table after all: its reply may have hung until the sweeper came by."""
@@ -233,6 +255,8 @@ class Worker:
             self._logger.exception("job_left_to_the_sweeper", **details)
         else:
             self._logger.info("job_attempt_failed", **details, state=after.state, error_code=after.error_code)
+            if isinstance(error, ExtractorBroken):
+                self._measures.extractor_broken(job, error.extractor)
             if after.state is State.QUEUED:
                 send(after, queue=self._queue, log=self._logger.warning, delay_s=delay_s)
 
@@ -254,6 +278,12 @@ class Worker:
         except ServiceUnavailable:
             return False
         return True
+
+
+def _queued_at(job: Job) -> float:
+    """Since when a queued job waits: since it was asked for, or since it was last put back or sent anew."""
+    is_first = job.generation == 1 and job.attempts == 0
+    return job.created_at if is_first else job.updated_at
 
 
 def _upload_extra(uploader: Uploader, job: Job, media: Media, extra: FetchedExtra) -> StoredExtra:

@@ -195,6 +195,24 @@ class SourceRefused(Permanent):
     sentence = "This service does not connect to the address that the source is at or leads to."
 
 
+class SiteNotAllowed(Permanent):
+    """The operator allows other sites only, or not this one. `field` names it where a request is at fault."""
+
+    code = "source.site_not_allowed"
+    sentence = "The operator of this service does not allow downloads from this site."
+
+    def __init__(
+        self, message: str | None = None, *, retry_after_s: float | None = None, field: str | None = None
+    ) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.field = field
+
+
+class SourceTooLong(Permanent):
+    code = "source.too_long"
+    sentence = "The media plays longer than this service allows."
+
+
 class SourceNotMedia(Permanent):
     code = "source.not_media"
     sentence = "What the source sent is neither video nor audio."
@@ -226,8 +244,11 @@ class SourceBlocked(Permanent):
 
 
 class ExtractorBroken(Permanent):
+    """`extractor` is what yt-dlp calls the one that could not cope, where that is known."""
+
     code = "source.extractor_broken"
     sentence = "The site has changed and cannot be read at the moment. An update of the extractor is needed."
+    extractor: str | None = None
 
 
 class SourceUnreachable(Transient):

@@ -15,6 +15,7 @@ from reelhaul.errors import (
     RequestTooLarge,
     RouteNotFound,
     ServiceUnavailable,
+    SiteNotAllowed,
     SourceError,
     Unauthorized,
     UnsupportedMediaType,
@@ -36,6 +37,7 @@ STATUS: dict[type[ReelhaulError], int] = {
     RequestTooLarge: 413,
     UnsupportedMediaType: 415,
     KeyReused: 422,
+    SiteNotAllowed: 403,
     SourceError: 422,  # where a source is looked at while its user waits; a job that failed is no error of a request
     ServiceUnavailable: 503,
 }

@@ -20,6 +20,7 @@ JSON = "application/json"
 
 _INVALID = {"400": ["request.invalid"]}
 _BODY = _INVALID | {"413": ["request.too_large"], "415": ["request.media_type"]}
+_SITE = {"403": ["source.site_not_allowed"]}
 # An id with characters that no id has may be refused before it is looked at as one.
 _NO_JOB = {"404": ["job.not_found", "route.not_found"]}
 _NO_FILE = {"404": ["job.not_found", "file.not_found", "route.not_found"]}
@@ -27,6 +28,7 @@ _ALWAYS = {"401": ["auth.unauthorized"], "429": [], "500": ["internal"], "503": 
 _WHY = {
     "400": "The request cannot be understood; `field` names what is to blame. Nothing was changed.",
     "401": "There is no key, or none that is valid.",
+    "403": "The operator allows other sites only, or not this one. Nothing was changed.",
     "404": "There is no such thing, or it belongs to another tenant.",
     "409": "The download is not in a state that allows this. Nothing was changed.",
     "413": "The body is too large.",
@@ -138,7 +140,7 @@ OPERATIONS: dict[str, Operation] = {
         takes=["IdempotencyKey"],
         body="DownloadRequest",
         answers=_json(ref("Accepted"), "The download is on its way.", links=_FIRST_FOLLOW_UPS),
-        refusals=_BODY | {"422": ["request.key_reused"]},
+        refusals=_BODY | _SITE | {"422": ["request.key_reused"]},
     ),
     "GET /download": _contract(
         FIRST,
@@ -216,7 +218,7 @@ OPERATIONS: dict[str, Operation] = {
         takes=["IdempotencyKey"],
         body="OfflineRequest",
         answers=_json(ref("OfflineAccepted"), "The download is on its way.", links=_SECOND_FOLLOW_UPS),
-        refusals=_BODY | {"422": ["request.key_reused"]},
+        refusals=_BODY | _SITE | {"422": ["request.key_reused"]},
     ),
     "POST /api/info": _contract(
         SECOND,
@@ -224,7 +226,7 @@ OPERATIONS: dict[str, Operation] = {
         "What is at an address, without downloading it",
         body="InfoRequest",
         answers=_json(ref("Info"), "What a download would be of."),
-        refusals=_BODY | {"422": ["source."]},
+        refusals=_BODY | _SITE | {"422": ["source."]},
     ),
     "GET /api/downloads": _contract(
         SECOND,
