@@ -59,6 +59,7 @@ def _submit(parse: Callable[..., DownloadRequest]) -> Job:
     job = submit(
         parse(body, max_retention_days=deps.max_retention_days),
         tenant=http.caller(app),
+        limits=http.limits(event),
         retention_days=deps.retention_days,
         store=deps.store,
         queue=deps.queue,
