@@ -17,7 +17,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack.services import s3
 
-from infra.local import engine_callbacks, engine_mends
+from infra.local import engine_callbacks, engine_fair_queues, engine_mends
 from infra.local.engine_streams import Streams
 
 _NOT_YET = b'{"success":false,"message":"Not deployed yet.","detail":"Not deployed yet.","code":"service.unavailable"}'
@@ -117,6 +117,7 @@ async def _reply(send: Any, status: int, headers: Headers, body: bytes) -> None:
 def main() -> None:
     engine_mends.install()
     engine_callbacks.install()
+    engine_fair_queues.install()
     Streams().install()
     _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))

@@ -104,6 +104,32 @@ class SiteNotFound(ReelhaulError):
     sentence = "Nothing is set for this site."
 
 
+class LimitReached(ReelhaulError):
+    """The tenant has used up what the key allows: `limit`. What it is may have changed after `retry_after_s`."""
+
+    code = "limit.reached"
+    sentence = "The limit of {} is reached."
+
+    def __init__(self, limit: int, *, retry_after_s: int) -> None:
+        super().__init__(self.sentence.format(limit))
+        self.retry_after_s = retry_after_s
+
+
+class ConcurrentJobsReached(LimitReached):
+    code = "limit.concurrent_jobs"
+    sentence = "The limit of {} downloads at a time is reached."
+
+
+class JobsPerDayReached(LimitReached):
+    code = "limit.jobs_per_day"
+    sentence = "The limit of {} downloads a day is reached; the next day begins at midnight UTC."
+
+
+class BytesPerDayReached(LimitReached):
+    code = "limit.bytes_per_day"
+    sentence = "The limit of {} bytes a day is reached; the next day begins at midnight UTC."
+
+
 # --- what can happen on our side -------------------------------------------------------------------------------------
 
 
