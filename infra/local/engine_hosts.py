@@ -1,18 +1,18 @@
-"""The engine's door where it behaves as AWS does: what a request is for is told by its host. In the engine's process."""
+"""The engine's door where it behaves as AWS does: the host tells what a request is for. In the engine's process."""
 
 import re
 from typing import Any
 
 import ministack.app
 
-_API_HOST = re.compile(rb"([0-9a-z]+)\.execute-api\.[0-9a-z-]+\.amazonaws\.com(:\d+)?")
+_API_HOST = re.compile(rb"([0-9a-f]{8})\.execute-api\..+")
 
 
 class HostDoor:
-    """The ASGI application. A request for the host of an HTTP API, as `ApiUrl` of the stack names it, goes to that API.
+    """The ASGI application. A request for an HTTP API's host, as `ApiUrl` of the stack names it, goes to that API.
 
-    The engine knows APIs by a host of its own making or by a path. Everything else is for the emulated services, S3's
-    links and the registry of images among them.
+    The engine knows APIs by their hosts too, but answers some paths of theirs itself, such as /health. Everything else
+    is for the emulated services, S3's links and the registry of images among them.
     """
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
@@ -23,7 +23,7 @@ class HostDoor:
 def _for_api(scope: dict[str, Any], api_id: str) -> dict[str, Any]:
     """The request as API Gateway passes it on: it says itself how the client came in."""
     prefix = f"/_aws/execute-api/{api_id}/$default"
-    headers = [(name, value) for name, value in scope["headers"] if name not in (b"x-forwarded-proto",)]
+    headers = [(name, value) for name, value in scope["headers"] if name != b"x-forwarded-proto"]
     return scope | {
         "path": prefix + scope["path"],
         "raw_path": prefix.encode() + scope["raw_path"],

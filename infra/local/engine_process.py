@@ -19,7 +19,7 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack.services import s3
 
-from infra.local import engine_callbacks, engine_mends
+from infra.local import engine_callbacks, engine_containers, engine_deploy_mends, engine_mends
 from infra.local.engine_hosts import HostDoor
 from infra.local.engine_streams import Streams
 
@@ -119,7 +119,9 @@ async def _reply(send: Any, status: int, headers: Headers, body: bytes) -> None:
 
 def main() -> None:
     engine_mends.install()
+    engine_deploy_mends.install()
     engine_callbacks.install()
+    engine_containers.install()
     Streams().install()
     _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
