@@ -22,6 +22,7 @@ _EMULATOR = "/usr/local/bin/aws-lambda-rie"
 _ROOTS = "/etc/reelhaul-roots.pem"
 _TRUSTING = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 _USER = "993:990"  # what Lambda has been seen to use; nothing may depend on it
+_NOT_WRITABLE = ("/dev/shm", "/run", "/var/tmp")  # noqa: S108 - of the container, as the other one below
 _LEAST_TMP_MB = 512  # what a function has without asking for more
 
 
@@ -89,7 +90,8 @@ def _confined(config: dict[str, Any]) -> dict[str, Any]:
         "mem_limit": memory,
         "memswap_limit": memory,
         "read_only": True,
-        "tmpfs": {"/tmp": f"rw,nosuid,nodev,size={tmp_mb}m,mode=1777", "/dev/shm": "ro"},  # noqa: S108 - the container's own
+        # What podman would make writable of itself is not.
+        "tmpfs": {"/tmp": f"rw,nosuid,nodev,size={tmp_mb}m,mode=1777"} | dict.fromkeys(_NOT_WRITABLE, "ro"),  # noqa: S108
         "user": _USER,
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges"],

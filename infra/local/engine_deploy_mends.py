@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 from ministack.core import iam_actions
-from ministack.services import ecr, secretsmanager
+from ministack.services import ecr, s3, secretsmanager
 from ministack.services.cloudformation import provisioners
 
 
@@ -16,6 +16,7 @@ def install() -> None:
     _refer_to_secrets_by_arn()
     _miss_images_that_are_not_there()
     _name_repositories_that_are_described()
+    _keep_buckets_that_are_not_empty()
 
 
 def _refer_to_secrets_by_arn() -> None:
@@ -78,3 +79,17 @@ def _described(body: bytes) -> list[str]:
     except ValueError:
         return []
     return list(asked.get("repositoryNames") or []) if isinstance(asked, dict) else []
+
+
+def _keep_buckets_that_are_not_empty() -> None:
+    """CloudFormation fails to delete a bucket with something in it; the engine deletes that along."""
+    handler = provisioners._RESOURCE_HANDLERS["AWS::S3::Bucket"]
+    delete = handler["delete"]
+
+    def delete_if_empty(name: str, *arguments: Any) -> Any:
+        bucket = s3._buckets.get(name)
+        if bucket is not None and (bucket["objects"] or s3._bucket_has_versions(name)):
+            raise ValueError("The bucket you tried to delete is not empty (BucketNotEmpty)")
+        return delete(name, *arguments)
+
+    handler["delete"] = delete_if_empty

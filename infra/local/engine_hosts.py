@@ -5,27 +5,21 @@ from typing import Any
 
 import ministack.app
 
-_API_HOST = re.compile(rb"([0-9a-f]{8})\.execute-api\..+")
+_API_HOST = re.compile(rb"[0-9a-f]{8}\.execute-api\..+")
+_STAGE = "/$default"
 
 
 class HostDoor:
     """The ASGI application. A request for an HTTP API's host, as `ApiUrl` of the stack names it, goes to that API.
 
-    The engine knows APIs by their hosts too, but answers some paths of theirs itself, such as /health. Everything else
-    is for the emulated services, S3's links and the registry of images among them.
+    The engine does so too, but answers some paths itself on every host, such as /health; not those below a stage.
+    Everything else is for the emulated services, S3's links and the registry of images among them.
     """
 
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        api = _API_HOST.fullmatch(dict(scope["headers"]).get(b"host", b"")) if scope["type"] == "http" else None
-        await ministack.app.app(scope if api is None else _for_api(scope, api[1].decode()), receive, send)
+        is_for_api = scope["type"] == "http" and _API_HOST.fullmatch(dict(scope["headers"]).get(b"host", b""))
+        await ministack.app.app(_below_stage(scope) if is_for_api else scope, receive, send)
 
 
-def _for_api(scope: dict[str, Any], api_id: str) -> dict[str, Any]:
-    """The request as API Gateway passes it on: it says itself how the client came in."""
-    prefix = f"/_aws/execute-api/{api_id}/$default"
-    headers = [(name, value) for name, value in scope["headers"] if name != b"x-forwarded-proto"]
-    return scope | {
-        "path": prefix + scope["path"],
-        "raw_path": prefix.encode() + scope["raw_path"],
-        "headers": [*headers, (b"x-forwarded-proto", b"https")],
-    }
+def _below_stage(scope: dict[str, Any]) -> dict[str, Any]:
+    return scope | {"path": _STAGE + scope["path"], "raw_path": _STAGE.encode() + scope["raw_path"]}

@@ -119,10 +119,11 @@ async def _reply(send: Any, status: int, headers: Headers, body: bytes) -> None:
 
 def main() -> None:
     engine_mends.install()
-    engine_deploy_mends.install()
     engine_callbacks.install()
-    engine_containers.install()
     Streams().install()
+    if ministack.app.AUTH:
+        engine_deploy_mends.install()
+        engine_containers.install()
     _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
     config = Config()
