@@ -22,7 +22,7 @@ _EMULATOR = "/usr/local/bin/aws-lambda-rie"
 _ROOTS = "/etc/reelhaul-roots.pem"
 _TRUSTING = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
 _USER = "993:990"  # what Lambda has been seen to use; nothing may depend on it
-_NOT_WRITABLE = ("/dev/shm", "/run", "/var/tmp")  # noqa: S108 - of the container, as the other one below
+_NOT_WRITABLE = ("/dev/mqueue", "/dev/shm", "/run", "/var/tmp")  # noqa: S108 - of the container, as the other one below
 _LEAST_TMP_MB = 512  # what a function has without asking for more
 
 

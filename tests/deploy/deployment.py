@@ -191,8 +191,8 @@ class Deployment:
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
-    def objects(self, job_id: str) -> list[str]:
-        """The keys of what is stored for a job."""
+    def objects(self, job_id: str = "") -> list[str]:
+        """The keys of what is stored for a job, or for all."""
         listed = self.client("s3").list_objects_v2(Bucket=self.outputs["BucketName"])
         return [found["Key"] for found in listed.get("Contents", []) if job_id in found["Key"]]
 
@@ -225,24 +225,19 @@ class Deployment:
         found = functions.get_function(FunctionName=name)["Configuration"]
         command = found["ImageConfigResponse"]["ImageConfig"]["Command"]
         kept = queues.get_queue_attributes(QueueUrl=queue, AttributeNames=["VisibilityTimeout"])["Attributes"]
-        functions.update_function_configuration(FunctionName=name, ImageConfig={"Command": ["no.such_handler"]})
+        _configure(functions, name, command=["no.such_handler"], timeout_s=found["Timeout"])
         # Else each of the five deliveries would come after the worker's longest time and a minute.
         queues.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "3"})
         try:
             yield
         finally:
-            functions.update_function_configuration(FunctionName=name, ImageConfig={"Command": command})
+            _configure(functions, name, command=command, timeout_s=found["Timeout"])
             queues.set_queue_attributes(QueueUrl=queue, Attributes=kept)
 
-    def clear(self) -> None:
-        """What an operator has to remove before the stack can go: the keys of the link user, and the files."""
-        iam, s3 = self.client("iam"), self.client("s3")
-        for user in (name for name in account.inventory(self.client)["users"] if name.startswith(STACK)):
-            for key in iam.list_access_keys(UserName=user)["AccessKeyMetadata"]:
-                iam.delete_access_key(UserName=user, AccessKeyId=key["AccessKeyId"])
-        bucket = self.outputs["BucketName"]
-        for found in s3.list_objects_v2(Bucket=bucket).get("Contents", []):
-            s3.delete_object(Bucket=bucket, Key=found["Key"])
+
+def _configure(functions: Any, name: str, *, command: list[str], timeout_s: int) -> None:
+    """Other than AWS the engine goes on with the containers it has, unless the time limit is named as well."""
+    functions.update_function_configuration(FunctionName=name, ImageConfig={"Command": command}, Timeout=timeout_s)
 
 
 @contextmanager

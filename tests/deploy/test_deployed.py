@@ -115,7 +115,7 @@ def test_tenants_do_not_see_each_other(deployment: Deployment, done: dict[str, A
 
 def test_health_is_told_without_a_key(deployment: Deployment) -> None:
     reply = deployment.caller(None).call("GET", "/health")
-    assert (reply.status, reply.json["success"]) == (200, True)
+    assert (reply.status, reply.json) == (200, {"status": "ok"})
 
 
 @pytest.mark.parametrize("part", ["path", "X-Amz-Signature", "X-Amz-Expires", "X-Amz-Date", "X-Amz-Credential"])
@@ -279,6 +279,6 @@ def test_destroy_leaves_nothing_behind(deployment: Deployment) -> None:
     deployed = account.inventory(deployment.client)
     assert STACK in deployed["stacks"]
     assert deployment.cdk is not None
-    deployment.clear()
+    assert deployment.objects() != []
     deployment.cdk.destroy()
     assert account.inventory(deployment.client) == deployment.before
