@@ -11,7 +11,7 @@ from aws_cdk import aws_lambda_event_sources as event_sources
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
-from infra import assets
+from infra import assets, tear_down
 from infra.announcements import Announcements
 from infra.downloader import Downloader
 from infra.http_api import HttpApi
@@ -20,6 +20,7 @@ from infra.jobs_table import JobsTable
 from infra.link_key import LinkKey
 from infra.media_bucket import MediaBucket
 from infra.settings import Settings
+from infra.site_secrets import SiteSecrets
 from infra.webhooks import TIMEOUT_S, Webhooks
 from infra.work_queue import WorkQueue
 from infra.zip_functions import ZipFunctions
@@ -37,6 +38,7 @@ class ReelhaulStack(Stack):
         self.announcements = Announcements(self, "Announcements")
         self.webhooks = Webhooks(self, "Webhooks", removal=removal)
         self.link_key = LinkKey(self, "LinkKey")
+        self.sites = SiteSecrets(self, "Sites")
         self.pepper = secretsmanager.Secret(
             self,
             "Pepper",
@@ -47,6 +49,7 @@ class ReelhaulStack(Stack):
         self._add_functions(settings)
         self._grant()
         self._connect(settings)
+        self._prepare_the_end(removal)
         self._add_outputs()
 
     def _add_functions(self, settings: Settings) -> None:
@@ -61,6 +64,7 @@ class ReelhaulStack(Stack):
         delivers = reads | webhook_queue | {"WEBHOOK_SECRET_ARN": self.webhooks.secret.secret_arn}
         opened = {"ALLOWED_ORIGINS": ",".join(settings.allowed_origins)}
         limits = {"MAX_BYTES": str(settings.max_bytes)}
+        sites = {"SITES_PREFIX": self.sites.prefix}
 
         zipped = ZipFunctions(self, "Functions", settings=settings)
         self.authorizer = zipped.add("authorizer", table | {"PEPPER_SECRET_ARN": self.pepper.secret_arn})
@@ -86,8 +90,9 @@ class ReelhaulStack(Stack):
             bucket | {"LINK_USER_NAME": self.link_key.user.user_name},
             timeout_s=60,  # IAM takes some ten seconds until a new key is known everywhere
         )
+        self.tear_down = zipped.add("tear_down", {}, timeout_s=tear_down.TIMEOUT_S)
         self.downloader = Downloader(
-            self, "Downloader", settings=settings, environment=table | bucket | queue | opened | limits
+            self, "Downloader", settings=settings, environment=table | bucket | queue | opened | limits | sites
         )
         self.inspect_source = Inspector(self, "Inspector", settings=settings, environment=opened)
 
@@ -125,6 +130,7 @@ class ReelhaulStack(Stack):
         self.media.grant_store_objects(worker)
         self.media.grant_remove_objects(worker)
         self.work.queue.grant_send_messages(worker)
+        self.sites.grant_read(worker)
         for expanding in (worker, self.announcer, self.get_status, self.delete_download, self.sweeper):
             self.jobs.grant_list_items(expanding)
 
@@ -173,6 +179,12 @@ class ReelhaulStack(Stack):
         )
         self.link_key.rotate_with(self.rotate_link_key)
 
+    def _prepare_the_end(self, removal: RemovalPolicy) -> None:
+        """In what order the stack is deleted: who makes something, what they have made, and then where that was."""
+        end = tear_down.TearDown(self, "TearDown", function=self.tear_down)
+        end.remove_link_keys(self.link_key.user, made_by=self.rotate_link_key)
+        end.remove_contents(self.media, made_by=self.downloader.function, removal=removal)
+
     def _add_outputs(self) -> None:
         outputs = {
             "ApiUrl": self.http.api.api_endpoint,
@@ -187,6 +199,7 @@ class ReelhaulStack(Stack):
             "WebhookSecretArn": self.webhooks.secret.secret_arn,
             "PepperSecretArn": self.pepper.secret_arn,
             "LinkSecretArn": self.link_key.secret.secret_arn,
+            "SitesPrefix": self.sites.prefix,
             "DownloaderFunctionName": self.downloader.function.function_name,
             "InspectFunctionName": self.inspect_source.function.function_name,
             "DeliveryFunctionName": self.deliver_webhooks.function_name,

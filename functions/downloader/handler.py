@@ -13,12 +13,14 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from downloader.fetch import FetchRequest, Found, guarded_fetch, harden_parent
+from downloader.site_access import SiteAccess
 from downloader.worker import Worker
 from reelhaul import aws
-from reelhaul.errors import MalformedMessage, ServiceUnavailable
+from reelhaul.errors import MalformedMessage, ServiceUnavailable, SourceError
 from reelhaul.jobs import Job, Progress
 from reelhaul.queue import JobMessage, JobQueue
 from reelhaul.settings import DownloaderSettings
+from reelhaul.sites.store import SiteStore
 from reelhaul.store import JobStore
 
 logger = Logger(service="downloader")
@@ -36,12 +38,13 @@ class Dependencies:
 def dependencies() -> Dependencies:
     settings = DownloaderSettings.from_env(os.environ)
     queue = JobQueue(aws.client("sqs"), settings.queue_url)
+    sites = SiteStore(aws.client("dynamodb"), settings.table_name, aws.client("secretsmanager"), settings.sites_prefix)
     worker = Worker(
         store=JobStore(aws.client("dynamodb"), settings.table_name),
         queue=queue,
         s3=aws.client("s3"),
         bucket_name=settings.bucket_name,
-        fetch=functools.partial(fetch, settings=settings),
+        fetch=functools.partial(fetch, settings=settings, sites=sites),
         work_directory=Path(settings.work_directory),
         logger=logger,
     )
@@ -59,24 +62,31 @@ def fetch(
     on_progress: Callable[[Progress], None],
     stop: threading.Event,
     settings: DownloaderSettings,
+    sites: SiteStore,
 ) -> Found:
-    """Fetch a job's media, see `guarded_fetch`."""
+    """Fetch a job's media, see `guarded_fetch`, with what its tenant has set for the site that its URL is on."""
+    access = SiteAccess.to(sites.for_url(job.tenant, job.url))
     request = FetchRequest(
         url=job.url,
         options=job.options,
         is_item=job.item is not None,
         entry=job.item.entry if job.item else None,
         max_bytes=settings.max_bytes,
+        cookies=access.cookies,
     )
-    return guarded_fetch(
-        request,
-        directory=directory,
-        deadline=deadline,
-        allowed_origins=settings.allowed_origins,
-        on_progress=on_progress,
-        stop=stop,
-        log=logger.info,
-    )
+    try:
+        return guarded_fetch(
+            request,
+            directory=directory,
+            deadline=deadline,
+            allowed_origins=settings.allowed_origins,
+            on_progress=on_progress,
+            stop=stop,
+            log=logger.info,
+            upstream=access.upstream,
+        )
+    except SourceError as error:
+        raise access.explained(error) from error.__cause__
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -25,7 +25,7 @@ SETTINGS: dict[str, Any] = {
     "announcer": settings.AnnouncerSettings,
     "deliver_webhooks": settings.DeliverySettings,
 }
-NO_SETTINGS = {"docs"}
+NO_SETTINGS = {"docs", "tear_down"}
 IMAGES = {"downloader", "inspect_source"}
 ZIPPED = sorted((SETTINGS.keys() | NO_SETTINGS) - IMAGES)
 
@@ -44,7 +44,7 @@ def test_function_is_given_the_settings_it_reads_and_nothing_else(template: Temp
     SETTINGS[function].from_env({name: value if isinstance(value, str) else "a name" for name, value in given.items()})
 
 
-@pytest.mark.parametrize("function", NO_SETTINGS)
+@pytest.mark.parametrize("function", sorted(NO_SETTINGS))
 def test_function_that_reads_no_settings_is_given_none(template: Template, function: str) -> None:
     assert "Environment" not in template.functions[function]
 
@@ -108,7 +108,7 @@ def test_time_outs_are_what_each_caller_waits_for(template: Template) -> None:
     timeouts = {name: properties["Timeout"] for name, properties in template.functions.items()}
     assert timeouts == dict.fromkeys(ZIPPED, 10) | {
         "get_status": 29, "list_downloads": 29, "sweeper": 55, "rotate_link_key": 60, "downloader": 900,
-        "inspect_source": 29, "announcer": 60, "deliver_webhooks": 30,
+        "inspect_source": 29, "announcer": 60, "deliver_webhooks": 30, "tear_down": 900,
     }  # fmt: skip
 
 

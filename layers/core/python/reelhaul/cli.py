@@ -1,4 +1,4 @@
-"""The command `reelhaul`: the service on this machine, and the access keys and webhook secrets of any deployment."""
+"""The command `reelhaul`: the service on this machine, and the access keys and secrets of any deployment."""
 
 import argparse
 import datetime
@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from reelhaul.errors import ReelhaulError
 from reelhaul.keys import KeyRecord, KeyStore, check_tenant, pepper_from
 from reelhaul.settings import OperatorSettings
+from reelhaul.sites import commands as sites
 from reelhaul.webhooks.signing import WebhookSecrets, as_secret
 
 _LOCAL_STACK = "Reelhaul-local"
@@ -61,6 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_keys(commands)
     _add_webhooks(commands)
+    sites.add(commands, add_place=_add_place, place=_Place)
     return parser
 
 

@@ -99,6 +99,11 @@ class KeyNotFound(ReelhaulError):
     sentence = "There is no access key with this id."
 
 
+class SiteNotFound(ReelhaulError):
+    code = "site.not_found"
+    sentence = "Nothing is set for this site."
+
+
 # --- what can happen on our side -------------------------------------------------------------------------------------
 
 
@@ -255,6 +260,23 @@ class StorageUnavailable(Transient):
 
     code = "storage.unavailable"
     sentence = "The media could not be stored. Please try again."
+
+
+class SiteUnreadable(Transient):
+    """Neither the source's fault. Without what is set for it a site is not asked: the proxy may be relied on."""
+
+    code = "site.unreadable"
+    sentence = "What is set for this site, cookies or a proxy, could not be read."
+
+
+class SiteProxyFailed(Transient):
+    code = "site.proxy_failed"
+    sentence = "The proxy that is set for this site could not be reached, or could not reach the source."
+
+
+class SiteProxyRefused(Permanent):
+    code = "site.proxy_refused"
+    sentence = "The proxy that is set for this site refused its credentials, or to lead to the source."
 
 
 class WorkerCrashed(Transient):

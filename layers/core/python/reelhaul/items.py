@@ -70,6 +70,11 @@ def requests_partition(tenant: str) -> str:
     return f"TENANT#{tenant}#requests"
 
 
+def sites_partition(tenant: str) -> str:
+    """The names of the sites that a tenant has set something for."""
+    return f"TENANT#{tenant}#sites"
+
+
 def count_shard(job_id: str) -> str:
     return str(sum(job_id.encode()) % COUNT_SHARDS)
 

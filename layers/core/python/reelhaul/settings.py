@@ -97,6 +97,7 @@ class DownloaderSettings(_Settings):
     table_name: str
     bucket_name: str
     queue_url: str
+    sites_prefix: str  # what the names of the secrets with tenants' cookies and proxies begin with
     allowed_origins: frozenset[str] = frozenset()  # HOST:PORT that the egress guard lets through
     max_bytes: int = 8 * 1024**3  # what leaves room for a merge on Lambda's largest /tmp is set by the template
     work_directory: str = "/tmp"  # noqa: S108 - the only place Lambda lets a function write
