@@ -2,11 +2,13 @@
 SHELL := /bin/sh
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
+# How many files of tests run at once, where they share nothing.
+JOBS ?= $(shell nproc)
 export URL  # for `demo`, which takes it from the environment: a URL is full of what a shell would read as its own
 # An environment that does not work any more, as after the checkout was moved, is made again.
 $(shell $(PY) -c 'import reelhaul, infra' 2>/dev/null || rm -f .venv/.ready)
 $(shell .venv-engine/bin/python -c 'import ministack' 2>/dev/null || rm -f .venv-engine/.ready)
-.PHONY: help setup demo serve test lint types unit e2e e2e-browser bench examples lock clean
+.PHONY: help setup demo serve test lint types unit e2e e2e-browser bench examples lock bootstrap deploy diff destroy clean
 
 help:            ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*##/\1\t/p' Makefile | expand -t 12
@@ -39,7 +41,7 @@ types: setup     ## mypy, strict
 	.venv/bin/mypy
 
 unit: setup      ## unit, integration and template tests
-	.venv/bin/pytest tests/unit tests/integration tests/infra
+	.venv/bin/pytest --numprocesses=$(JOBS) --dist=loadfile tests/unit tests/integration tests/infra
 
 e2e: setup       ## the deployed template over HTTP, also by clients that exist; npm fetches one of them at its first run
 	.venv/bin/pytest tests/e2e --ignore=$(BROWSER)
@@ -51,6 +53,7 @@ e2e-browser: setup   ## the same by a page in headless Chromium, which apt insta
 
 bench: setup     ## what it costs, in ratios: nothing fails because a machine is slow
 	$(PY) -m tests.benchmarks.listing
+	$(PY) -m tests.benchmarks.cost
 
 examples: setup  ## copy the OpenAPI document's examples anew from what the handlers answer
 	WRITE_EXAMPLES=1 .venv/bin/pytest -q tests/integration/test_examples.py
@@ -64,6 +67,15 @@ lock: setup      ## compile the requirements files; UPGRADE=1 moves every pin th
 	$(COMPILE) --group pyproject.toml:downloader --constraints tests/requirements.txt --output-file functions/downloader/requirements.txt
 	$(COMPILE) --group pyproject.toml:infra --constraints tests/requirements.txt --output-file infra/requirements.txt
 	$(COMPILE) --group pyproject.toml:engine --output-file infra/local/requirements.txt
+
+# What reaches an AWS account, the one of the credentials in the environment. The image is built with Docker.
+CONTEXT :=
+bootstrap: .venv/.ready   ## what the CDK needs in an account and region, once
+deploy: .venv/.ready      ## the stack into that account: make deploy CONTEXT="stage=dev alarm_email=..."
+diff: .venv/.ready        ## what a deploy would change
+destroy: .venv/.ready     ## the stack away again
+bootstrap deploy diff destroy:
+	@$(PY) -m infra.cloud $@ $(foreach setting,$(CONTEXT),--context $(setting)) $(ARGS)
 
 clean:           ## remove what the other targets made
 	rm -rf .venv .venv-engine .reelhaul cdk.out .mypy_cache .pytest_cache .ruff_cache .hypothesis

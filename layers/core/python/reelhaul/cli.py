@@ -2,6 +2,7 @@
 
 import argparse
 import datetime
+import os
 import re
 import signal
 import sys
@@ -16,6 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from reelhaul.errors import ReelhaulError
 from reelhaul.keys import KeyRecord, KeyStore, check_tenant, pepper_from
+from reelhaul.settings import OperatorSettings
 from reelhaul.webhooks.signing import WebhookSecrets, as_secret
 
 _LOCAL_STACK = "Reelhaul-local"
@@ -211,7 +213,7 @@ class _Place:
     """The deployment that `--local` or `--stack` names."""
 
     def __init__(self, options: argparse.Namespace) -> None:
-        self._access: dict[str, Any] = {}
+        self._access: dict[str, Any] = {"region_name": OperatorSettings.from_env(os.environ).aws_region}
         if options.local:
             self._access = {
                 "endpoint_url": options.local, "region_name": "us-east-1", "aws_access_key_id": "test",

@@ -128,3 +128,10 @@ class InspectSettings(_Settings):
     allowed_origins: frozenset[str] = frozenset()  # as the downloader's
     max_bytes: int = 64 * 1024**2  # of pages and manifests
     work_directory: str = "/tmp"  # noqa: S108 - as the downloader's
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorSettings(_Settings):
+    """For the command line."""
+
+    aws_region: str | None = None  # where the CDK deploys to; boto3 reads AWS_DEFAULT_REGION only
