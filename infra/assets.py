@@ -48,7 +48,7 @@ def _docs_folder(max_retention_days: int) -> "tempfile.TemporaryDirectory[str]":
 
 
 def image(handler: str, *, architecture: str, base: str) -> lambda_.DockerImageCode:
-    """The one container image there is, made of `base`, to be started with `handler`, a function in a module of its own.
+    """The one container image there is, made of `base`, to be started with `handler`, a function in its module.
 
     Its context is the repository, of which only what the Dockerfile copies counts.
     """

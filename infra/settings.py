@@ -8,7 +8,7 @@ from typing import Literal, Self
 Architecture = Literal["arm64", "x86_64"]
 RemovalPolicy = Literal["retain", "destroy"]
 
-# Names and tags as registries have them (OCI distribution specification, "Pulling manifests"), and a port may be in front.
+# Names and tags as registries have them (OCI distribution specification, "Pulling manifests").
 _IMAGE = r"([a-z0-9.-]+(:\d+)?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*:\w[\w.-]{0,127}(@sha256:[0-9a-f]{64})?"
 _PLATFORMS = {"arm64": "aarch64-manylinux2014", "x86_64": "x86_64-manylinux2014"}
 

@@ -1,4 +1,4 @@
-"""The image as the CDK would have it built: the asset in the synthesised assembly, and nothing of the checkout beside it."""
+"""The image as the CDK would have it built: from the asset in the synthesised assembly, not from the checkout."""
 
 import dataclasses
 import json

