@@ -49,8 +49,8 @@ def _docs_folder(max_retention_days: int, max_playlist_items: int) -> "tempfile.
     return folder
 
 
-def image(handler: str, *, architecture: str) -> lambda_.DockerImageCode:
-    """The one container image there is, to be started with `handler`, a function in a module of its own.
+def image(handler: str, *, architecture: str, base: str) -> lambda_.DockerImageCode:
+    """The one container image there is, made of `base`, to be started with `handler`, a function in its module.
 
     Its context is the repository, of which only what the Dockerfile copies counts.
     """
@@ -64,6 +64,7 @@ def image(handler: str, *, architecture: str) -> lambda_.DockerImageCode:
             *_NOISE,
             *(f"layers/core/{path}" for path in (_COMMAND, _DOCUMENTATION)),
         ],
+        build_args={"BASE": base},
         cmd=[handler],
         ignore_mode=cdk.IgnoreMode.DOCKER,
         platform=platform,

@@ -10,6 +10,8 @@ RemovalPolicy = Literal["retain", "destroy"]
 
 EndpointPolicy = Literal["keep", "disable"]
 
+# Names and tags as registries have them (OCI distribution specification, "Pulling manifests").
+_IMAGE = r"([a-z0-9.-]+(:\d+)?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*:\w[\w.-]{0,127}(@sha256:[0-9a-f]{64})?"
 _PLATFORMS = {"arm64": "aarch64-manylinux2014", "x86_64": "x86_64-manylinux2014"}
 
 
@@ -52,6 +54,7 @@ class Settings:
     stage: str = "prod"
     region: str | None = None  # where the credentials say
     architecture: Architecture = "arm64"
+    base_image: str = "python:3.13-slim-trixie"  # as in the Dockerfile; with a digest, a build can be repeated
     retention_days: int = 7
     max_retention_days: int = 30  # what a request may ask for
     worker_concurrency: int = 10
@@ -206,6 +209,7 @@ _PARSERS: dict[str, _Parser] = {
     "stage": _text(r"[a-z][a-z0-9-]{0,19}", "1 to 20 lower-case letters, digits and hyphens, a letter first"),
     "region": _text(r"[a-z]{2}(-[a-z]+)+-\d", "a region such as eu-central-1"),
     "architecture": _text("arm64|x86_64", "arm64 or x86_64"),
+    "base_image": _text(_IMAGE, "an image's name and tag, and maybe its digest, as python:3.13-slim-trixie@sha256:..."),
     "retention_days": _number(1, 365),
     "max_retention_days": _number(1, 365),
     "worker_concurrency": _number(2, 1000),  # the limits of an SQS event source's maximum concurrency

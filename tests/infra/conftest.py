@@ -19,6 +19,7 @@ def other_template(tmp_path_factory: pytest.TempPathFactory) -> Template:
     chosen = {
         "stage": "dev",
         "architecture": "x86_64",
+        "base_image": f"registry.example:5000/python:3.13-slim-trixie@sha256:{'0123456789abcdef' * 4}",
         "retention_days": "3",
         "max_retention_days": "5",
         "worker_concurrency": "4",

@@ -54,6 +54,19 @@ def test_wheels_for_another_platform_can_be_asked_for() -> None:
     assert settings.layer_platform == "x86_64-unknown-linux-musl"
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "python:3.13-slim-trixie",
+        f"python:3.13-slim-trixie@sha256:{'0' * 64}",
+        "public.ecr.aws/docker/library/python:3.13-slim-trixie",
+        f"localhost:5000/own/python_base:1@sha256:{'f' * 64}",
+    ],
+)
+def test_base_image_is_a_name_with_a_tag_and_maybe_a_digest(name: str) -> None:
+    assert Settings.from_context({"base_image": name}).base_image == name
+
+
 def test_context_of_the_cdk_and_of_others_is_left_alone() -> None:
     assert Settings.from_context({"@aws-cdk/core:target-partitions": ["aws"], "aws:cdk:x": 1}) == Settings()
 
@@ -71,6 +84,11 @@ REFUSED: list[tuple[str, object]] = [
         ("stage", 7),
         ("architecture", "arm"),
         ("architecture", ["arm64"]),
+        ("base_image", "python"),
+        ("base_image", "python:3.13@sha256:0123"),
+        ("base_image", "python@sha256:" + "0" * 64),  # whoever reads it should see what it is
+        ("base_image", "python:3.13 --network=host"),
+        ("base_image", "Python:3.13"),
         ("retention_days", 0),
         ("retention_days", "7 days"),
         ("retention_days", 1.5),
