@@ -1,13 +1,18 @@
 """What an operator may choose, read from the CDK's context (`cdk.json`, or `--context name=value`) and checked once."""
 
+import contextlib
 import dataclasses
 import re
 from collections.abc import Callable, Mapping
 from typing import Literal, Self
 
+from infra import public_keys
+
 Architecture = Literal["arm64", "x86_64"]
 RemovalPolicy = Literal["retain", "destroy"]
+LinkSigner = Literal["s3", "cloudfront"]
 
+_MOST_KEYS = 5
 _PLATFORMS = {"arm64": "aarch64-manylinux2014", "x86_64": "x86_64-manylinux2014"}
 
 
@@ -32,6 +37,8 @@ class Settings:
     cors_origins: tuple[str, ...] = ("*",)  # keys travel in headers, never in cookies: a page has none but its own
     throttle_rate: int = 50
     throttle_burst: int = 100
+    link_signer: LinkSigner = "s3"
+    cloudfront_public_key: tuple[str, ...] = ()  # as PEM
     layer_python: str = "3.13"
     layer_platform: str = _PLATFORMS["arm64"]
     removal_policy: RemovalPolicy = "retain"
@@ -49,6 +56,10 @@ class Settings:
         if settings.retention_days > settings.max_retention_days:
             days, most = settings.retention_days, settings.max_retention_days
             raise SettingsError(f"retention_days is {days}; it must be at most max_retention_days, which is {most}.")
+        if settings.link_signer == "cloudfront" and not settings.cloudfront_public_key:
+            raise SettingsError(
+                "link_signer is cloudfront, which needs cloudfront_public_key; `reelhaul links new-key` makes one."
+            )
         return settings
 
     @property
@@ -95,6 +106,23 @@ def _list(pattern: str, description: str) -> _Parser:
     return parse
 
 
+def _public_keys(name: str, value: object) -> tuple[str, ...]:
+    """Files, or keys themselves, which are read. A key group of CloudFront has room for five."""
+    parts = value.split(",") if isinstance(value, str) else value
+    found: list[str] = []
+    if isinstance(parts, list | tuple) and 1 <= len(parts) <= _MOST_KEYS:
+        with contextlib.suppress(ValueError, AttributeError):
+            found = [public_keys.read(part.strip()) for part in parts]
+    if not found:
+        # What was given may hold a private key, and is not repeated then.
+        shown = "not such" if "-----" in str(value) else repr(value)
+        raise SettingsError(
+            f"{name} is {shown}; it must be a file with a public key on the curve P-256 as PEM, or up to "
+            f"{_MOST_KEYS} of them with commas."
+        )
+    return tuple(dict.fromkeys(found))
+
+
 _PARSERS: dict[str, _Parser] = {
     "stage": _text(r"[a-z][a-z0-9-]{0,19}", "1 to 20 lower-case letters, digits and hyphens, a letter first"),
     "architecture": _text("arm64|x86_64", "arm64 or x86_64"),
@@ -109,6 +137,8 @@ _PARSERS: dict[str, _Parser] = {
     "cors_origins": _list(r"\*|https?://[\w.-]+(:\d{1,5})?", "origins such as https://example.com"),
     "throttle_rate": _number(1, 10_000),  # what an account is given; API Gateway takes more and does not do it
     "throttle_burst": _number(1, 5_000),
+    "link_signer": _text("s3|cloudfront", "s3 or cloudfront"),
+    "cloudfront_public_key": _public_keys,
     "layer_python": _text(r"3\.\d{1,2}", "a Python version such as 3.13"),
     "layer_platform": _text(r"[a-z0-9_]+(-[a-z0-9_]+)+", "a platform as uv names it, such as aarch64-manylinux2014"),
     "removal_policy": _text("retain|destroy", "retain or destroy"),

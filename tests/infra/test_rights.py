@@ -99,6 +99,15 @@ def test_function_has_no_other_rights_in_a_stack_that_leaves_nothing_behind(
     assert _rights(other_template, other_template.statements_of_role(function)) == rights
 
 
+@pytest.mark.parametrize("function", sorted(RIGHTS.keys() - {"rotate_link_key"}))
+def test_function_has_no_other_rights_where_links_lead_to_cloudfront(
+    cloudfront_template: Template, function: str
+) -> None:
+    log = {f"logs:{action} {_log(cloudfront_template, function)}" for action in ("CreateLogStream", "PutLogEvents")}
+    rights = {right for right in RIGHTS[function] if not right.endswith(" link user")}
+    assert _rights(cloudfront_template, cloudfront_template.statements_of_role(function)) == rights | log
+
+
 def test_no_function_is_without_a_line_in_this_table(template: Template) -> None:
     assert template.functions.keys() == RIGHTS.keys()
 
