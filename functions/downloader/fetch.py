@@ -11,6 +11,7 @@ from downloader import events
 from downloader.answers import Answer, Fetched, FetchedExtra, FetchRequest, Found, FoundPlaylist
 from downloader.child import Child, harden_parent
 from downloader.events import Failed, Implausible
+from downloader.fetcher.reporting import without_addresses
 from reelhaul.egress import EgressProxy
 from reelhaul.errors import (
     ExtractorBroken,
@@ -81,7 +82,7 @@ def fetch(
         log("fetch_failed", error_code=found.error.code, detail=found.detail, egress_refused=proxy.refused)
         raise _explained(found.error, proxy)
     if found is None:
-        log("fetcher_died", exit_status=child.exit_status, stderr=child.stderr_tail)
+        log("fetcher_died", exit_status=child.exit_status, stderr=without_addresses(child.stderr_tail))
         raise WorkerCrashed
     return found
 
