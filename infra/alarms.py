@@ -128,8 +128,8 @@ class Alarms(Construct):
         )  # fmt: skip
         self._add(
             "DeadLettersFail", watched.of_function("Errors", dead_letters), _AT_LEAST, 1,
-            "The function that ends the jobs of dead letters fails itself, and those jobs stay as they are. See its "
-            "log.",
+            "The function that ends the jobs of dead letters fails itself, and those jobs stay as they are. What it "
+            "could not do is in its log; their messages come again until it can.",
         )  # fmt: skip
         if rotation is not None:
             self._watch_rotation(rotation)
