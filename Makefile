@@ -8,7 +8,7 @@ export URL  # for `demo`, which takes it from the environment: a URL is full of 
 # An environment that does not work any more, as after the checkout was moved, is made again.
 $(shell $(PY) -c 'import reelhaul, infra' 2>/dev/null || rm -f .venv/.ready)
 $(shell .venv-engine/bin/python -c 'import ministack' 2>/dev/null || rm -f .venv-engine/.ready)
-.PHONY: help setup demo serve test lint types unit e2e e2e-deploy e2e-browser bench examples lock bootstrap deploy diff destroy clean
+.PHONY: help setup demo serve test lint types unit e2e e2e-browser e2e-image e2e-deploy bench examples lock bootstrap deploy diff destroy clean
 
 help:            ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*##/\1\t/p' Makefile | expand -t 12
@@ -54,6 +54,11 @@ BROWSER := tests/e2e/clients/browser
 e2e-browser: setup   ## the same by a page in headless Chromium, which apt installs here where it may
 	sh $(BROWSER)/install.sh
 	.venv/bin/pytest $(BROWSER)
+
+IMAGE := tests/containers
+e2e-image: setup   ## the container image, built and run as on Lambda; apt installs what builds and runs it where it may
+	sh $(IMAGE)/install.sh
+	.venv/bin/pytest $(IMAGE)
 
 bench: setup     ## what it costs, in ratios: nothing fails because a machine is slow
 	$(PY) -m tests.benchmarks.listing

@@ -40,6 +40,7 @@ def acknowledge(stack: ReelhaulStack) -> None:
     _acknowledge_open_routes(stack)
     _acknowledge_queues(stack)
     _acknowledge_storage(stack)
+    _acknowledge_alarms(stack)
 
 
 def _acknowledge_zip_function(function: lambda_.Function, *, no_dead_letters: str) -> None:
@@ -87,6 +88,15 @@ def _acknowledge_queues(stack: ReelhaulStack) -> None:
         "Serverless-EventBusDLQ",
         "A call that is lost is worth nothing a minute later: the next one comes.",
     )
+
+
+def _acknowledge_alarms(stack: ReelhaulStack) -> None:
+    for subscription in stack.alarms.subscriptions:
+        _acknowledge(
+            subscription,
+            "Serverless-SNSRedrivePolicy",
+            "Mail that cannot be delivered helps nobody later: the alarm itself stays in CloudWatch, with its history.",
+        )
 
 
 def _acknowledge_storage(stack: ReelhaulStack) -> None:

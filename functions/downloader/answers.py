@@ -21,8 +21,9 @@ class FetchRequest:
     """What to fetch, or with `inspect` to look at only.
 
     `is_item`: it was found in a playlist, and is not expanded any further. `entry` asks for the medium with this
-    number, from 1, of the several at `url`. `max_memory_bytes` bounds the fetcher's address space. `cookies` go
-    to their own domains and nowhere else.
+    number, from 1, of the several at `url`. `max_memory_bytes` bounds the fetcher's address space. `max_duration_s` is
+    of the whole medium, also where a clip of it is wanted; 0 is no limit. `cookies` go to their own domains and nowhere
+    else.
     """
 
     url: str
@@ -32,6 +33,7 @@ class FetchRequest:
     inspect: bool = False
     max_bytes: int
     cookies: tuple[Cookie, ...] = dataclasses.field(default=(), repr=False)
+    max_duration_s: int = 0
     max_memory_bytes: int = 1024**3  # leaves the parent room in 2 GB; 300 MB are enough for everyday media
 
     @property

@@ -16,6 +16,7 @@ from reelhaul.egress import EgressProxy, Upstream
 from reelhaul.errors import (
     ExtractorBroken,
     LeaseLost,
+    SiteNotAllowed,
     SourceError,
     SourceRefused,
     SourceUnreachable,
@@ -42,6 +43,7 @@ def guarded_fetch(
     directory: Path,
     deadline: float,
     allowed_origins: frozenset[str],
+    denied_sites: frozenset[str] = frozenset(),
     on_progress: Callable[[Progress], None],
     stop: threading.Event,
     log: Callable[..., None],
@@ -52,7 +54,11 @@ def guarded_fetch(
     With an `upstream` the connections that the proxy lets through go by that.
     """
     with EgressProxy(
-        allowed_origins=allowed_origins, max_bytes=request.max_bytes, deadline=deadline, upstream=upstream
+        allowed_origins=allowed_origins,
+        denied_sites=denied_sites,
+        max_bytes=request.max_bytes,
+        deadline=deadline,
+        upstream=upstream,
     ) as proxy:
         return fetch(request, proxy=proxy, directory=directory, on_progress=on_progress, stop=stop, log=log)
 
@@ -121,6 +127,8 @@ def _listen(
 
 
 def _explained(error: SourceError, proxy: EgressProxy) -> SourceError:
+    if proxy.refused_site and isinstance(error, (SourceRefused, *_VAGUE)):
+        return SiteNotAllowed()
     if proxy.refused and isinstance(error, _VAGUE):
         return SourceRefused()
     if proxy.upstream_error and isinstance(error, _VAGUE):

@@ -18,8 +18,10 @@ from downloader.worker import Worker
 from reelhaul import aws
 from reelhaul.errors import MalformedMessage, ServiceUnavailable, SourceError
 from reelhaul.jobs import Job, Progress
+from reelhaul.measures import Measures
 from reelhaul.queue import JobMessage, JobQueue
 from reelhaul.settings import DownloaderSettings
+from reelhaul.site_policy import SitePolicy
 from reelhaul.sites.store import SiteStore
 from reelhaul.store import JobStore
 
@@ -47,6 +49,7 @@ def dependencies() -> Dependencies:
         fetch=functools.partial(fetch, settings=settings, sites=sites),
         work_directory=Path(settings.work_directory),
         logger=logger,
+        measures=Measures(settings.stack_name),
     )
     harden_parent()
     # Lambda sends this before it ends an environment with extensions, `reelhaul serve` when it is asked to stop.
@@ -64,7 +67,12 @@ def fetch(
     settings: DownloaderSettings,
     sites: SiteStore,
 ) -> Found:
-    """Fetch a job's media, see `guarded_fetch`, with what its tenant has set for the site that its URL is on."""
+    """Fetch a job's media, see `guarded_fetch`, with what its tenant has set for the site that its URL is on.
+
+    Also raises `SiteNotAllowed`. The site is judged again: the settings may have changed since the job came, and a
+    playlist named its items itself.
+    """
+    SitePolicy(allowed=settings.allowed_sites, denied=settings.denied_sites).check(job.url)
     access = SiteAccess.to(sites.for_url(job.tenant, job.url))
     request = FetchRequest(
         url=job.url,
@@ -72,6 +80,7 @@ def fetch(
         is_item=job.item is not None,
         entry=job.item.entry if job.item else None,
         max_bytes=settings.max_bytes,
+        max_duration_s=settings.max_duration_s,
         cookies=access.cookies,
     )
     try:
@@ -80,6 +89,7 @@ def fetch(
             directory=directory,
             deadline=deadline,
             allowed_origins=settings.allowed_origins,
+            denied_sites=settings.denied_sites,
             on_progress=on_progress,
             stop=stop,
             log=logger.info,
@@ -99,10 +109,18 @@ def _handled(record: dict[str, Any], context: Any) -> bool:
     ends_at = time.monotonic() + context.get_remaining_time_in_millis() / 1000
     try:
         message = JobMessage.parse(record["body"])
-        dependencies().worker.run(message, ends_at=ends_at)
     except MalformedMessage:
         logger.exception("message_malformed", message_id=record["messageId"], size=len(record["body"]))
         return _again(record, after_s=0)
+    with logger.append_context_keys(
+        job_id=message.job_id, tenant=message.tenant
+    ):  # on every line until it is done with
+        return _carried_out(message, record, ends_at=ends_at)
+
+
+def _carried_out(message: JobMessage, record: dict[str, Any], *, ends_at: float) -> bool:
+    try:
+        dependencies().worker.run(message, ends_at=ends_at)
     except ServiceUnavailable:
         logger.exception("message_postponed", message_id=record["messageId"])
         return _again(record, after_s=_AGAIN_S)

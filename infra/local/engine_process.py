@@ -19,7 +19,13 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack.services import s3
 
-from infra.local import engine_callbacks, engine_containers, engine_deploy_mends, engine_mends
+from infra.local import (
+    engine_callbacks,
+    engine_containers,
+    engine_deploy_mends,
+    engine_fair_queues,
+    engine_mends,
+)
 from infra.local.engine_hosts import HostDoor
 from infra.local.engine_streams import Streams
 
@@ -120,6 +126,7 @@ async def _reply(send: Any, status: int, headers: Headers, body: bytes) -> None:
 def main() -> None:
     engine_mends.install()
     engine_callbacks.install()
+    engine_fair_queues.install()
     Streams().install()
     if ministack.app.AUTH:
         engine_deploy_mends.install()

@@ -1,7 +1,7 @@
 """What pip inside a build needs to reach an index the way this machine does. On most machines that is nothing.
 
 Its configuration is put together from pip's own files and PIP_* variables, and with it are mounted the files that it
-names (a CA bundle, a directory of wheels), each under its own path. Nothing of it gets into the image.
+names: a CA bundle, a directory of wheels. Nothing of it gets into the image.
 """
 
 import configparser
@@ -13,24 +13,24 @@ from pathlib import Path
 
 from tests.containers import engine
 
-_CA_BUNDLE = Path("/etc/ssl/certs/ca-certificates.crt")
+_PLACE = "/mnt/pip"  # in the build: a CA bundle of this machine's must not lie where the image has its own
 _NOT_WANTED = ("constraint", "require-virtualenv", "user", "target", "prefix", "root")
 
 
 def mounts() -> list[str]:
     """Options of `buildah build`, pairs of `--volume` and what to mount, all read-only."""
-    settings = _settings()
-    places = [f"{place}:{place}:ro" for place in sorted({*_named(settings), *filter(Path.exists, [_CA_BUNDLE])})]
+    places: dict[Path, str] = {}
+    settings = {name: _moved(value, places) for name, value in _settings().items()}
+    mounted = [f"{there}:{here}:ro" for there, here in places.items()]
     if settings:
-        places.append(f"{_written(settings)}:/etc/pip.conf:ro")
-    return [option for place in places for option in ("--volume", place)]
+        mounted.append(f"{_written(settings)}:/etc/pip.conf:ro")
+    return [option for place in mounted for option in ("--volume", place)]
 
 
 def _settings() -> dict[str, str]:
-    """Of `pip config list`, what counts for `pip install`; later lines of it outrank earlier ones."""
-    listed = subprocess.run(
-        [_python(), "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
-    ).stdout
+    """Of `pip config list`, what counts for `pip install`; later ones outrank earlier ones."""
+    command = [_python(), "-m", "pip", "config", "list"]
+    listed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
     found: dict[str, str] = {}
     for source in ("global", "install", ":env:"):
         for name, value in re.findall(rf"^{source}\.([\w-]+)=(.*)$", listed, flags=re.MULTILINE):
@@ -43,11 +43,20 @@ def _python() -> str:
     return getattr(sys, "_base_executable", sys.executable)
 
 
-def _named(settings: dict[str, str]) -> list[Path]:
-    words = [word.removeprefix("file://") for value in settings.values() for word in value.split()]
-    named = [Path(word) for word in words if word.startswith("/") and Path(word).exists()]
-    # An index of files refers to the files beside it.
-    return [place.parent if place.name == "simple" else place for place in named]
+def _moved(value: str, places: dict[Path, str]) -> str:
+    """A setting's value with the files and directories that it names where `places` then mounts them."""
+    return " ".join(_moved_word(word, places) for word in value.split())
+
+
+def _moved_word(word: str, places: dict[Path, str]) -> str:
+    scheme = "file://" if word.startswith("file://") else ""
+    path = Path(word.removeprefix(scheme))
+    if not path.is_absolute() or not path.exists():
+        return word
+    # The pages of an index below `simple` refer to files beside that.
+    mounted = path.parent if path.name == "simple" else path
+    here = places.setdefault(mounted, f"{_PLACE}/{len(places)}")
+    return f"{scheme}{here}/{path.relative_to(mounted)}".removesuffix("/.")
 
 
 def _written(settings: dict[str, str]) -> Path:

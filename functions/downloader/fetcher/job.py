@@ -38,7 +38,10 @@ def run(request: Request, reporter: Reporter) -> None:
         elif request.inspect:
             _tell_medium(ydl, found, reporter)
         else:
-            reporter.told("finished", _fetched(ydl, extract.prepare(found), request, tracks, deadline))
+            reporter.told(
+                "finished",
+                _fetched(ydl, extract.prepare(found, max_duration_s=request.max_duration_s), request, tracks, deadline),
+            )
 
 
 def _tell_several(found: Several, request: Request, reporter: Reporter) -> None:
@@ -64,7 +67,7 @@ def _fetched(
     ydl.add_postprocessor_hook(lambda _: tracks.finishing())
     path = extract.download(ydl, info, tracks=tracks, max_bytes=request.max_bytes)
     tracks.finishing()
-    output = finishing.finish(path, request.options, deadline=deadline)
+    output = finishing.finish(path, request.options, deadline=deadline, max_duration_s=request.max_duration_s)
     session = Session(
         ydl, request.directory, max_bytes=request.max_bytes - tracks.done_bytes - OVERHEAD_BYTES, deadline=deadline
     )

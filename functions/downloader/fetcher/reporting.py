@@ -10,7 +10,7 @@ from typing import Any
 
 from downloader.fetcher.numbers import number
 from downloader.redaction import without
-from reelhaul.errors import SourceError
+from reelhaul.errors import ExtractorBroken, SourceError
 
 PROGRESS_EVERY_S = 0.25
 MAX_DETAIL_CHARS = 500
@@ -43,7 +43,9 @@ class Reporter:
         self._write({"event": event, **short})
 
     def failed(self, error: SourceError, *, detail: str) -> None:
-        fields = {"code": error.code, "retry_after_s": error.retry_after_s}
+        fields: dict[str, Any] = {"code": error.code, "retry_after_s": error.retry_after_s}
+        if isinstance(error, ExtractorBroken):
+            fields["extractor"] = error.extractor
         self._write({"event": "failed", **fields, "detail": for_the_log(without(self._secrets, detail))})
 
     def _write(self, event: dict[str, Any]) -> None:

@@ -29,6 +29,7 @@ class Request:
     directory: Path
     max_bytes: int
     max_memory_bytes: int
+    max_duration_s: int = 0
     cookies: tuple[Cookie, ...] = dataclasses.field(default=(), repr=False)
 
     @classmethod

@@ -23,11 +23,15 @@ MIB = 1024**2
 
 @contextlib.contextmanager
 def a_proxy(
-    *allowed: str, max_bytes: int = 100 * MIB, seconds: float = 20, resolve: Any = socket.getaddrinfo
+    *allowed: str,
+    denied: frozenset[str] = frozenset(),
+    max_bytes: int = 100 * MIB,
+    seconds: float = 20,
+    resolve: Any = socket.getaddrinfo,
 ) -> Iterator[EgressProxy]:
     deadline = time.monotonic() + seconds
     with EgressProxy(
-        allowed_origins=frozenset(allowed), max_bytes=max_bytes, deadline=deadline, resolve=resolve
+        allowed_origins=frozenset(allowed), denied_sites=denied, max_bytes=max_bytes, deadline=deadline, resolve=resolve
     ) as proxy:
         yield proxy
 

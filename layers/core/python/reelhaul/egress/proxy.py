@@ -21,6 +21,7 @@ from reelhaul.addresses import WEB_PORTS, is_public
 from reelhaul.egress import framing, relay
 from reelhaul.egress.framing import Head, HeadTooLarge, MalformedHead
 from reelhaul.egress.upstream import Upstream, UpstreamFailed
+from reelhaul.site_policy import is_within, plain_host
 
 Resolve = Callable[[str, int, int, int], list[Any]]
 
@@ -54,7 +55,8 @@ class EgressProxy:
     """A context manager that closes everything it opened.
 
     `allowed_origins` are HOST:PORT as they stand in URLs: these may resolve to anything and have any port. `deadline`
-    is a time of `time.monotonic()`. `refused` tells whether a connection was denied by policy. With an `upstream` all
+    is a time of `time.monotonic()`. `refused` tells whether a connection was denied by policy, `refused_site` whether
+    one was for being to one of `denied_sites` (as in `reelhaul.site_policy`) or below it. With an `upstream` all
     connections go through that, and `upstream_error` is the code of the `SourceError` for the last one that did not.
     """
 
@@ -62,15 +64,17 @@ class EgressProxy:
         self,
         *,
         allowed_origins: frozenset[str] = frozenset(),
+        denied_sites: frozenset[str] = frozenset(),
         max_bytes: int,
         deadline: float,
         resolve: Resolve = socket.getaddrinfo,
         upstream: Upstream | None = None,
     ) -> None:
         self.deadline = deadline
-        self.refused = False
+        self.refused = self.refused_site = False
         self.upstream_error: str | None = None
         self._upstream = upstream
+        self._denied_sites = denied_sites
         self._allowed_origins = frozenset(origin.lower() for origin in allowed_origins)
         self._resolve = resolve
         self._budget = relay.Budget(max_bytes=max_bytes, deadline=deadline)
@@ -222,6 +226,9 @@ class EgressProxy:
 
     def _connect(self, host: str, port: int) -> socket.socket:
         """A connection to one of the addresses of `host`, each of which has been judged. Raises `_Answer`."""
+        if is_within(plain_host(host), self._denied_sites):
+            self.refused = self.refused_site = True
+            raise _denied()
         failure = _failed(502, "connect")
         upstream_error = None
         for address in self._judged(host, port):
