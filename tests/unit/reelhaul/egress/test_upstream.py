@@ -13,7 +13,7 @@ import pytest
 from reelhaul.egress import EgressProxy, Upstream
 from tests.connect_proxy import ConnectProxy
 from tests.media import SourceServer
-from tests.receiver import Authority
+from tests.authority import Authority
 from tests.unit.reelhaul.egress.proxying import (
     MIB,
     a_proxy,
