@@ -140,11 +140,11 @@ def _text(source: str) -> str:
         with Path(source).open("rb") as file:
             data = file.read(_MAX_FILE_BYTES + 1)
     if len(data) > _MAX_FILE_BYTES:
-        raise InvalidRequest(f"{source} has more than {_MAX_FILE_BYTES:,} bytes, which no file of cookies has.")
+        raise InvalidRequest(f"These are more than {_MAX_FILE_BYTES:,} bytes, which no file of cookies has.")
     try:
         return data.decode()
     except UnicodeDecodeError:
-        raise InvalidRequest(f"{source} is not text in UTF-8.") from None  # the cause would have the bytes in it
+        raise InvalidRequest("A file of cookies is text in UTF-8.") from None  # the cause would have the bytes in it
 
 
 def _proxy(source: str) -> str:
@@ -174,7 +174,7 @@ def _hint(selection: Selection, site: str) -> str:
     if not selection.above:
         return ""
     domain, count = selection.above.most_common(1)[0]
-    return f" {count} are of {domain}, which {site} is a part of: to use them, set {domain} instead."
+    return f" Of them {count} of {domain}, which {site} is a part of: they are used if {domain} is set instead."
 
 
 def _day(at: int | None) -> str:
