@@ -27,7 +27,7 @@ def image_function(
     return lambda_.DockerImageFunction(
         scope,
         "Function",
-        code=assets.image(handler, architecture=settings.architecture),
+        code=assets.image(handler, architecture=settings.architecture, base=settings.base_image),
         architecture=architecture_of(settings),
         memory_size=memory_mb,
         ephemeral_storage_size=None if tmp_mb is None else Size.mebibytes(tmp_mb),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from moto import mock_aws
 from moto.core.botocore_stubber import BotocoreStubber
 
@@ -19,6 +20,8 @@ from reelhaul.store import JobStore
 from tests.media import SourceServer, make_media
 
 REGION = "eu-central-1"
+settings.register_profile("reelhaul", deadline=None)  # nothing fails because a machine is busy
+settings.load_profile("reelhaul")
 # Every function that keeps what it is wired with from one call to the next.
 FUNCTIONS = sorted(
     handler.parent.name
@@ -188,6 +191,7 @@ def _environment(made: Cloud) -> dict[str, Any]:
         "WEBHOOK_QUEUE_URL": made.webhook_queue_url,
         "WEBHOOK_SECRET_ARN": made.webhook_secret,
         "BUS_NAME": made.bus,
+        "SITES_PREFIX": "Reelhaul-test/sites",
         "RETENTION_DAYS": "7",
         "HOLD_S": "0",
     }

@@ -69,6 +69,7 @@ def _submit(parse: Callable[..., DownloadRequest]) -> Job:
             sites=deps.sites,
         ),
         tenant=http.caller(app),
+        limits=http.limits(event),
         retention_days=deps.retention_days,
         store=deps.store,
         queue=deps.queue,

@@ -10,7 +10,7 @@ from deliver_webhooks.courier import Courier
 from deliver_webhooks.post import Poster
 from reelhaul.aws import client
 from reelhaul.errors import MalformedMessage, ServiceUnavailable
-from reelhaul.links import LinkSigner
+from reelhaul.links import signer_of
 from reelhaul.settings import DeliverySettings
 from reelhaul.store import JobStore
 from reelhaul.webhooks import WebhookMessage, WebhookQueue
@@ -26,7 +26,7 @@ def dependencies() -> Courier:
     return Courier(
         store=JobStore(client("dynamodb"), settings.table_name),
         queue=WebhookQueue(client("sqs"), settings.webhook_queue_url),
-        links=LinkSigner(secrets, settings.link_secret_arn, settings.bucket_name),
+        links=signer_of(settings, secrets),
         secrets=WebhookSecrets(secrets, settings.webhook_secret_arn),
         poster=Poster(allowed_origins=settings.allowed_origins),
         logger=logger,

@@ -13,14 +13,16 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from downloader.fetch import FetchRequest, Found, guarded_fetch, harden_parent
+from downloader.site_access import SiteAccess
 from downloader.worker import Worker
 from reelhaul import aws
-from reelhaul.errors import MalformedMessage, ServiceUnavailable
+from reelhaul.errors import MalformedMessage, ServiceUnavailable, SourceError
 from reelhaul.jobs import Job, Progress
 from reelhaul.measures import Measures
 from reelhaul.queue import JobMessage, JobQueue
 from reelhaul.settings import DownloaderSettings
 from reelhaul.site_policy import SitePolicy
+from reelhaul.sites.store import SiteStore
 from reelhaul.store import JobStore
 
 logger = Logger(service="downloader")
@@ -38,12 +40,13 @@ class Dependencies:
 def dependencies() -> Dependencies:
     settings = DownloaderSettings.from_env(os.environ)
     queue = JobQueue(aws.client("sqs"), settings.queue_url)
+    sites = SiteStore(aws.client("dynamodb"), settings.table_name, aws.client("secretsmanager"), settings.sites_prefix)
     worker = Worker(
         store=JobStore(aws.client("dynamodb"), settings.table_name),
         queue=queue,
         s3=aws.client("s3"),
         bucket_name=settings.bucket_name,
-        fetch=functools.partial(fetch, settings=settings),
+        fetch=functools.partial(fetch, settings=settings, sites=sites),
         work_directory=Path(settings.work_directory),
         logger=logger,
         measures=Measures(settings.stack_name),
@@ -62,12 +65,15 @@ def fetch(
     on_progress: Callable[[Progress], None],
     stop: threading.Event,
     settings: DownloaderSettings,
+    sites: SiteStore,
 ) -> Found:
-    """Fetch a job's media, see `guarded_fetch`. Also raises `SiteNotAllowed`.
+    """Fetch a job's media, see `guarded_fetch`, with what its tenant has set for the site that its URL is on.
 
-    The site is judged again: the settings may have changed since the job came, and a playlist named its items itself.
+    Also raises `SiteNotAllowed`. The site is judged again: the settings may have changed since the job came, and a
+    playlist named its items itself.
     """
     SitePolicy(allowed=settings.allowed_sites, denied=settings.denied_sites).check(job.url)
+    access = SiteAccess.to(sites.for_url(job.tenant, job.url))
     request = FetchRequest(
         url=job.url,
         options=job.options,
@@ -75,17 +81,22 @@ def fetch(
         entry=job.item.entry if job.item else None,
         max_bytes=settings.max_bytes,
         max_duration_s=settings.max_duration_s,
+        cookies=access.cookies,
     )
-    return guarded_fetch(
-        request,
-        directory=directory,
-        deadline=deadline,
-        allowed_origins=settings.allowed_origins,
-        denied_sites=settings.denied_sites,
-        on_progress=on_progress,
-        stop=stop,
-        log=logger.info,
-    )
+    try:
+        return guarded_fetch(
+            request,
+            directory=directory,
+            deadline=deadline,
+            allowed_origins=settings.allowed_origins,
+            denied_sites=settings.denied_sites,
+            on_progress=on_progress,
+            stop=stop,
+            log=logger.info,
+            upstream=access.upstream,
+        )
+    except SourceError as error:
+        raise access.explained(error) from error.__cause__
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -18,7 +18,9 @@ from reelhaul.errors import (
     Conflict,
     ExtractorBroken,
     JobNotFound,
+    JobsPerDayReached,
     LeaseLost,
+    LimitReached,
     ReelhaulError,
     ServiceUnavailable,
     SourceError,
@@ -27,7 +29,19 @@ from reelhaul.errors import (
     Transient,
     WorkerCrashed,
 )
-from reelhaul.jobs import MAX_ATTEMPTS, Job, Media, Phase, Playlist, Progress, State, StoredExtra, StoredObject
+from reelhaul.jobs import (
+    MAX_ATTEMPTS,
+    PLAYLIST_LIMIT,
+    Job,
+    Media,
+    Phase,
+    Playlist,
+    Progress,
+    State,
+    StoredExtra,
+    StoredObject,
+)
+from reelhaul.limits import check_bytes
 from reelhaul.measures import Measures, Transfer
 from reelhaul.names import content_disposition
 from reelhaul.objects import MediaBucket
@@ -122,10 +136,25 @@ class Worker:
             if playlists.is_called_off(job, store=self._store):
                 self._store.swap(job, steps.cancel(job, now=self._clock()))
                 return None
+            if self._is_over_limit(job):
+                return None
             now = self._clock()
             return self._store.swap(job, steps.claim(job, now=now)), max(0.0, now - _queued_at(job))
         except (JobNotFound, Conflict):
             return None  # deleted, or another worker was faster: the message is done with either way
+
+    def _is_over_limit(self, job: Job) -> bool:
+        """Whether the day's bytes were used up while the job waited: then it ends. Whatever runs by then may finish."""
+        if job.limits is None or job.limits.max_bytes_per_day is None:
+            return False
+        now = self._clock()
+        try:
+            check_bytes(job.limits, self._store.usage(job.tenant, now=now), now=now)
+        except LimitReached as error:
+            self._store.swap(job, steps.fail(job, error, now=now))
+            self._logger.info("job_over_limit", job_id=job.id, tenant=job.tenant, error_code=error.code)
+            return True
+        return False
 
     def _attempt(self, job: Job, directory: Path, *, queued_s: float, ends_at: float) -> None:
         watch = Stopwatch()
@@ -158,8 +187,8 @@ class Worker:
     ) -> Callable[[Job], None]:
         """Do what takes time with what was found, under the lease; what is returned writes the outcome."""
         if isinstance(found, FoundPlaylist):
-            self._add_items(job, found)
-            return lambda held: self._expand(held, found)
+            made = self._add_items(job, found)
+            return lambda held: self._expand(held, found, made)
         if not isinstance(found, Fetched):
             raise WorkerCrashed
         stored, extras = self._upload(job, found, lease, ends_at=ends_at)
@@ -167,11 +196,11 @@ class Worker:
         transfer = watch.stop(size=size, queued_s=queued_s)
         return lambda held: self._complete(held, found.media, stored, extras, transfer)
 
-    def _add_items(self, job: Job, found: FoundPlaylist) -> None:
+    def _add_items(self, job: Job, found: FoundPlaylist) -> int:
         if job.item is not None:
             raise SourceIsPlaylist  # a list within a list would have no end
         self._has_items = True
-        playlists.add_items(
+        made = playlists.add_items(
             job,
             found.entries,
             store=self._store,
@@ -182,10 +211,12 @@ class Worker:
         )
         if self._stop.is_set():
             raise LeaseLost
+        return made
 
-    def _expand(self, job: Job, found: FoundPlaylist) -> None:
-        details = {"job_id": job.id, "tenant": job.tenant, "items": len(found.entries)}
-        playlist = Playlist(title=found.title, total=len(found.entries), truncated=found.truncated)
+    def _expand(self, job: Job, found: FoundPlaylist, made: int) -> None:
+        details = {"job_id": job.id, "tenant": job.tenant, "items": made}
+        by = JobsPerDayReached.code if made < len(found.entries) else PLAYLIST_LIMIT if found.truncated else None
+        playlist = Playlist(title=found.title, total=made, truncated=by is not None, truncated_by=by)
         try:
             self._store.swap(job, steps.expand(job, playlist, now=self._clock()))
             self._logger.info("job_expanded", **details)
@@ -265,6 +296,8 @@ class Worker:
         now = self._clock()
         if self._interrupted:
             return steps.requeue(job, now=now, count=False, cut_off=not tidy), 0.0
+        if isinstance(error, LimitReached):
+            return steps.fail(job, error, now=now, cut_off=not tidy), 0.0
         told = _told(error)
         delay_s = _delay_s(told, job.attempts)
         if isinstance(told, Transient) and job.attempts < MAX_ATTEMPTS and delay_s <= _MAX_RETRY_AFTER_S:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from infra.assets import ROOT
+from infra.settings import Settings
 from reelhaul import settings
 from tests.infra.template import Template
 
@@ -25,7 +26,7 @@ SETTINGS: dict[str, Any] = {
     "announcer": settings.AnnouncerSettings,
     "deliver_webhooks": settings.DeliverySettings,
 }
-NO_SETTINGS = {"docs"}
+NO_SETTINGS = {"docs", "tear_down"}
 IMAGES = {"downloader", "inspect_source"}
 ZIPPED = sorted((SETTINGS.keys() | NO_SETTINGS) - IMAGES)
 
@@ -44,7 +45,7 @@ def test_function_is_given_the_settings_it_reads_and_nothing_else(template: Temp
     SETTINGS[function].from_env({name: value if isinstance(value, str) else "a name" for name, value in given.items()})
 
 
-@pytest.mark.parametrize("function", NO_SETTINGS)
+@pytest.mark.parametrize("function", sorted(NO_SETTINGS))
 def test_function_that_reads_no_settings_is_given_none(template: Template, function: str) -> None:
     assert "Environment" not in template.functions[function]
 
@@ -113,7 +114,7 @@ def test_time_outs_are_what_each_caller_waits_for(template: Template) -> None:
     timeouts = {name: properties["Timeout"] for name, properties in template.functions.items()}
     assert timeouts == dict.fromkeys(ZIPPED, 10) | {
         "get_status": 29, "list_downloads": 29, "sweeper": 55, "rotate_link_key": 60, "downloader": 900,
-        "inspect_source": 29, "announcer": 60, "deliver_webhooks": 30,
+        "inspect_source": 29, "announcer": 60, "deliver_webhooks": 30, "tear_down": 900,
     }  # fmt: skip
 
 
@@ -168,6 +169,25 @@ def test_image_holds_what_its_dockerfile_copies_and_nothing_else(template: Templ
     assert all(f"COPY {path.rstrip('/')} " in dockerfile for path in copied)
     assert "functions/inspect_source/handler.py" in files
     assert not [file for file in files if "__pycache__" in file]
+
+
+def test_image_is_built_for_the_architecture_and_on_the_base_that_were_chosen(
+    template: Template, other_template: Template
+) -> None:
+    def build(which: Template) -> tuple[str, dict[str, str]]:
+        ((_, image),) = json.loads((which.outdir / "Reelhaul.assets.json").read_text())["dockerImages"].items()
+        return image["source"]["platform"], image["source"]["dockerBuildArgs"]
+
+    chosen = json.loads((ROOT / "cdk.json").read_text())["context"].get("base_image", Settings().base_image)
+    assert build(template) == ("linux/arm64", {"BASE": chosen})
+    platform, arguments = build(other_template)
+    assert platform == "linux/amd64"
+    assert arguments == {"BASE": f"registry.example:5000/python:3.13-slim-trixie@sha256:{'0123456789abcdef' * 4}"}
+
+
+def test_base_is_the_dockerfiles_own_unless_another_is_chosen() -> None:
+    dockerfile = (ROOT / "functions/downloader/Dockerfile").read_text()
+    assert f"ARG BASE={Settings().base_image}\n" in dockerfile
 
 
 def test_layer_is_another_one_for_another_python(template: Template, other_template: Template) -> None:

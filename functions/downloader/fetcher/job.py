@@ -2,7 +2,17 @@
 
 from typing import Any
 
-from downloader.fetcher import description, extract, finishing, formats, options, patches, subtitles, thumbnails
+from downloader.fetcher import (
+    cookies,
+    description,
+    extract,
+    finishing,
+    formats,
+    options,
+    patches,
+    subtitles,
+    thumbnails,
+)
 from downloader.fetcher.extract import Extractor, Several
 from downloader.fetcher.extras import Extra, Session
 from downloader.fetcher.finishing import Output
@@ -21,6 +31,7 @@ def run(request: Request, reporter: Reporter) -> None:
     tracks = Tracks(reporter, max_bytes=request.max_bytes)
     with Extractor(options.parameters(request, on_progress=tracks)) as ydl:
         formats.install(ydl, request)
+        cookies.install(ydl.cookiejar, request.cookies)
         found = extract.find(ydl, request)
         if isinstance(found, Several):
             _tell_several(found, request, reporter)

@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
-from tests.e2e.clients import npm
+from infra import npm
 from tests.e2e.running import KEY, Service, request
 from tests.media import SourceServer
 
 pytestmark = pytest.mark.e2e
+
+HERE = Path(__file__).with_name("node")
 
 
 class Raised(Exception):
@@ -35,7 +37,7 @@ class Sdk:
     key: str = KEY
 
     def call(self, method: str, *arguments: Any) -> Any:
-        command = [str(npm.node_directory() / "node"), str(npm.HERE / "call.cjs"), self.url, self.key, method]
+        command = [str(npm.node_directory() / "node"), str(HERE / "call.cjs"), self.url, self.key, method]
         command += [json.dumps(argument) for argument in arguments]
         environment = os.environ | {"NODE_PATH": str(self.modules)}
         done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=240, check=False)
@@ -48,7 +50,7 @@ class Sdk:
 
 @pytest.fixture(scope="module")
 def modules() -> Path:
-    return npm.installed()
+    return npm.installed(HERE)
 
 
 @pytest.fixture

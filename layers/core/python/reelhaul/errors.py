@@ -99,6 +99,37 @@ class KeyNotFound(ReelhaulError):
     sentence = "There is no access key with this id."
 
 
+class SiteNotFound(ReelhaulError):
+    code = "site.not_found"
+    sentence = "Nothing is set for this site."
+
+
+class LimitReached(ReelhaulError):
+    """The tenant has used up what the key allows: `limit`. What it is may have changed after `retry_after_s`."""
+
+    code = "limit.reached"
+    sentence = "The limit of {} is reached."
+
+    def __init__(self, limit: int, *, retry_after_s: int) -> None:
+        super().__init__(self.sentence.format(limit))
+        self.retry_after_s = retry_after_s
+
+
+class ConcurrentJobsReached(LimitReached):
+    code = "limit.concurrent_jobs"
+    sentence = "The limit of {} downloads at a time is reached."
+
+
+class JobsPerDayReached(LimitReached):
+    code = "limit.jobs_per_day"
+    sentence = "The limit of {} downloads a day is reached; the next day begins at midnight UTC."
+
+
+class BytesPerDayReached(LimitReached):
+    code = "limit.bytes_per_day"
+    sentence = "The limit of {} bytes a day is reached; the next day begins at midnight UTC."
+
+
 # --- what can happen on our side -------------------------------------------------------------------------------------
 
 
@@ -276,6 +307,23 @@ class StorageUnavailable(Transient):
 
     code = "storage.unavailable"
     sentence = "The media could not be stored. Please try again."
+
+
+class SiteUnreadable(Transient):
+    """Neither the source's fault. Without what is set for it a site is not asked: the proxy may be relied on."""
+
+    code = "site.unreadable"
+    sentence = "What is set for this site, cookies or a proxy, could not be read."
+
+
+class SiteProxyFailed(Transient):
+    code = "site.proxy_failed"
+    sentence = "The proxy that is set for this site could not be reached, or could not reach the source."
+
+
+class SiteProxyRefused(Permanent):
+    code = "site.proxy_refused"
+    sentence = "The proxy that is set for this site refused its credentials, or to lead to the source."
 
 
 class WorkerCrashed(Transient):

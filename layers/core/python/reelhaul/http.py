@@ -23,6 +23,7 @@ from reelhaul.errors import (
     UnsupportedMediaType,
 )
 from reelhaul.ids import is_id
+from reelhaul.limits import Limits
 
 MAX_BODY_BYTES = 16 * 1024  # as the contract says, like the next one
 MAX_DEPTH = 5  # objects and lists within one another; the body itself is the first
@@ -99,8 +100,7 @@ def _tenant(event: Event) -> str:
 
     Raises `Unauthorized`, and `ServiceUnavailable` when it could not look the key up.
     """
-    authorizer = (event.get("requestContext") or {}).get("authorizer") or {}
-    said = authorizer.get("lambda") or {}
+    said = _said(event)
     if said.get("unavailable"):
         raise ServiceUnavailable
     tenant = said.get("tenant")
@@ -113,6 +113,23 @@ def caller(app: APIGatewayHttpResolver) -> str:
     """The tenant on whose behalf the current request is."""
     tenant: str = app.context["tenant"]
     return tenant
+
+
+def limits(event: Event) -> Limits:
+    """What the caller's key allows, as the authorizer says.
+
+    Raises `ServiceUnavailable` for what cannot be read: a limit that is not understood is not one that is not there.
+    """
+    try:
+        return Limits.from_texts(_said(event))
+    except InvalidRequest as error:
+        raise ServiceUnavailable from error
+
+
+def _said(event: Event) -> dict[str, Any]:
+    """What the authorizer has said of the caller."""
+    authorizer = (event.get("requestContext") or {}).get("authorizer") or {}
+    return authorizer.get("lambda") or {}
 
 
 def query(event: Event) -> dict[str, str]:

@@ -61,12 +61,20 @@ class SubmitSettings(_Settings):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class ReadSettings(_Settings):
+class LinkSettings(_Settings):
+    """For the functions that sign links. Those with a `link_domain` lead to CloudFront, the others to S3."""
+
+    bucket_name: str
+    link_secret_arn: str
+    link_domain: str | None = None
+    link_key_ids: frozenset[str] = frozenset()  # "<fingerprint>:<id>" of the public keys that CloudFront trusts
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ReadSettings(LinkSettings):
     """For the functions that show jobs and hand out links."""
 
     table_name: str
-    bucket_name: str
-    link_secret_arn: str
     hold_s: float = 20.0  # how long a status request may be held back; API Gateway gives up at 30 s
 
 
@@ -100,6 +108,7 @@ class DownloaderSettings(_Settings):
     table_name: str
     bucket_name: str
     queue_url: str
+    sites_prefix: str  # what the names of the secrets with tenants' cookies and proxies begin with
     allowed_origins: frozenset[str] = frozenset()  # HOST:PORT that the egress guard lets through
     allowed_sites: frozenset[str] = frozenset()  # see `reelhaul.site_policy`; empty: all
     denied_sites: frozenset[str] = frozenset()
@@ -118,12 +127,10 @@ class AnnouncerSettings(_Settings):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class DeliverySettings(_Settings):
+class DeliverySettings(LinkSettings):
     """For the function that calls webhooks."""
 
     table_name: str
-    bucket_name: str
-    link_secret_arn: str
     webhook_secret_arn: str
     webhook_queue_url: str
     allowed_origins: frozenset[str] = frozenset()  # as the downloader's
@@ -138,3 +145,10 @@ class InspectSettings(_Settings):
     denied_sites: frozenset[str] = frozenset()
     max_bytes: int = 64 * 1024**2  # of pages and manifests
     work_directory: str = "/tmp"  # noqa: S108 - as the downloader's
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorSettings(_Settings):
+    """For the command line."""
+
+    aws_region: str | None = None  # where the CDK deploys to; boto3 reads AWS_DEFAULT_REGION only
