@@ -32,11 +32,15 @@ def acknowledge(stack: ReelhaulStack) -> None:
     _acknowledge_zip_function(
         stack.rotate_link_key, no_dead_letters="Secrets Manager repeats a rotation that failed, all steps of it."
     )
+    _acknowledge_zip_function(
+        stack.tear_down, no_dead_letters="Lambda repeats a call that failed, and CloudFormation waits for the answer."
+    )
     _acknowledge_image_function(stack.downloader.function, no_dead_letters=_FED_BY_SQS)
     _acknowledge_image_function(stack.inspect_source.function, no_dead_letters=_ANSWERED)
     _acknowledge_open_routes(stack)
     _acknowledge_queues(stack)
     _acknowledge_storage(stack)
+    _acknowledge_alarms(stack)
 
 
 def _acknowledge_zip_function(function: lambda_.Function, *, no_dead_letters: str) -> None:
@@ -86,6 +90,15 @@ def _acknowledge_queues(stack: ReelhaulStack) -> None:
     )
 
 
+def _acknowledge_alarms(stack: ReelhaulStack) -> None:
+    for subscription in stack.alarms.subscriptions:
+        _acknowledge(
+            subscription,
+            "Serverless-SNSRedrivePolicy",
+            "Mail that cannot be delivered helps nobody later: the alarm itself stays in CloudWatch, with its history.",
+        )
+
+
 def _acknowledge_storage(stack: ReelhaulStack) -> None:
     bucket = stack.media.bucket
     _acknowledge(
@@ -98,6 +111,13 @@ def _acknowledge_storage(stack: ReelhaulStack) -> None:
     _acknowledge(stack.link_key.user, any_object, _OBJECT_NAMES)
     for function in (stack.delete_download, stack.sweeper, stack.downloader.function):
         _acknowledge(function.role or function, any_object, _OBJECT_NAMES)
+    _acknowledge_tear_down(stack, any_object)
+    all_sites = f"arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:{stack.sites.prefix}/*"
+    _acknowledge(
+        stack.downloader.function.role or stack.downloader,
+        f"AwsSolutions-IAM5[Resource::{all_sites}]",
+        "Tenants and their sites are named at run time; the wildcard stays within the names that stand for them.",
+    )
     _acknowledge(
         stack.pepper,
         "AwsSolutions-SMG4",
@@ -107,6 +127,19 @@ def _acknowledge_storage(stack: ReelhaulStack) -> None:
         stack.webhooks.secret,
         "AwsSolutions-SMG4",
         "Receivers know what is derived from it: an operator rotates it once they are ready, and not a schedule.",
+    )
+
+
+def _acknowledge_tear_down(stack: ReelhaulStack, any_object: str) -> None:
+    """Of a stack that keeps what is in it the function has none of these rights."""
+    role = stack.tear_down.role or stack.tear_down
+    _acknowledge(role, any_object, _OBJECT_NAMES)
+    _acknowledge(role, "AwsSolutions-IAM5[Resource::*]", "Secrets are listed for a whole account or not at all.")
+    named = f"arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:{stack.stack_name}/sites/*"
+    _acknowledge(
+        role,
+        f"AwsSolutions-IAM5[Resource::{named}]",
+        "The tenants' secrets are named at run time, below this.",
     )
 
 

@@ -23,7 +23,7 @@ def image_function(
     tmp_mb: int | None = None,
 ) -> lambda_.DockerImageFunction:
     """The function that starts `handler`, with a role and a log of its own. `tmp_mb` is what it has below /tmp."""
-    own = OwnRole(scope, "Own")
+    own = OwnRole(scope, "Own", log_retention_days=settings.log_retention_days)
     return lambda_.DockerImageFunction(
         scope,
         "Function",

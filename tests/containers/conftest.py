@@ -58,7 +58,7 @@ def inside(image: str, as_on_lambda: list[str]) -> Inside:
 def _nothing_is_left(_possible: None) -> Iterator[None]:
     """No container outlives its test."""
     yield
-    assert engine.podman("ps", "--all", "--quiet") == ""
+    assert engine.podman("ps", "--all", "--quiet", "--filter", f"ancestor={_TAG}") == ""
 
 
 @pytest.fixture(scope="session")

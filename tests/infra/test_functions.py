@@ -26,7 +26,7 @@ SETTINGS: dict[str, Any] = {
     "announcer": settings.AnnouncerSettings,
     "deliver_webhooks": settings.DeliverySettings,
 }
-NO_SETTINGS = {"docs"}
+NO_SETTINGS = {"docs", "tear_down"}
 IMAGES = {"downloader", "inspect_source"}
 ZIPPED = sorted((SETTINGS.keys() | NO_SETTINGS) - IMAGES)
 
@@ -45,7 +45,7 @@ def test_function_is_given_the_settings_it_reads_and_nothing_else(template: Temp
     SETTINGS[function].from_env({name: value if isinstance(value, str) else "a name" for name, value in given.items()})
 
 
-@pytest.mark.parametrize("function", NO_SETTINGS)
+@pytest.mark.parametrize("function", sorted(NO_SETTINGS))
 def test_function_that_reads_no_settings_is_given_none(template: Template, function: str) -> None:
     assert "Environment" not in template.functions[function]
 
@@ -80,11 +80,16 @@ def test_choices_of_the_operator_reach_the_functions(template: Template, other_t
     for goes_out in ("downloader", "inspect_source", "deliver_webhooks"):
         assert chosen(template, goes_out, "ALLOWED_ORIGINS") == ""
         assert chosen(other_template, goes_out, "ALLOWED_ORIGINS") == "127.0.0.1:8000,[::1]:8001"
-    assert (
-        int(chosen(other_template, "downloader", "MAX_BYTES"))
-        < 1024**3
-        < int(chosen(template, "downloader", "MAX_BYTES"))
-    )
+    assert int(chosen(template, "downloader", "MAX_BYTES")) == 10_240 * 1024**2 * 45 // 100
+    assert int(chosen(other_template, "downloader", "MAX_BYTES")) == 600 * 1024**2
+    for name, before, after in (("MAX_DURATION_S", "0", "3600"), ("DENIED_SITES", "", "xn--bcher-kva.example")):
+        assert (chosen(template, "downloader", name), chosen(other_template, "downloader", name)) == (before, after)
+    for asked in ("create_download", "downloader", "inspect_source"):
+        assert chosen(template, asked, "ALLOWED_SITES") == ""
+        assert chosen(other_template, asked, "ALLOWED_SITES") == "example.com,example.org"
+        assert chosen(other_template, asked, "DENIED_SITES") == "xn--bcher-kva.example"
+    assert chosen(template, "create_download", "MAX_PLAYLIST_ITEMS") == "1000"
+    assert chosen(other_template, "create_download", "MAX_PLAYLIST_ITEMS") == "20"
 
 
 @pytest.mark.parametrize("function", ZIPPED)
@@ -109,16 +114,19 @@ def test_time_outs_are_what_each_caller_waits_for(template: Template) -> None:
     timeouts = {name: properties["Timeout"] for name, properties in template.functions.items()}
     assert timeouts == dict.fromkeys(ZIPPED, 10) | {
         "get_status": 29, "list_downloads": 29, "sweeper": 55, "rotate_link_key": 60, "downloader": 900,
-        "inspect_source": 29, "announcer": 60, "deliver_webhooks": 30,
+        "inspect_source": 29, "announcer": 60, "deliver_webhooks": 30, "tear_down": 900,
     }  # fmt: skip
 
 
-def test_every_function_writes_to_a_log_of_its_own_that_is_not_kept_forever(template: Template) -> None:
+def test_every_function_writes_to_a_log_of_its_own_that_is_not_kept_forever(
+    template: Template, other_template: Template
+) -> None:
     groups = template.of_type("AWS::Logs::LogGroup")
     used = [function["LoggingConfig"]["LogGroup"]["Ref"] for function in template.functions.values()]
     assert len(set(used)) == len(used)
     assert set(used) <= groups.keys()
     assert {group["RetentionInDays"] for group in groups.values()} == {30}
+    assert {group["RetentionInDays"] for group in other_template.of_type("AWS::Logs::LogGroup").values()} == {90}
 
 
 def test_downloader_is_an_image_as_large_as_the_settings_say(template: Template, other_template: Template) -> None:

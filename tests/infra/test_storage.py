@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from reelhaul.links import LINK_SECONDS
 from tests.infra.template import Template
 
 QUEUES = {
@@ -45,12 +46,24 @@ def test_bucket_and_queues_refuse_plain_http(template: Template) -> None:
     refused: dict[str, str] = {}
     for kind in ("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy"):
         for policy in template.of_type(kind).values():
-            (statement,) = policy["PolicyDocument"]["Statement"]
+            statement = policy["PolicyDocument"]["Statement"][0]
             assert (statement["Effect"], statement["Principal"]) == ("Deny", {"AWS": "*"})
             assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
             resources = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
             refused |= {template.plain(resource): statement["Action"] for resource in resources}
     assert refused == {"bucket": "s3:*", "bucket/*": "s3:*"} | dict.fromkeys(QUEUES, "sqs:*")
+
+
+def test_queues_policies_say_nothing_else(template: Template) -> None:
+    policies = template.of_type("AWS::SQS::QueuePolicy").values()
+    assert {len(policy["PolicyDocument"]["Statement"]) for policy in policies} == {1}
+
+
+def test_bucket_refuses_signatures_that_are_older_than_a_link_lives_and_none_that_is_not(template: Template) -> None:
+    _, statement = template.only("AWS::S3::BucketPolicy")["PolicyDocument"]["Statement"]
+    assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", {"AWS": "*"}, "s3:*")
+    assert template.plain(statement["Resource"]) == "bucket/*"
+    assert statement["Condition"] == {"NumericGreaterThan": {"s3:signatureAge": str(LINK_SECONDS * 1000)}}
 
 
 def test_every_queue_is_encrypted(template: Template) -> None:

@@ -3,8 +3,8 @@
     python -m downloader.image.assemble VENV BASE PACKAGES
 
 fills the directories BASE and PACKAGES, a layer each; the virtual environment VENV moves to the second, without what
-nobody here uses. Runs during the build, with the base's own Python. What is listed here is what there is: no shell but dash,
-no other program, no package manager.
+nobody here uses. Runs during the build, with the base's own Python. What is listed here is what there is: no shell but
+dash, no other program, no package manager.
 """
 
 import compileall
