@@ -8,7 +8,7 @@ export URL  # for `demo`, which takes it from the environment: a URL is full of 
 # An environment that does not work any more, as after the checkout was moved, is made again.
 $(shell $(PY) -c 'import reelhaul, infra' 2>/dev/null || rm -f .venv/.ready)
 $(shell .venv-engine/bin/python -c 'import ministack' 2>/dev/null || rm -f .venv-engine/.ready)
-.PHONY: help setup demo serve test lint types unit e2e e2e-browser e2e-image e2e-deploy bench examples lock bootstrap deploy diff destroy clean
+.PHONY: help setup demo serve test lint types unit e2e e2e-browser e2e-image e2e-deploy bench examples lock newest bootstrap deploy diff destroy clean
 
 help:            ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*##/\1\t/p' Makefile | expand -t 12
@@ -77,6 +77,10 @@ lock: setup      ## compile the requirements files; UPGRADE=1 moves every pin th
 	$(COMPILE) --group pyproject.toml:downloader --constraints tests/requirements.txt --output-file functions/downloader/requirements.txt
 	$(COMPILE) --group pyproject.toml:infra --constraints tests/requirements.txt --output-file infra/requirements.txt
 	$(COMPILE) --group pyproject.toml:engine --output-file infra/local/requirements.txt
+
+newest: setup    ## move yt-dlp and its deno to their newest, and lock; BASE_DIGEST=sha256:... pins the base image too
+	$(PY) -m infra.newest $(if $(BASE_DIGEST),--base-digest $(BASE_DIGEST))
+	$(MAKE) lock
 
 # What reaches an AWS account, the one of the credentials in the environment. The image is built with Docker.
 CONTEXT :=

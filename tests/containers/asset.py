@@ -25,12 +25,13 @@ class Asset:
     @classmethod
     def synthesised(cls, outdir: Path) -> Self:
         """For this machine's architecture, on a base that is in the storage afterwards."""
-        template = synthesise(NO_BUNDLING | {"architecture": ARCHITECTURE, "base_image": base.NAME}, outdir)
+        chosen = base.ensure_base()
+        template = synthesise(NO_BUNDLING | {"architecture": ARCHITECTURE, "base_image": chosen}, outdir)
         ((_, image),) = json.loads((outdir / "Reelhaul.assets.json").read_text())["dockerImages"].items()
         source: dict[str, Any] = image["source"]
-        assert source["dockerBuildArgs"] == {"BASE": base.NAME}
+        assert source["dockerBuildArgs"] == {"BASE": chosen}
         memory_mb = int(template.functions["downloader"]["MemorySize"])
-        return cls(outdir / source["directory"], source["dockerFile"], base.ensure_base(), memory_mb)
+        return cls(outdir / source["directory"], source["dockerFile"], chosen, memory_mb)
 
     def copy(self, directory: Path) -> Self:
         """The same in another place, to be changed there."""

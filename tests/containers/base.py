@@ -1,15 +1,18 @@
 """The image that the Dockerfile builds on. Where no registry can be reached, a stand-in made of Debian's packages.
 
 It has what the Dockerfile relies on, as `python:3.13-slim-trixie` has: Debian 13, `python` 3.13 with pip first in PATH,
-packages below /usr/local, and Debian's usual programs. With CONTAINERS_PULL=1 the real one is pulled instead.
+packages below /usr/local, and Debian's usual programs. With CONTAINERS_PULL=1 the real one is pulled, the one that
+`cdk.json` names.
 """
 
+import json
 import os
 import shutil
 import subprocess
 import tempfile
 from pathlib import Path
 
+from infra.settings import Settings
 from tests.containers import engine
 
 SUITE = "trixie"
@@ -24,13 +27,20 @@ def ensure_base() -> str:
 
     Raises `engine.ContainerError`.
     """
+    if os.environ.get("CONTAINERS_PULL"):
+        name = _chosen()
+        engine.buildah("pull", "--policy", "missing", name)
+        return name
     with engine.lock("base"):
         if not engine.has_image(NAME):
-            if os.environ.get("CONTAINERS_PULL"):
-                engine.buildah("pull", NAME)
-            else:
-                _make()
+            _make()
     return NAME
+
+
+def _chosen() -> str:
+    """What an operator's deployment would be built on."""
+    context: dict[str, object] = json.loads((engine.ROOT / "cdk.json").read_text())["context"]
+    return Settings.from_context(context).base_image
 
 
 def _make() -> None:

@@ -28,7 +28,16 @@ def build(
 
 def standard_options() -> list[str]:
     """Of every build: the kind of manifest that Lambda takes, and no registry is asked for what is here."""
-    return ["--format", "docker", "--isolation", "chroot", "--layers", "--pull-never", *pip_access.mounts()]
+    return [
+        "--format",
+        "docker",
+        "--isolation",
+        "chroot",
+        "--layers",
+        "--force-rm",
+        "--pull-never",
+        *pip_access.mounts(),
+    ]
 
 
 def inspect(tag: str) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from tests.containers import engine, images
 from tests.containers.asset import Asset
 
 _OTHER = "reelhaul-test-other"
-_LAST_STEP = 'RUN ["python", "-m", "downloader.image.finish"'
+_REFUSED = "reelhaul-test-refused"
+_LAST_STEP = 'RUN ["python", "-B", "-m", "downloader.image.finish"'
 
 
 @pytest.fixture
@@ -19,17 +20,23 @@ def elsewhere(asset: Asset, tmp_path: Path) -> Asset:
     return asset.copy(tmp_path / "elsewhere")
 
 
-@pytest.fixture(autouse=True)
-def _no_other_image() -> Iterator[None]:
+@pytest.fixture(scope="module", autouse=True)
+def _no_other_images(image: str) -> Iterator[None]:
+    """What these builds leave behind, of every step, is a gigabyte a time."""
+    before = _all_images()
     yield
-    engine.attempt("buildah", "rmi", _OTHER)
+    engine.buildah("rmi", "--force", *(_all_images() - before))
+
+
+def _all_images() -> set[str]:
+    return set(engine.buildah("images", "--all", "--quiet", "--no-trunc").split())
 
 
 def _refusal(asset: Asset) -> str:
     """What a build that must fail has to say."""
     with pytest.raises(engine.ContainerError) as refused:
-        asset.build(_OTHER)
-    assert not engine.has_image(_OTHER)
+        asset.build(_REFUSED)
+    assert not engine.has_image(_REFUSED)
     return str(refused.value)
 
 
@@ -104,7 +111,7 @@ def complaints(image: str, asset: Asset, tmp_path_factory: pytest.TempPathFactor
 @pytest.mark.parametrize(
     "sentence",
     [
-        "yt-dlp wants ['yt-dlp-ejs==9.",
+        'yt-dlp wants ["yt-dlp-ejs==9.',
         "this yt-dlp cannot use deno as it is",
         "/opt/venv/bin/deno does not start",
         "ends with 3: broken",

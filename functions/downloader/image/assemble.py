@@ -2,9 +2,9 @@
 
     python -m downloader.image.assemble VENV BASE PACKAGES
 
-fills the directories BASE and PACKAGES, a layer each; the second has the virtual environment VENV, without what nobody
-here uses. Runs during the build, with the base's own Python. What is listed here is what there is: no shell but dash,
-no other program, no package manager.
+fills the directories BASE and PACKAGES, a layer each; the virtual environment VENV moves to the second, without what
+nobody here uses. Runs during the build, with the base's own Python. What is listed here is what there is: no shell but
+dash, no other program, no package manager.
 """
 
 import compileall
@@ -60,7 +60,8 @@ def main(venv: Path, base: Path, packages: Path) -> None:
         (base / name).mkdir(parents=True, exist_ok=True)
     (base / "tmp").mkdir()
     (base / "tmp").chmod(0o1777)
-    shutil.copytree(venv, packages / venv.relative_to("/"), symlinks=True)
+    (packages / venv.relative_to("/")).parent.mkdir(parents=True)
+    shutil.move(venv, packages / venv.relative_to("/"))
     settle(base)
     settle(packages)
 

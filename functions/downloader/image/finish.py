@@ -1,8 +1,9 @@
 """The last step of the build: compile our own code, and check and settle the image.
 
-    python -m downloader.image.finish LAYER
+    python -B -m downloader.image.finish LAYER
 
-copies it to LAYER in the end, for a layer that has nothing from this step beside it.
+copies it to LAYER in the end, for a layer that has nothing from this step beside it. (-B: what
+is imported for the checks must not get the bytecode that one of them looks for.)
 """
 
 import compileall
