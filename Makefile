@@ -8,7 +8,7 @@ export URL  # for `demo`, which takes it from the environment: a URL is full of 
 # An environment that does not work any more, as after the checkout was moved, is made again.
 $(shell $(PY) -c 'import reelhaul, infra' 2>/dev/null || rm -f .venv/.ready)
 $(shell .venv-engine/bin/python -c 'import ministack' 2>/dev/null || rm -f .venv-engine/.ready)
-.PHONY: help setup demo serve test lint types unit e2e e2e-browser bench examples lock bootstrap deploy diff destroy clean
+.PHONY: help setup demo serve test lint types unit e2e e2e-browser e2e-image e2e-deploy bench examples lock bootstrap deploy diff destroy clean
 
 help:            ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*##/\1\t/p' Makefile | expand -t 12
@@ -46,10 +46,19 @@ unit: setup      ## unit, integration and template tests
 e2e: setup       ## the deployed template over HTTP, also by clients that exist; npm fetches one of them at its first run
 	.venv/bin/pytest tests/e2e --ignore=$(BROWSER)
 
+e2e-deploy: setup    ## deployed for real: CDK, image, containers, rights enforced; podman and buildah come by apt where they may
+	sh tests/containers/install.sh
+	.venv/bin/pytest tests/deploy
+
 BROWSER := tests/e2e/clients/browser
 e2e-browser: setup   ## the same by a page in headless Chromium, which apt installs here where it may
 	sh $(BROWSER)/install.sh
 	.venv/bin/pytest $(BROWSER)
+
+IMAGE := tests/containers
+e2e-image: setup   ## the container image, built and run as on Lambda; apt installs what builds and runs it where it may
+	sh $(IMAGE)/install.sh
+	.venv/bin/pytest $(IMAGE)
 
 bench: setup     ## what it costs, in ratios: nothing fails because a machine is slow
 	$(PY) -m tests.benchmarks.listing

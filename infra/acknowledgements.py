@@ -43,6 +43,7 @@ def acknowledge(stack: ReelhaulStack) -> None:
     _acknowledge_open_routes(stack)
     _acknowledge_queues(stack)
     _acknowledge_storage(stack)
+    _acknowledge_alarms(stack)
 
 
 def _acknowledge_zip_function(function: lambda_.Function, *, no_dead_letters: str) -> None:
@@ -92,6 +93,15 @@ def _acknowledge_queues(stack: ReelhaulStack) -> None:
     )
 
 
+def _acknowledge_alarms(stack: ReelhaulStack) -> None:
+    for subscription in stack.alarms.subscriptions:
+        _acknowledge(
+            subscription,
+            "Serverless-SNSRedrivePolicy",
+            "Mail that cannot be delivered helps nobody later: the alarm itself stays in CloudWatch, with its history.",
+        )
+
+
 def _acknowledge_storage(stack: ReelhaulStack) -> None:
     bucket = stack.media.bucket
     _acknowledge(
@@ -108,6 +118,12 @@ def _acknowledge_storage(stack: ReelhaulStack) -> None:
     for function in (stack.delete_download, stack.sweeper, stack.downloader.function):
         _acknowledge(function.role or function, any_object, _OBJECT_NAMES)
     _acknowledge_tear_down(stack, any_object)
+    all_sites = f"arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:{stack.sites.prefix}/*"
+    _acknowledge(
+        stack.downloader.function.role or stack.downloader,
+        f"AwsSolutions-IAM5[Resource::{all_sites}]",
+        "Tenants and their sites are named at run time; the wildcard stays within the names that stand for them.",
+    )
     _acknowledge(
         stack.pepper,
         "AwsSolutions-SMG4",
@@ -143,7 +159,7 @@ def _acknowledge_tear_down(stack: ReelhaulStack, any_object: str) -> None:
     role = stack.tear_down.role or stack.tear_down
     _acknowledge(role, any_object, _OBJECT_NAMES)
     _acknowledge(role, "AwsSolutions-IAM5[Resource::*]", "Secrets are listed for a whole account or not at all.")
-    named = f"arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:{stack.stack_name}/sites/*"
+    named = f"arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:{stack.sites.prefix}/*"
     _acknowledge(
         role,
         f"AwsSolutions-IAM5[Resource::{named}]",

@@ -33,21 +33,23 @@ def zip_function(name: str) -> lambda_.Code:
     return lambda_.Code.from_asset(str(ROOT / "functions"), exclude=own, ignore_mode=cdk.IgnoreMode.GIT)
 
 
-def docs_function(*, max_retention_days: int) -> lambda_.Code:
+def docs_function(*, max_retention_days: int, max_playlist_items: int) -> lambda_.Code:
     """The folder of the function `docs`, and in it the OpenAPI document, which is made for it."""
-    return lambda_.Code.from_asset(_docs_folder(max_retention_days).name, exclude=_NOISE)
+    return lambda_.Code.from_asset(_docs_folder(max_retention_days, max_playlist_items).name, exclude=_NOISE)
 
 
 @functools.cache
-def _docs_folder(max_retention_days: int) -> "tempfile.TemporaryDirectory[str]":
+def _docs_folder(max_retention_days: int, max_playlist_items: int) -> "tempfile.TemporaryDirectory[str]":
     """Kept until this process ends: the CDK copies it when it likes."""
     folder = tempfile.TemporaryDirectory(prefix="reelhaul-docs-")
-    openapi.put_together(Path(folder.name), max_retention_days=max_retention_days)
+    openapi.put_together(
+        Path(folder.name), max_retention_days=max_retention_days, max_playlist_items=max_playlist_items
+    )
     return folder
 
 
-def image(handler: str, *, architecture: str) -> lambda_.DockerImageCode:
-    """The one container image there is, to be started with `handler`, a function in a module of its own.
+def image(handler: str, *, architecture: str, base: str) -> lambda_.DockerImageCode:
+    """The one container image there is, made of `base`, to be started with `handler`, a function in its module.
 
     Its context is the repository, of which only what the Dockerfile copies counts.
     """
@@ -61,6 +63,7 @@ def image(handler: str, *, architecture: str) -> lambda_.DockerImageCode:
             *_NOISE,
             *(f"layers/core/{path}" for path in (_COMMAND, _DOCUMENTATION)),
         ],
+        build_args={"BASE": base},
         cmd=[handler],
         ignore_mode=cdk.IgnoreMode.DOCKER,
         platform=platform,

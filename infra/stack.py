@@ -4,7 +4,7 @@ The whole access policy of the service is `ReelhaulStack._grant`, and for the ke
 may do what is granted there, write its own log, and, where a queue or the table's changes feed it, take what is there.
 """
 
-from aws_cdk import CfnOutput, Duration, RemovalPolicy, Stack
+from aws_cdk import CfnOutput, Duration, Environment, RemovalPolicy, Stack
 from aws_cdk import aws_events as events
 from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_lambda as lambda_
@@ -13,7 +13,9 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
 from infra import assets, tear_down
+from infra.alarms import Alarms
 from infra.announcements import Announcements
+from infra.dashboard import Dashboard
 from infra.downloader import Downloader
 from infra.http_api import HttpApi
 from infra.inspector import Inspector
@@ -22,6 +24,7 @@ from infra.link_distribution import LinkDistribution
 from infra.link_key import LinkKey
 from infra.media_bucket import MediaBucket
 from infra.settings import Settings
+from infra.site_secrets import SiteSecrets
 from infra.webhooks import TIMEOUT_S, Webhooks
 from infra.work_queue import WorkQueue
 from infra.zip_functions import ZipFunctions
@@ -31,7 +34,13 @@ class ReelhaulStack(Stack):
     """From POST to link: an API, its functions, a queue, a worker, a table, a bucket, and word of every job's end."""
 
     def __init__(self, scope: Construct, name: str, *, settings: Settings) -> None:
-        super().__init__(scope, name, stack_name=f"{name}-{settings.stage}", description="A media download service")
+        super().__init__(
+            scope,
+            name,
+            stack_name=f"{name}-{settings.stage}",
+            description="A media download service",
+            env=None if settings.region is None else Environment(region=settings.region),
+        )
         removal = RemovalPolicy.RETAIN if settings.removal_policy == "retain" else RemovalPolicy.DESTROY
         self.jobs = JobsTable(self, "Jobs", removal=removal)
         self.media = MediaBucket(self, "Media", max_retention_days=settings.max_retention_days, removal=removal)
@@ -39,6 +48,7 @@ class ReelhaulStack(Stack):
         self.announcements = Announcements(self, "Announcements")
         self.webhooks = Webhooks(self, "Webhooks", removal=removal)
         self.links = self._link_signer(settings)
+        self.sites = SiteSecrets(self, "Sites")
         self.pepper = secretsmanager.Secret(
             self,
             "Pepper",
@@ -50,7 +60,8 @@ class ReelhaulStack(Stack):
         self._grant()
         self._connect(settings)
         self._prepare_the_end(removal)
-        self._add_outputs()
+        self._watch(settings)
+        self._add_outputs(settings)
 
     def _link_signer(self, settings: Settings) -> LinkKey | LinkDistribution:
         if settings.link_signer == "s3":
@@ -68,12 +79,19 @@ class ReelhaulStack(Stack):
         reads = table | bucket | dict(self.links.environment)
         delivers = reads | webhook_queue | {"WEBHOOK_SECRET_ARN": self.webhooks.secret.secret_arn}
         opened = {"ALLOWED_ORIGINS": ",".join(settings.allowed_origins)}
-        limits = {"MAX_BYTES": str(settings.max_bytes)}
+        site_policy = {
+            "ALLOWED_SITES": ",".join(settings.allowed_sites), "DENIED_SITES": ",".join(settings.denied_sites),
+        }  # fmt: skip
+        site_secrets = {"SITES_PREFIX": self.sites.prefix}
+        measured = {"STACK_NAME": self.stack_name}
+        limits = {"MAX_BYTES": str(settings.max_bytes), "MAX_DURATION_S": str(settings.max_duration_s)}
 
         zipped = ZipFunctions(self, "Functions", settings=settings)
         signing = [zipped.packages(name) for name in self.links.packages]
         self.authorizer = zipped.add("authorizer", table | {"PEPPER_SECRET_ARN": self.pepper.secret_arn})
-        self.create_download = zipped.add("create_download", submits)
+        self.create_download = zipped.add(
+            "create_download", submits | site_policy | {"MAX_PLAYLIST_ITEMS": str(settings.max_playlist_items)}
+        )
         self.get_status = zipped.add(  # holds requests back; API Gateway waits for 30
             "get_status", reads, timeout_s=29, layers=signing
         )
@@ -81,10 +99,16 @@ class ReelhaulStack(Stack):
         self.list_downloads = zipped.add("list_downloads", reads, timeout_s=29, memory_mb=1769, layers=signing)
         self.retry_download = zipped.add("retry_download", submits)
         self.delete_download = zipped.add("delete_download", table | bucket)
-        self.docs = zipped.add("docs", {}, code=assets.docs_function(max_retention_days=settings.max_retention_days))
+        self.docs = zipped.add(
+            "docs",
+            {},
+            code=assets.docs_function(
+                max_retention_days=settings.max_retention_days, max_playlist_items=settings.max_playlist_items
+            ),
+        )
         self.announcer = zipped.add(
             "announcer",
-            table | webhook_queue | {"BUS_NAME": self.announcements.bus.event_bus_name},
+            table | webhook_queue | measured | {"BUS_NAME": self.announcements.bus.event_bus_name},
             timeout_s=60,  # a hundred ends, each with a look at a playlist's items
         )
         self.deliver_webhooks = zipped.add("deliver_webhooks", delivers | opened, timeout_s=TIMEOUT_S, layers=signing)
@@ -95,9 +119,12 @@ class ReelhaulStack(Stack):
         self.rotate_link_key = self._add_rotation(zipped, bucket)
         self.tear_down = zipped.add("tear_down", {}, timeout_s=tear_down.TIMEOUT_S)
         self.downloader = Downloader(
-            self, "Downloader", settings=settings, environment=table | bucket | queue | opened | limits
+            self,
+            "Downloader",
+            settings=settings,
+            environment=table | bucket | queue | opened | site_policy | site_secrets | limits | measured,
         )
-        self.inspect_source = Inspector(self, "Inspector", settings=settings, environment=opened)
+        self.inspect_source = Inspector(self, "Inspector", settings=settings, environment=opened | site_policy)
 
     def _add_rotation(self, zipped: ZipFunctions, bucket: dict[str, str]) -> lambda_.Function | None:
         """The user whose key signs links for S3, and who replaces that key. CloudFront's only an operator replaces."""
@@ -145,6 +172,7 @@ class ReelhaulStack(Stack):
         self.media.grant_store_objects(worker)
         self.media.grant_remove_objects(worker)
         self.work.queue.grant_send_messages(worker)
+        self.sites.grant_read(worker)
         for expanding in (worker, self.announcer, self.get_status, self.delete_download, self.sweeper):
             self.jobs.grant_list_items(expanding)
 
@@ -156,6 +184,8 @@ class ReelhaulStack(Stack):
             open_to=settings.cors_origins,
             rate=settings.throttle_rate,
             burst=settings.throttle_burst,
+            log_retention_days=settings.log_retention_days,
+            has_default_endpoint=settings.default_endpoint == "keep",
         )
         self.http.route(self.create_download, "POST /download", "POST /api/download")
         self.http.route(
@@ -197,11 +227,46 @@ class ReelhaulStack(Stack):
         end = tear_down.TearDown(self, "TearDown", function=self.tear_down)
         if isinstance(self.links, LinkKey) and self.rotate_link_key is not None:
             end.remove_link_keys(self.links.user, made_by=self.rotate_link_key)
-        end.remove_contents(self.media, made_by=self.downloader.function, removal=removal)
+        end.remove_contents(self.media, self.sites, made_by=self.downloader.function, removal=removal)
 
-    def _add_outputs(self) -> None:
+    def _watch(self, settings: Settings) -> None:
+        left = {"Announcer": self.announcements.dead_letters, "Webhook": self.webhooks.dead_letters}
+        self.alarms = Alarms(self, "Alarms", email=settings.alarm_email)
+        self.alarms.watch_queues(
+            taken={"Work": self.work.dead_letters},
+            left=left,
+            work=self.work.queue,
+            worker_timeout_s=settings.worker_timeout_s,
+        )
+        self.alarms.watch_failures()
+        self.alarms.watch_functions(
+            sweeper=self.sweeper,
+            downloader=self.downloader.function,
+            announcer=self.announcer,
+            dead_letters=self.dead_letters,
+            rotation=self.rotate_link_key,
+        )
+        self.alarms.watch_table(self.jobs.table)
+        self.alarms.watch_api(self.http.api)
+
+        dashboard = Dashboard(self, "Board")
+        dashboard.show_jobs(alarms=self.alarms.all, work=self.work.queue)
+        dashboard.show_transfers()
+        dashboard.show_failures(api=self.http.api, dead_letters={"Work": self.work.dead_letters, **left})
+        dashboard.show_limits(
+            functions={
+                "downloader": self.downloader.function,
+                "get_status": self.get_status,
+                "create_download": self.create_download,
+                "inspect_source": self.inspect_source.function,
+                "sweeper": self.sweeper,
+            },
+            table=self.jobs.table,
+        )
+
+    def _add_outputs(self, settings: Settings) -> None:
         outputs = {
-            "ApiUrl": self.http.api.api_endpoint,
+            "ApiUrl": f"https://{settings.domain_name}" if settings.domain_name else self.http.api.api_endpoint,
             "TableName": self.jobs.table.table_name,
             "BucketName": self.media.bucket.bucket_name,
             "QueueUrl": self.work.queue.queue_url,
@@ -212,11 +277,15 @@ class ReelhaulStack(Stack):
             "WebhookDeadLetterQueueUrl": self.webhooks.dead_letters.queue_url,
             "WebhookSecretArn": self.webhooks.secret.secret_arn,
             "PepperSecretArn": self.pepper.secret_arn,
+            "SitesPrefix": self.sites.prefix,
             "DownloaderFunctionName": self.downloader.function.function_name,
             "InspectFunctionName": self.inspect_source.function.function_name,
             "DeliveryFunctionName": self.deliver_webhooks.function_name,
             "AnnouncerFunctionName": self.announcer.function_name,
             **self.links.outputs,
         }
+        if settings.domain_name and settings.certificate_arn:
+            domain = self.http.serve_at(settings.domain_name, certificate_arn=settings.certificate_arn)
+            outputs["DomainTarget"] = domain.regional_domain_name
         for name, value in outputs.items():
             CfnOutput(self, name, value=value)

@@ -19,6 +19,7 @@ class ZipFunctions(Construct):
     def __init__(self, scope: Construct, name: str, *, settings: Settings) -> None:
         super().__init__(scope, name)
         self._architecture = architecture_of(settings)
+        self._log_retention_days = settings.log_retention_days
         self._target = {"python": settings.layer_python, "platform": settings.layer_platform}
         self._layers = [self._layer("Core", assets.core_layer()), self.packages("dependencies")]
 
@@ -37,7 +38,7 @@ class ZipFunctions(Construct):
         `layers` are those that it has beyond the two that all have.
         """
         scope = Construct(self, "".join(word.capitalize() for word in name.split("_")))
-        own = OwnRole(scope, "Own")
+        own = OwnRole(scope, "Own", log_retention_days=self._log_retention_days)
         return lambda_.Function(
             scope,
             "Function",

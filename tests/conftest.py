@@ -191,6 +191,7 @@ def _environment(made: Cloud) -> dict[str, Any]:
         "WEBHOOK_QUEUE_URL": made.webhook_queue_url,
         "WEBHOOK_SECRET_ARN": made.webhook_secret,
         "BUS_NAME": made.bus,
+        "SITES_PREFIX": "Reelhaul-test/sites",
         "RETENTION_DAYS": "7",
         "HOLD_S": "0",
     }

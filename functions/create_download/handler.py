@@ -16,6 +16,7 @@ from reelhaul.jobs import Job
 from reelhaul.options import DownloadRequest
 from reelhaul.queue import JobQueue
 from reelhaul.settings import SubmitSettings
+from reelhaul.site_policy import SitePolicy
 from reelhaul.store import IdempotentRequest, JobStore
 from reelhaul.submit import submit
 
@@ -29,6 +30,8 @@ class Dependencies:
     queue: JobQueue
     retention_days: int
     max_retention_days: int
+    max_playlist_items: int
+    sites: SitePolicy
 
 
 @functools.cache
@@ -39,6 +42,8 @@ def dependencies() -> Dependencies:
         queue=JobQueue(client("sqs"), settings.queue_url),
         retention_days=settings.retention_days,
         max_retention_days=settings.max_retention_days,
+        max_playlist_items=settings.max_playlist_items,
+        sites=SitePolicy(allowed=settings.allowed_sites, denied=settings.denied_sites),
     )
 
 
@@ -57,8 +62,14 @@ def _submit(parse: Callable[..., DownloadRequest]) -> Job:
     event, deps = app.current_event, dependencies()
     body = http.json_object(event)
     job = submit(
-        parse(body, max_retention_days=deps.max_retention_days),
+        parse(
+            body,
+            max_retention_days=deps.max_retention_days,
+            max_playlist_items=deps.max_playlist_items,
+            sites=deps.sites,
+        ),
         tenant=http.caller(app),
+        limits=http.limits(event),
         retention_days=deps.retention_days,
         store=deps.store,
         queue=deps.queue,

@@ -41,11 +41,14 @@ def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 
 def _is_settled(record: dict[str, Any]) -> bool:
     try:
-        dependencies().run(WebhookMessage.parse(record["body"]))
+        message = WebhookMessage.parse(record["body"])
     except MalformedMessage:
         logger.exception("message_malformed", message_id=record["messageId"], size=len(record["body"]))
         return False
-    except ServiceUnavailable:
-        logger.exception("message_postponed", message_id=record["messageId"])
-        return False
+    with logger.append_context_keys(job_id=message.job_id, tenant=message.tenant):
+        try:
+            dependencies().run(message)
+        except ServiceUnavailable:
+            logger.exception("message_postponed", message_id=record["messageId"])
+            return False
     return True

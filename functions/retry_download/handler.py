@@ -38,7 +38,14 @@ def dependencies() -> Dependencies:
 def retry_download(job_id: str) -> dict[str, Any]:
     deps = dependencies()
     requests.parse_retry(http.json_object(app.current_event, required=False))
-    job = retry(http.caller(app), job_id, store=deps.store, queue=deps.queue, log=logger.error)
+    job = retry(
+        http.caller(app),
+        job_id,
+        limits=http.limits(app.current_event),
+        store=deps.store,
+        queue=deps.queue,
+        log=logger.error,
+    )
     logger.info("job_retried", job_id=job.id, tenant=job.tenant, generation=job.generation)
     return downloads.accepted(job, http.output_url(app.current_event, job.id))
 

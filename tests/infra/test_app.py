@@ -20,7 +20,7 @@ OUTPUTS = {
     "ApiUrl", "TableName", "BucketName", "QueueUrl", "DeadLetterQueueUrl", "PepperSecretArn", "LinkSecretArn",
     "BusName", "AnnouncerDeadLetterQueueUrl", "WebhookQueueUrl", "WebhookDeadLetterQueueUrl", "WebhookSecretArn",
     "DownloaderFunctionName", "InspectFunctionName", "AnnouncerFunctionName", "DeliveryFunctionName",
-    "RotationFunctionName",
+    "RotationFunctionName", "SitesPrefix",
 }  # fmt: skip
 
 
@@ -91,6 +91,15 @@ def test_stage_is_part_of_the_stacks_name(template: Template, other_template: Te
         for which in (template, other_template)
     ]
     assert names == ["Reelhaul-prod", "Reelhaul-dev"]
+
+
+def test_region_is_where_the_credentials_say_unless_one_is_chosen(template: Template, other_template: Template) -> None:
+    def environment(which: Template) -> str:
+        manifest = json.loads((which.outdir / "manifest.json").read_text())
+        return str(manifest["artifacts"]["Reelhaul"]["environment"])
+
+    assert environment(template) == "aws://unknown-account/unknown-region"
+    assert environment(other_template) == "aws://unknown-account/eu-central-1"
 
 
 def test_finding_of_cdk_nag_is_fatal(tmp_path: Path) -> None:

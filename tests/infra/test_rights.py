@@ -22,6 +22,8 @@ _REMOVE = [
 ]  # fmt: skip
 _READ_STREAM = ("DescribeStream", "GetRecords", "GetShardIterator", "ListStreams")
 _READ_SECRET = ["secretsmanager:GetSecretValue", "secretsmanager:DescribeSecret"]
+# Tenants' cookies and proxies: the one resource that goes by its name, since the stack does not make it.
+_SITES = "site secrets"
 
 RIGHTS: dict[str, list[str]] = {
     "authorizer": ["dynamodb:GetItem table", *(f"{action} pepper" for action in _READ_SECRET)],
@@ -55,11 +57,10 @@ RIGHTS: dict[str, list[str]] = {
     "tear_down": [f"iam:{action} link user" for action in ("DeleteAccessKey", "ListAccessKeys")],
     "downloader": [
         *_JOB, _ITEMS, *_REMOVE, *_SEND, *(f"{action} queue" for action in _TAKE),
-        "s3:GetObject bucket/*", "s3:PutObject bucket/*",
+        "s3:GetObject bucket/*", "s3:PutObject bucket/*", f"secretsmanager:GetSecretValue {_SITES}",
     ],
 }  # fmt: skip
 
-_SITES = "arn:AWS::Partition:secretsmanager:AWS::Region:AWS::AccountId:secret:Reelhaul-dev/sites/*"
 # What comes on top where the stack is to leave nothing behind.
 DESTROYING: dict[str, list[str]] = {
     "tear_down": [
@@ -137,7 +138,7 @@ def test_function_is_held_to_the_partitions_it_is_about(template: Template, func
 
 
 def test_secrets_are_read_by_those_who_need_them_only(template: Template) -> None:
-    readers: dict[str, set[str]] = {"pepper": set(), "link secret": set(), "webhook secret": set()}
+    readers: dict[str, set[str]] = {"pepper": set(), "link secret": set(), "webhook secret": set(), _SITES: set()}
     for function in template.functions:
         for right in _rights(template, template.statements_of_role(function)):
             action, resource = right.split(" ", 1)
@@ -147,16 +148,23 @@ def test_secrets_are_read_by_those_who_need_them_only(template: Template) -> Non
         "pepper": {"authorizer"},
         "link secret": {"get_status", "list_downloads", "deliver_webhooks", "rotate_link_key"},
         "webhook secret": {"deliver_webhooks"},
+        _SITES: {"downloader"},
     }
 
 
-def test_no_policy_has_a_wildcard_but_for_the_names_of_objects(template: Template) -> None:
+def test_site_secrets_are_those_of_this_stack(template: Template, other_template: Template) -> None:
+    for one, stack in ((template, "Reelhaul-prod"), (other_template, "Reelhaul-dev")):
+        assert one.functions["downloader"]["Environment"]["Variables"]["SITES_PREFIX"] == f"{stack}/sites"
+        assert one.body["Outputs"]["SitesPrefix"]["Value"] == f"{stack}/sites"
+
+
+def test_no_policy_has_a_wildcard_but_for_the_names_of_objects_and_of_site_secrets(template: Template) -> None:
     for statement in template.all_statements():
         assert statement["Effect"] == "Allow"
         assert "NotAction" not in statement
         assert "NotResource" not in statement
         assert not [action for action in as_list(statement["Action"]) if "*" in action]
-        wild = {template.plain(resource) for resource in as_list(statement["Resource"])}
+        wild = {_named(template, resource) for resource in as_list(statement["Resource"])}
         assert {resource for resource in wild if "*" in resource} <= {"bucket/*"}
 
 
@@ -167,16 +175,23 @@ def test_all_a_stack_that_leaves_nothing_behind_adds_is_to_find_its_tenants_secr
         for right in _rights(other_template, [statement])
         if "*" in right and not right.endswith(" bucket/*")
     }
-    assert wild == {right for right in DESTROYING["tear_down"] if right.startswith("secretsmanager:")}
+    assert wild == {"secretsmanager:ListSecrets *"}
 
 
 def _rights(template: Template, statements: list[dict[str, Any]]) -> set[str]:
     return {
-        f"{action} {template.plain(resource)}"
+        f"{action} {_named(template, resource)}"
         for statement in statements
         for action in as_list(statement["Action"])
         for resource in as_list(statement["Resource"])
     }
+
+
+def _named(template: Template, resource: Any) -> str:
+    prefix = template.functions["downloader"]["Environment"]["Variables"]["SITES_PREFIX"]
+    arn = f"arn:AWS::Partition:secretsmanager:AWS::Region:AWS::AccountId:secret:{prefix}/*"
+    name = template.plain(resource)
+    return _SITES if name == arn else name
 
 
 def _log(template: Template, function: str) -> str:

@@ -21,11 +21,12 @@ from reelhaul.jobs import Delivery, DeliveryState, Job, State
 from reelhaul.links import S3Links
 from reelhaul.webhooks import WebhookMessage, WebhookQueue, schedule
 from reelhaul.webhooks.signing import WebhookSecrets, as_secret, tenant_key
+from tests.authority import Authority
 from tests.conftest import Cloud
 from tests.events import Context, sqs_event
 from tests.faults import hooked, meanwhile, refused, reply_lost
 from tests.jobs_in import cancelled, done, expanded, expired, failed, queued
-from tests.receiver import Authority, Receiver
+from tests.receiver import Receiver
 
 Start = Callable[..., Receiver]
 

@@ -100,6 +100,31 @@ def test_job_of_a_schema_to_come_is_left_for_a_newer_worker(cloud: Cloud, source
     assert source.connections == 0
 
 
+def test_site_that_is_denied_since_the_job_came_is_not_asked(
+    cloud: Cloud, source: SourceServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = submitted(cloud, source.url("clip.mp4").replace("127.0.0.1", "www.localhost"))
+    monkeypatch.setenv("DENIED_SITES", "localhost")
+    handler.dependencies.cache_clear()
+
+    assert handled(received(cloud)) == []
+
+    assert cloud.store.get(job.tenant, job.id).error_code == "source.site_not_allowed"
+    assert source.connections == 0
+
+
+def test_limits_of_the_operator_reach_the_fetcher(
+    cloud: Cloud, source: SourceServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAX_DURATION_S", "1")
+    handler.dependencies.cache_clear()
+    job = submitted(cloud, source.url("clip.mp4"))
+
+    assert handled(received(cloud)) == []
+
+    assert cloud.store.get(job.tenant, job.id).error_code == "source.too_long"
+
+
 def test_message_of_an_unknown_job_is_done_with(cloud: Cloud, source: SourceServer) -> None:
     job = submitted(cloud, source.url("clip.mp4"))
     record = received(cloud) | {"messageId": str(uuid.uuid4())}

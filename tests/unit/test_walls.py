@@ -14,9 +14,9 @@ CORE = ROOT / "layers/core/python/reelhaul"
 PATH = os.pathsep.join(str(ROOT / part) for part in ("layers/core/python", "functions"))
 IMAGE_FUNCTIONS = {"downloader", "inspect_source"}
 ZIP_FUNCTIONS = sorted({path.parent.name for path in (ROOT / "functions").glob("*/handler.py")} - IMAGE_FUNCTIONS)
-PURE = ["addresses", "egress", "errors", "findings", "ids", "items", "jobs", "names", "options", "presign", "settings",
-        "sources", "steps", "tokens", "contracts.downloads", "contracts.info", "contracts.offline", "contracts.replies",
-        "contracts.requests"]  # fmt: skip
+PURE = ["addresses", "egress", "errors", "findings", "ids", "items", "jobs", "limits", "metrics", "names", "options",
+        "presign", "settings", "site_policy", "sources", "steps", "tokens", "contracts.downloads", "contracts.info",
+        "contracts.offline", "contracts.replies", "contracts.requests"]  # fmt: skip
 AWS = {"boto3", "botocore", "aws_lambda_powertools"}
 
 

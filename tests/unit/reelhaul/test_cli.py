@@ -67,6 +67,62 @@ def test_list_shows_everything_but_the_key(stack: str, cloud: Cloud, capsys: pyt
     assert key not in shown
 
 
+LIMITS = ("--max-concurrent-jobs", "5", "--max-jobs-per-day", "100", "--max-bytes-per-day", "10GB")
+
+
+def listed(stack: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """The one key, as it is listed."""
+    assert main(["keys", "list", "--stack", stack]) == 0
+    return capsys.readouterr().out.splitlines()[1]
+
+
+def test_limits_of_a_key_are_shown(stack: str, capsys: pytest.CaptureFixture[str]) -> None:
+    issued(stack, capsys, *LIMITS)
+    assert "5 at a time, 100 a day, 10GB stored a day" in listed(stack, capsys)
+
+
+def test_a_key_is_made_without_limits_unless_they_are_named(stack: str, capsys: pytest.CaptureFixture[str]) -> None:
+    issued(stack, capsys)
+    assert "no limits" in listed(stack, capsys)
+
+
+def test_named_limits_are_changed_and_the_others_stay(stack: str, capsys: pytest.CaptureFixture[str]) -> None:
+    issued(stack, capsys, *LIMITS)
+    key_id = listed(stack, capsys).split()[0]
+    change = ["keys", "limit", key_id, "--stack", stack, "--max-jobs-per-day", "none", "--max-concurrent-jobs", "7"]
+
+    assert main(change) == 0
+
+    assert capsys.readouterr().out == f"{key_id} of tenant acme: 7 at a time, 10GB stored a day.\n"
+    assert "7 at a time, 10GB stored a day" in listed(stack, capsys)
+
+
+def test_a_change_of_no_limit_is_refused_with_a_sentence(stack: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["keys", "limit", "key-0123456789ab", "--stack", stack]) == 1
+    assert "at least one limit" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--max-concurrent-jobs", "0"),
+        ("--max-concurrent-jobs", "none"),
+        ("--max-jobs-per-day", "1.5"),
+        ("--max-jobs-per-day", "99999999999"),
+        ("--max-bytes-per-day", "10"),
+        ("--max-bytes-per-day", "ten GB"),
+    ],
+)
+def test_a_limit_that_is_none_makes_no_key(
+    stack: str, cloud: Cloud, capsys: pytest.CaptureFixture[str], option: str, value: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["keys", "create", "--tenant", "acme", "--stack", stack, option, value])
+    assert ended.value.code == 2
+    assert f"argument {option}: " in capsys.readouterr().err
+    assert aws.client("dynamodb").scan(TableName=cloud.table)["Count"] == 0
+
+
 def test_revoked_key_is_shown_as_such_and_opens_nothing(
     stack: str, cloud: Cloud, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -36,7 +36,7 @@ def test_fractions_of_seconds_are_read() -> None:
 
 
 def test_a_list_is_separated_by_commas() -> None:
-    env = {"TABLE_NAME": "t", "BUCKET_NAME": "b", "QUEUE_URL": "q"}
+    env = {"TABLE_NAME": "t", "BUCKET_NAME": "b", "QUEUE_URL": "q", "SITES_PREFIX": "s"}
     settings = DownloaderSettings.from_env(env | {"ALLOWED_ORIGINS": "127.0.0.1:1, host:2,"})
     assert settings.allowed_origins == {"127.0.0.1:1", "host:2"}
     assert DownloaderSettings.from_env(env | {"ALLOWED_ORIGINS": ""}).allowed_origins == frozenset()

@@ -55,6 +55,9 @@ class SubmitSettings(_Settings):
     queue_url: str
     retention_days: int = 7
     max_retention_days: int = 30
+    max_playlist_items: int = 1000
+    allowed_sites: frozenset[str] = frozenset()  # see `reelhaul.site_policy`; empty: all
+    denied_sites: frozenset[str] = frozenset()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,8 +108,13 @@ class DownloaderSettings(_Settings):
     table_name: str
     bucket_name: str
     queue_url: str
+    sites_prefix: str  # what the names of the secrets with tenants' cookies and proxies begin with
     allowed_origins: frozenset[str] = frozenset()  # HOST:PORT that the egress guard lets through
+    allowed_sites: frozenset[str] = frozenset()  # see `reelhaul.site_policy`; empty: all
+    denied_sites: frozenset[str] = frozenset()
     max_bytes: int = 8 * 1024**3  # what leaves room for a merge on Lambda's largest /tmp is set by the template
+    max_duration_s: int = 0  # of a medium; 0: any
+    stack_name: str = "Reelhaul"  # what its metrics go by
     work_directory: str = "/tmp"  # noqa: S108 - the only place Lambda lets a function write
 
 
@@ -115,6 +123,7 @@ class AnnouncerSettings(_Settings):
     table_name: str
     bus_name: str
     webhook_queue_url: str
+    stack_name: str = "Reelhaul"  # what its metrics go by
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,6 +141,8 @@ class InspectSettings(_Settings):
     """For the function that looks at a source without downloading it."""
 
     allowed_origins: frozenset[str] = frozenset()  # as the downloader's
+    allowed_sites: frozenset[str] = frozenset()
+    denied_sites: frozenset[str] = frozenset()
     max_bytes: int = 64 * 1024**2  # of pages and manifests
     work_directory: str = "/tmp"  # noqa: S108 - as the downloader's
 
