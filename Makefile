@@ -73,6 +73,7 @@ COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --
 lock: setup      ## compile the requirements files; UPGRADE=1 moves every pin that may move
 	$(COMPILE) --group pyproject.toml:tests --output-file tests/requirements.txt
 	$(COMPILE) --group pyproject.toml:layer --constraints tests/requirements.txt --output-file layers/dependencies/requirements.txt
+	$(COMPILE) --group pyproject.toml:signing --constraints tests/requirements.txt --output-file layers/signing/requirements.txt
 	$(COMPILE) --group pyproject.toml:downloader --constraints tests/requirements.txt --output-file functions/downloader/requirements.txt
 	$(COMPILE) --group pyproject.toml:infra --constraints tests/requirements.txt --output-file infra/requirements.txt
 	$(COMPILE) --group pyproject.toml:engine --output-file infra/local/requirements.txt

@@ -6,6 +6,8 @@ import aws_cdk as cdk
 from aws_cdk import aws_lambda as lambda_
 from constructs import IConstruct
 
+from infra.link_distribution import LinkDistribution
+from infra.link_key import LinkKey
 from infra.stack import ReelhaulStack
 
 _ANSWERED = "API Gateway waits for the answer: an error goes to the caller, and there is no event that could be lost."
@@ -29,9 +31,10 @@ def acknowledge(stack: ReelhaulStack) -> None:
         stack.sweeper, no_dead_letters="Looks every minute at all that is due: what one call misses the next one finds."
     )
     _acknowledge_zip_function(stack.dead_letters, no_dead_letters=_FED_BY_SQS)
-    _acknowledge_zip_function(
-        stack.rotate_link_key, no_dead_letters="Secrets Manager repeats a rotation that failed, all steps of it."
-    )
+    if stack.rotate_link_key is not None:
+        _acknowledge_zip_function(
+            stack.rotate_link_key, no_dead_letters="Secrets Manager repeats a rotation that failed, all steps of it."
+        )
     _acknowledge_zip_function(
         stack.tear_down, no_dead_letters="Lambda repeats a call that failed, and CloudFormation waits for the answer."
     )
@@ -108,14 +111,16 @@ def _acknowledge_storage(stack: ReelhaulStack) -> None:
         "fetched what for longer than the media exist.",
     )
     any_object = f"AwsSolutions-IAM5[Resource::<{_logical_id(bucket)}.Arn>/*]"
-    _acknowledge(stack.link_key.user, any_object, _OBJECT_NAMES)
+    if isinstance(stack.links, LinkKey):
+        _acknowledge(stack.links.user, any_object, _OBJECT_NAMES)
+    else:
+        _acknowledge_distribution(stack.links)
     for function in (stack.delete_download, stack.sweeper, stack.downloader.function):
         _acknowledge(function.role or function, any_object, _OBJECT_NAMES)
     _acknowledge_tear_down(stack, any_object)
-    all_sites = f"arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:{stack.sites.prefix}/*"
     _acknowledge(
         stack.downloader.function.role or stack.downloader,
-        f"AwsSolutions-IAM5[Resource::{all_sites}]",
+        _any_site_secret(stack),
         "Tenants and their sites are named at run time; the wildcard stays within the names that stand for them.",
     )
     _acknowledge(
@@ -130,17 +135,40 @@ def _acknowledge_storage(stack: ReelhaulStack) -> None:
     )
 
 
+def _acknowledge_distribution(links: LinkDistribution) -> None:
+    reasons = {
+        "AwsSolutions-CFR1": "Who may have a link is decided by who holds a key, not by country.",
+        "AwsSolutions-CFR2": "It answers to nothing but a signature, which is for one object and a day.",
+        "AwsSolutions-CFR3": "As with the bucket: the API's log says which key was given a link, and nobody keeps for "
+        "longer than the media exist who fetched what.",
+        "AwsSolutions-CFR4": "With CloudFront's own domain name its oldest TLS cannot be chosen. Clients of today take "
+        "1.2 or 1.3.",
+    }
+    for finding, reason in reasons.items():
+        _acknowledge(links.distribution, finding, reason)
+    _acknowledge(
+        links.secret,
+        "AwsSolutions-SMG4",
+        "Its public half is part of the template: an operator rotates both, with two of them trusted in between.",
+    )
+
+
 def _acknowledge_tear_down(stack: ReelhaulStack, any_object: str) -> None:
     """Of a stack that keeps what is in it the function has none of these rights."""
     role = stack.tear_down.role or stack.tear_down
     _acknowledge(role, any_object, _OBJECT_NAMES)
     _acknowledge(role, "AwsSolutions-IAM5[Resource::*]", "Secrets are listed for a whole account or not at all.")
-    named = f"arn:<AWS::Partition>:secretsmanager:<AWS::Region>:<AWS::AccountId>:secret:{stack.stack_name}/sites/*"
     _acknowledge(
         role,
-        f"AwsSolutions-IAM5[Resource::{named}]",
+        _any_site_secret(stack),
         "The tenants' secrets are named at run time, below this.",
     )
+
+
+def _any_site_secret(stack: ReelhaulStack) -> str:
+    region = "<AWS::Region>" if cdk.Token.is_unresolved(stack.region) else stack.region
+    named = f"arn:<AWS::Partition>:secretsmanager:{region}:<AWS::AccountId>:secret:{stack.sites.prefix}/*"
+    return f"AwsSolutions-IAM5[Resource::{named}]"
 
 
 def _logical_id(construct: IConstruct) -> str:

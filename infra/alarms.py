@@ -103,7 +103,7 @@ class Alarms(Construct):
         downloader: lambda_.IFunction,
         announcer: lambda_.IFunction,
         dead_letters: lambda_.IFunction,
-        rotation: lambda_.IFunction,
+        rotation: lambda_.IFunction | None,
     ) -> None:
         self._add(
             "SweeperSilent", watched.of_function("Invocations", sweeper, period=MINUTE), _LESS_THAN, 1,
@@ -128,9 +128,13 @@ class Alarms(Construct):
         )  # fmt: skip
         self._add(
             "DeadLettersFail", watched.of_function("Errors", dead_letters), _AT_LEAST, 1,
-            "The function that ends the jobs of dead letters fails itself, and those jobs stay as they are. See its "
-            "log.",
+            "The function that ends the jobs of dead letters fails itself, and those jobs stay as they are. What it "
+            "could not do is in its log; their messages come again until it can.",
         )  # fmt: skip
+        if rotation is not None:
+            self._watch_rotation(rotation)
+
+    def _watch_rotation(self, rotation: lambda_.IFunction) -> None:
         self._add(
             "RotationFails", watched.of_function("Errors", rotation, period=_HOUR), _AT_LEAST, 1,
             "The key that links are signed with could not be exchanged. Links go on working with the old one. See "

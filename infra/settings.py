@@ -1,45 +1,30 @@
 """What an operator may choose, read from the CDK's context (`cdk.json`, or `--context name=value`) and checked once."""
 
+import contextlib
 import dataclasses
 import re
 from collections.abc import Callable, Mapping
 from typing import Literal, Self
 
+from infra import public_keys
+
 Architecture = Literal["arm64", "x86_64"]
 RemovalPolicy = Literal["retain", "destroy"]
+LinkSigner = Literal["s3", "cloudfront"]
 
 EndpointPolicy = Literal["keep", "disable"]
 
 # Names and tags as registries have them (OCI distribution specification, "Pulling manifests").
 _IMAGE = r"([a-z0-9.-]+(:\d+)?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*:\w[\w.-]{0,127}(@sha256:[0-9a-f]{64})?"
+_MOST_KEYS = 5
 _PLATFORMS = {"arm64": "aarch64-manylinux2014", "x86_64": "x86_64-manylinux2014"}
 
 
 # What CloudWatch Logs takes (PutRetentionPolicy in its API reference).
 LOG_RETENTION_DAYS = (
-    1,
-    3,
-    5,
-    7,
-    14,
-    30,
-    60,
-    90,
-    120,
-    150,
-    180,
-    365,
-    400,
-    545,
-    731,
-    1096,
-    1827,
-    2192,
-    2557,
-    2922,
-    3288,
-    3653,
-)
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365,
+    400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
+)  # fmt: skip
 MAX_SITES_CHARS = 3000  # Lambda takes 4 KB of environment, all variables together
 
 
@@ -76,6 +61,8 @@ class Settings:
     default_endpoint: EndpointPolicy = "keep"
     alarm_email: str | None = None
     log_retention_days: int = 30
+    link_signer: LinkSigner = "s3"
+    cloudfront_public_key: tuple[str, ...] = ()  # as PEM
     layer_python: str = "3.13"
     layer_platform: str = _PLATFORMS["arm64"]
     removal_policy: RemovalPolicy = "retain"
@@ -93,6 +80,10 @@ class Settings:
         if settings.retention_days > settings.max_retention_days:
             days, most = settings.retention_days, settings.max_retention_days
             raise SettingsError(f"retention_days is {days}; it must be at most max_retention_days, which is {most}.")
+        if settings.link_signer == "cloudfront" and not settings.cloudfront_public_key:
+            raise SettingsError(
+                "link_signer is cloudfront, which needs cloudfront_public_key; `reelhaul links new-key` makes one."
+            )
         settings._check_size()
         settings._check_domain()
         settings._check_sites()
@@ -205,6 +196,24 @@ def _domains(name: str, value: object) -> tuple[str, ...]:
 
 _DOMAIN = r"([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)*[a-z]([a-z0-9-]{0,61}[a-z0-9])?"  # no address ends in a letter
 
+
+def _public_keys(name: str, value: object) -> tuple[str, ...]:
+    """Files, or keys themselves, which are read. A key group of CloudFront has room for five."""
+    parts = value.split(",") if isinstance(value, str) else value
+    found: list[str] = []
+    if isinstance(parts, list | tuple) and 1 <= len(parts) <= _MOST_KEYS:
+        with contextlib.suppress(ValueError, AttributeError):
+            found = [public_keys.read(part.strip()) for part in parts]
+    if not found:
+        # What was given may hold a private key, and is not repeated then.
+        shown = "not such" if "-----" in str(value) else repr(value)
+        raise SettingsError(
+            f"{name} is {shown}; it must be a file with a public key on the curve P-256 as PEM, or up to "
+            f"{_MOST_KEYS} of them with commas."
+        )
+    return tuple(dict.fromkeys(found))
+
+
 _PARSERS: dict[str, _Parser] = {
     "stage": _text(r"[a-z][a-z0-9-]{0,19}", "1 to 20 lower-case letters, digits and hyphens, a letter first"),
     "region": _text(r"[a-z]{2}(-[a-z]+)+-\d", "a region such as eu-central-1"),
@@ -233,6 +242,8 @@ _PARSERS: dict[str, _Parser] = {
     "default_endpoint": _text("keep|disable", "keep or disable"),
     "alarm_email": _text(r"[^@\s,]+@[^@\s,]+\.[^@\s,]+", "an e-mail address"),
     "log_retention_days": _one_of(*LOG_RETENTION_DAYS),
+    "link_signer": _text("s3|cloudfront", "s3 or cloudfront"),
+    "cloudfront_public_key": _public_keys,
     "layer_python": _text(r"3\.\d{1,2}", "a Python version such as 3.13"),
     "layer_platform": _text(r"[a-z0-9_]+(-[a-z0-9_]+)+", "a platform as uv names it, such as aarch64-manylinux2014"),
     "removal_policy": _text("retain|destroy", "retain or destroy"),

@@ -1,14 +1,17 @@
 """A source with a part for members only, which remembers what each request brought along. Loopback only."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 from tests.media import SourceHandler, SourceServer
+
+_NEXT = "another"
 
 
 class MembersHandler(SourceHandler):
     """As its base, and /members/<path>: the same for whoever has the cookie `session`, else 403 (or `?else=<status>`).
 
-    Members are given another `session` with each answer, which nobody is to remember.
+    Members are given another `session` with each answer, good for this visit, which nobody is to remember.
     """
 
     server: "MembersServer"
@@ -16,9 +19,9 @@ class MembersHandler(SourceHandler):
     def do_GET(self) -> None:  # noqa: N802 - named by the base class
         host, cookies = self.headers.get("Host", ""), self.headers.get("Cookie")
         self.server.seen.append((host.partition(":")[0], self.path.partition("?")[0], cookies))
-        self.server.heads.append(str(self.headers))
+        self.server.on_request()
         if self.path.startswith("/members/"):
-            if f"session={self.server.session}" not in (cookies or ""):
+            if not {f"session={self.server.session}", f"session={_NEXT}"} & set((cookies or "").split("; ")):
                 self.send_error(int(self.path.partition("?else=")[2] or 403))
                 return
             self.path = self.path.removeprefix("/members")
@@ -27,7 +30,7 @@ class MembersHandler(SourceHandler):
 
     def end_headers(self) -> None:
         if getattr(self, "is_for_a_member", False):
-            self.send_header("Set-Cookie", "session=another; Path=/")
+            self.send_header("Set-Cookie", f"session={_NEXT}; Path=/")
             self.is_for_a_member = False
         super().end_headers()
 
@@ -37,14 +40,14 @@ class MembersHandler(SourceHandler):
 
 
 class MembersServer(SourceServer):
-    """`seen` are host, path and cookies of each request, `heads` their header fields."""
+    """`seen` are host, path and cookies of each request. `on_request` is called before each answer."""
 
     def __init__(self, directory: Path, *, session: str) -> None:
         super().__init__(directory)
         self.RequestHandlerClass = MembersHandler
         self.session = session
         self.seen: list[tuple[str, str, str | None]] = []
-        self.heads: list[str] = []
+        self.on_request: Callable[[], None] = lambda: None
 
     @property
     def elsewhere(self) -> str:

@@ -1,4 +1,4 @@
-"""Who asks? Tells the API's functions the tenant behind a key, an empty one where there is no valid key, and its limits.
+"""Who asks? Tells the API's functions whose key it is and what it allows, an empty tenant where there is no valid key.
 
 It never denies: an HTTP API would answer that with a 403 of its own, and the contract wants a 401 in its error shape,
 which the functions give. Nor does it raise when the key cannot be looked up: the functions are told, and answer 503, as

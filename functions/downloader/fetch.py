@@ -11,6 +11,7 @@ from downloader import events
 from downloader.answers import Answer, Fetched, FetchedExtra, FetchRequest, Found, FoundPlaylist
 from downloader.child import Child, harden_parent
 from downloader.events import Failed, Implausible
+from downloader.fetcher.reporting import without_addresses
 from downloader.redaction import without
 from reelhaul.egress import EgressProxy, Upstream
 from reelhaul.errors import (
@@ -91,7 +92,8 @@ def fetch(
         log("fetch_failed", error_code=found.error.code, detail=detail, egress_refused=proxy.refused)
         raise _explained(found.error, proxy)
     if found is None:
-        log("fetcher_died", exit_status=child.exit_status, stderr=_without_cookies(child.stderr_tail, request))
+        stderr = without_addresses(_without_cookies(child.stderr_tail, request))
+        log("fetcher_died", exit_status=child.exit_status, stderr=stderr)
         raise WorkerCrashed
     return found
 

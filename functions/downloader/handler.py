@@ -16,7 +16,7 @@ from downloader.fetch import FetchRequest, Found, guarded_fetch, harden_parent
 from downloader.site_access import SiteAccess
 from downloader.worker import Worker
 from reelhaul import aws
-from reelhaul.errors import MalformedMessage, ServiceUnavailable, SourceError
+from reelhaul.errors import MalformedMessage, ServiceUnavailable, SiteUnreadable, SourceError
 from reelhaul.jobs import Job, Progress
 from reelhaul.measures import Measures
 from reelhaul.queue import JobMessage, JobQueue
@@ -73,7 +73,7 @@ def fetch(
     playlist named its items itself.
     """
     SitePolicy(allowed=settings.allowed_sites, denied=settings.denied_sites).check(job.url)
-    access = SiteAccess.to(sites.for_url(job.tenant, job.url))
+    access = _access(job, sites)
     request = FetchRequest(
         url=job.url,
         options=job.options,
@@ -97,6 +97,14 @@ def fetch(
         )
     except SourceError as error:
         raise access.explained(error) from error.__cause__
+
+
+def _access(job: Job, sites: SiteStore) -> SiteAccess:
+    try:
+        return SiteAccess.to(sites.for_url(job.tenant, job.url))
+    except SiteUnreadable:
+        logger.exception("site_unreadable", job_id=job.id, tenant=job.tenant)  # no cause of it shows a value
+        raise
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -106,7 +106,7 @@ def _mounts() -> dict[str, dict[str, str]]:
 
 def _environment(config: dict[str, Any]) -> dict[str, str]:
     """What Lambda sets, the function's own variables, and where the engine is."""
-    given = {
+    given: dict[str, str] = {
         "AWS_REGION": get_region(),
         "AWS_DEFAULT_REGION": get_region(),
         "AWS_LAMBDA_FUNCTION_NAME": config["FunctionName"],
@@ -118,4 +118,5 @@ def _environment(config: dict[str, Any]) -> dict[str, str]:
         **execution_credentials(config),
     }
     trusting = dict.fromkeys(_TRUSTING, _ROOTS) if "SSL_CERT_FILE" in os.environ else {}
-    return given | lambda_svc._runtime_env_vars(config) | trusting
+    own: dict[str, str] = lambda_svc._runtime_env_vars(config)
+    return given | own | trusting

@@ -23,7 +23,8 @@ def install() -> None:
 
     def collect(queue: dict[str, Any], most: int, visibility_s: int) -> list[Message]:
         if queue["is_fifo"]:
-            return collect_as_ever(queue, most, visibility_s)
+            taken: list[Message] = collect_as_ever(queue, most, visibility_s)
+            return taken
         return _collect(queue["messages"], most, visibility_s)
 
     sqs._collect_msgs = collect

@@ -59,7 +59,7 @@ def _give_messages_back() -> None:
 
 
 def _accept_metric_math() -> None:
-    """The engine refuses an alarm on an expression. It evaluates none: it is given the expression's first metric."""
+    """The engine refuses an alarm on an expression. It evaluates none: it is given the first metric of it."""
     handler = provisioners._RESOURCE_HANDLERS["AWS::CloudWatch::Alarm"]
     handler["create"] = _simplifying(handler["create"], 1)
     handler["update"] = _simplifying(handler["update"], 2)

@@ -1,13 +1,16 @@
+import signal
 import time
 from collections.abc import Iterator
+from typing import NoReturn
 
 import pytest
 
+from infra.local.media import make_hls, make_mp4
 from tests.authority import Authority
 from tests.containers import engine
 from tests.deploy.calling import DeployedClient
 from tests.deploy.deployment import Deployment, empty_account, ensure_base
-from tests.media import SourceServer, make_media
+from tests.media import SourceServer
 from tests.receiver import Receiver
 
 _seconds: dict[str, float] = {}
@@ -16,7 +19,10 @@ _seconds: dict[str, float] = {}
 @pytest.fixture(scope="session")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SourceServer]:
     """A source on this machine that the service may fetch from."""
-    with SourceServer(make_media(tmp_path_factory.mktemp("media"))) as server:
+    media = tmp_path_factory.mktemp("media")
+    make_mp4(media / "clip.mp4")
+    make_hls(media / "hls")
+    with SourceServer(media) as server:
         yield server
 
 
@@ -40,6 +46,7 @@ def deployment(
     reason = engine.missing()
     if reason is not None:
         pytest.skip(f"the deployment was not tested: {reason}")
+    signal.signal(signal.SIGTERM, _interrupt)  # so that who is asked to end takes along what it has started
     ensure_base(_seconds)
     with empty_account(tmp_path_factory.mktemp("deployment"), authority) as made:
         made.deploy(allowed_origins=[source.origin, receiver.origin])
@@ -55,6 +62,10 @@ def deployment(
 @pytest.fixture
 def client(deployment: Deployment) -> DeployedClient:
     return deployment.acme
+
+
+def _interrupt(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

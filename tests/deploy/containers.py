@@ -52,9 +52,17 @@ def inspect(container: str) -> dict[str, Any]:
     return dict(found)
 
 
-def execute(container: str, *command: str) -> str:
-    """What `command` writes to its standard output in the container, as the user that the function runs as."""
-    return engine.podman("exec", container, *command)
+def execute(container: str, code: str) -> str:
+    """What Python `code` prints in the container, as the user that the function runs as. There is no shell in there."""
+    return engine.podman("exec", container, "python", "-c", code)
+
+
+def forget_images(*, but: str) -> None:
+    """Remove what the CDK had built here for earlier states of the sources; `but` is the tag of the current one."""
+    listed = engine.podman("images", "--format", "{{.Repository}}:{{.Tag}}", "--filter", "reference=*cdk*").split()
+    for name in listed:
+        if but not in name:
+            engine.podman("rmi", name)
 
 
 def remove_all() -> None:

@@ -106,6 +106,7 @@ class Deployment:
         context = {
             "stage": STAGE,
             "architecture": {"x86_64": "x86_64", "aarch64": "arm64"}[_MACHINE],
+            "base_image": base.ensure_base(),
             "removal_policy": "destroy",
             "allowed_origins": ",".join(allowed_origins),
             "worker_concurrency": "2",
@@ -128,6 +129,7 @@ class Deployment:
         self.cdk.deploy()
         found = self.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
         self.outputs = {output["OutputKey"]: output["OutputValue"] for output in found["Outputs"]}
+        containers.forget_images(but=self.image()[1])
         self.allow("operator", *self._key_rights())
         self.rotate_link_key()
 
@@ -157,8 +159,15 @@ class Deployment:
     def function(self, folder: str) -> str:
         """The name of the zip function in `functions/<folder>`; of the others the outputs tell."""
         wanted = f"{STACK}-Functions{''.join(word.capitalize() for word in folder.split('_'))}Function"
-        (name,) = (name for name in account.inventory(self.client)["functions"] if name.startswith(wanted))
-        return name
+        listed = self.client("lambda").list_functions()["Functions"]
+        (name,) = (found["FunctionName"] for found in listed if found["FunctionName"].startswith(wanted))
+        return str(name)
+
+    def image(self) -> tuple[str, str]:
+        """The repository and the tag of what the worker runs."""
+        function = self.client("lambda").get_function(FunctionName=self.outputs["DownloaderFunctionName"])
+        repository, _, tag = function["Code"]["ImageUri"].rpartition("/")[2].partition(":")
+        return repository, tag
 
     def link_key(self) -> AccessKey:
         """What links are signed with at the moment."""

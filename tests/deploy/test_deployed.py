@@ -167,8 +167,7 @@ def test_link_key_reads_files_and_nothing_else(deployment: Deployment) -> None:
 
 
 def test_worker_runs_the_image_that_was_pushed(deployment: Deployment, done: dict[str, Any]) -> None:
-    function = deployment.client("lambda").get_function(FunctionName=deployment.outputs["DownloaderFunctionName"])
-    repository, _, tag = function["Code"]["ImageUri"].rpartition("/")[2].partition(":")
+    repository, tag = deployment.image()
     stored = deployment.client("ecr").describe_images(repositoryName=repository, imageIds=[{"imageTag": tag}])
     image = images.inspect(containers.inspect(_worker(deployment))["Image"])
     assert any(name.endswith(stored["imageDetails"][0]["imageDigest"]) for name in image["RepoDigests"]), image
@@ -176,15 +175,30 @@ def test_worker_runs_the_image_that_was_pushed(deployment: Deployment, done: dic
 
 def test_worker_is_as_large_as_its_configuration_says(deployment: Deployment, done: dict[str, Any]) -> None:
     worker = _worker(deployment)
-    limit = containers.execute(worker, "sh", "-c", f"cat {_MEMORY_LIMITS} 2>/dev/null || true").split()[0]
-    assert int(limit) == WORKER_MEMORY_MB * 2**20
-    tmp = containers.execute(
-        worker, "python", "-c", "import os; s = os.statvfs('/tmp'); print(s.f_blocks * s.f_frsize)"
-    )
-    assert int(tmp) == WORKER_TMP_MB * 2**20
+    assert int(containers.execute(worker, _MEMORY_LIMIT)) == WORKER_MEMORY_MB * 2**20
+    assert int(containers.execute(worker, _TMP_SIZE)) == WORKER_TMP_MB * 2**20
 
 
-_MEMORY_LIMITS = "/sys/fs/cgroup/memory.max /sys/fs/cgroup/memory/memory.limit_in_bytes"  # of cgroups v2 and v1
+def test_worker_can_write_below_tmp_only(deployment: Deployment, done: dict[str, Any]) -> None:
+    writable = containers.execute(_worker(deployment), _WRITABLE).split()
+    assert writable
+    assert all((directory + "/").startswith("/tmp/") for directory in writable), writable  # noqa: S108 - the container's
+
+
+def test_worker_is_nobody_in_particular(deployment: Deployment, done: dict[str, Any]) -> None:
+    status = containers.execute(_worker(deployment), "print(open('/proc/1/status').read())")
+    seen = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    assert (int(seen["CapEff"], 16), seen["NoNewPrivs"]) == (0, "1")
+    assert "0" not in seen["Uid"].split()
+
+
+# Of cgroups v2 or v1.
+_MEMORY_LIMIT = """
+import pathlib
+found = [pathlib.Path("/sys/fs/cgroup", name) for name in ("memory.max", "memory/memory.limit_in_bytes")]
+print(next(path for path in found if path.exists()).read_text())
+"""
+_TMP_SIZE = "import os; s = os.statvfs('/tmp'); print(s.f_blocks * s.f_frsize)"
 _WRITABLE = """
 import os
 for directory, _, _ in os.walk("/"):
@@ -200,20 +214,6 @@ for directory, _, _ in os.walk("/"):
 """
 
 
-def test_worker_can_write_below_tmp_only(deployment: Deployment, done: dict[str, Any]) -> None:
-    writable = containers.execute(_worker(deployment), "python", "-c", _WRITABLE).split()
-    assert writable
-    assert all((directory + "/").startswith("/tmp/") for directory in writable), writable  # noqa: S108 - the container's
-
-
-def test_worker_is_nobody_in_particular(deployment: Deployment, done: dict[str, Any]) -> None:
-    worker = _worker(deployment)
-    status = containers.execute(worker, "cat", "/proc/1/status")
-    assert "CapEff:\t0000000000000000" in status
-    assert "NoNewPrivs:\t1" in status
-    assert int(containers.execute(worker, "id", "-u")) != 0
-
-
 def test_whoever_takes_the_worker_over_can_read_no_secret(deployment: Deployment, done: dict[str, Any]) -> None:
     variables = containers.inspect(_worker(deployment))["Config"]["Env"]
     found = dict(variable.split("=", 1) for variable in variables)
@@ -227,7 +227,7 @@ def test_whoever_takes_the_worker_over_can_read_no_secret(deployment: Deployment
     for output in ("LinkSecretArn", "PepperSecretArn", "WebhookSecretArn"):
         arn = deployment.outputs[output]
         read = as_worker("secretsmanager").get_secret_value
-        assert _refusal(lambda read=read, arn=arn: read(SecretId=arn)) == "AccessDeniedException"  # type: ignore[misc]
+        assert _refusal(lambda read=read, arn=arn: read(SecretId=arn)) == "AccessDeniedException"
     scan = as_worker("dynamodb").scan
     assert _refusal(lambda: scan(TableName=deployment.outputs["TableName"])) == "AccessDeniedException"
 

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from tests.infra.template import NO_BUNDLING, Template, synthesise
 
@@ -46,3 +48,22 @@ def other_template(tmp_path_factory: pytest.TempPathFactory) -> Template:
         "removal_policy": "destroy",
     }
     return synthesise(NO_BUNDLING | chosen, Path(tmp_path_factory.mktemp("other")))
+
+
+@pytest.fixture(scope="session")
+def public_key_files(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Two public keys as an operator has them."""
+    folder = tmp_path_factory.mktemp("keys")
+    files = [folder / name for name in ("new.pub", "old.pub")]
+    for file in files:
+        key = ec.generate_private_key(ec.SECP256R1()).public_key()
+        pem = key.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo)
+        file.write_bytes(pem)
+    return [str(file) for file in files]
+
+
+@pytest.fixture(scope="session")
+def cloudfront_template(tmp_path_factory: pytest.TempPathFactory, public_key_files: list[str]) -> Template:
+    """One whose links lead to CloudFront."""
+    chosen = {"link_signer": "cloudfront", "cloudfront_public_key": ",".join(public_key_files)}
+    return synthesise(NO_BUNDLING | chosen, Path(tmp_path_factory.mktemp("cloudfront")))

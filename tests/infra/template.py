@@ -21,6 +21,7 @@ _NICKNAMES = {
     "WebhooksDeadLetters": "webhook dead-letter queue",
     "WebhooksSecret": "webhook secret",
     "LinkKeySecret": "link secret",
+    "LinkDistributionSecret": "link secret",
     "LinkKeyUser": "link user",
     "Pepper": "pepper",
     "HttpApi": "api",

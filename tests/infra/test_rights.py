@@ -1,5 +1,6 @@
 """Who may do what: the whole table, so that a right that is added shows up here."""
 
+import re
 from typing import Any
 
 import pytest
@@ -100,6 +101,15 @@ def test_function_has_no_other_rights_in_a_stack_that_leaves_nothing_behind(
     assert _rights(other_template, other_template.statements_of_role(function)) == rights
 
 
+@pytest.mark.parametrize("function", sorted(RIGHTS.keys() - {"rotate_link_key"}))
+def test_function_has_no_other_rights_where_links_lead_to_cloudfront(
+    cloudfront_template: Template, function: str
+) -> None:
+    log = {f"logs:{action} {_log(cloudfront_template, function)}" for action in ("CreateLogStream", "PutLogEvents")}
+    rights = {right for right in RIGHTS[function] if not right.endswith(" link user")}
+    assert _rights(cloudfront_template, cloudfront_template.statements_of_role(function)) == rights | log
+
+
 def test_no_function_is_without_a_line_in_this_table(template: Template) -> None:
     assert template.functions.keys() == RIGHTS.keys()
 
@@ -180,9 +190,9 @@ def _rights(template: Template, statements: list[dict[str, Any]]) -> set[str]:
 
 def _named(template: Template, resource: Any) -> str:
     prefix = template.functions["downloader"]["Environment"]["Variables"]["SITES_PREFIX"]
-    arn = f"arn:AWS::Partition:secretsmanager:AWS::Region:AWS::AccountId:secret:{prefix}/*"
     name = template.plain(resource)
-    return _SITES if name == arn else name
+    arn = rf"arn:AWS::Partition:secretsmanager:(AWS::Region|eu-central-1):AWS::AccountId:secret:{prefix}/\*"
+    return _SITES if re.fullmatch(arn, name) else name
 
 
 def _log(template: Template, function: str) -> str:

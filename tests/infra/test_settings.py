@@ -1,7 +1,10 @@
 import dataclasses
 import re
+from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from infra.assets import ROOT
 from infra.settings import LOG_RETENTION_DAYS, Settings, SettingsError
@@ -145,6 +148,13 @@ REFUSED: list[tuple[str, object]] = [
         ("default_endpoint", "off"),
         ("alarm_email", "operator"),
         ("alarm_email", "a@example.com,b@example.com"),
+    ("link_signer", "CloudFront"),
+    ("cloudfront_public_key", "no-such-file.pub"),
+    ("cloudfront_public_key", "cdk.json"),
+    ("cloudfront_public_key", ""),
+    ("cloudfront_public_key", []),
+    ("cloudfront_public_key", [7]),
+    ("cloudfront_public_key", ["cdk.json"] * 6),
 ]  # fmt: skip
 
 
@@ -240,3 +250,48 @@ def test_every_length_of_time_that_cloudwatch_keeps_logs_for_can_be_chosen() -> 
 def test_name_that_is_no_setting_is_refused() -> None:
     with pytest.raises(SettingsError, match="retention is not a setting; there are stage,"):
         Settings.from_context({"retention": 7})
+
+
+# --- public keys ------------------------------------------------------------------------------------------------------
+
+
+def pem_of(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> str:
+    encoding, form = serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    return key.public_key().public_bytes(encoding, form).decode()
+
+
+def test_links_by_cloudfront_need_a_key(public_key_files: list[str]) -> None:
+    with pytest.raises(SettingsError, match=r"^link_signer is cloudfront, which needs cloudfront_public_key; .*\.$"):
+        Settings.from_context({"link_signer": "cloudfront"})
+    given = Settings.from_context({"link_signer": "cloudfront", "cloudfront_public_key": public_key_files})
+    assert len(given.cloudfront_public_key) == 2
+
+
+def test_a_key_may_be_given_as_a_file_or_as_it_is_and_comes_out_the_same(tmp_path: Path) -> None:
+    pem = pem_of(ec.generate_private_key(ec.SECP256R1()))
+    file = tmp_path / "key.pub"
+    file.write_text(pem.replace("\n", "\r\n") + "\n")
+    given = Settings.from_context({"cloudfront_public_key": [str(file), pem, pem.strip()]})
+    assert given.cloudfront_public_key == (pem,)
+
+
+@pytest.mark.parametrize(
+    "key", [rsa.generate_private_key(65537, 2048), ec.generate_private_key(ec.SECP384R1())], ids=["rsa", "p384"]
+)
+def test_a_key_that_links_are_not_signed_with_is_refused(key: ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey) -> None:
+    with pytest.raises(SettingsError, match=r"^cloudfront_public_key is not such; it must be a file with a public key"):
+        Settings.from_context({"cloudfront_public_key": pem_of(key)})
+
+
+def test_a_private_key_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    pem = (
+        ec.generate_private_key(ec.SECP256R1())
+        .private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+        .decode()
+    )
+    file = tmp_path / "key"
+    file.write_text(pem)
+    for given in (pem, str(file)):
+        with pytest.raises(SettingsError) as refused:
+            Settings.from_context({"cloudfront_public_key": given})
+        assert pem.splitlines()[1] not in str(refused.value)

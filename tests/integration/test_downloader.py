@@ -24,8 +24,8 @@ def _installed(cloud: Cloud, source: SourceServer, tmp_path: Path, monkeypatch: 
     handler.dependencies.cache_clear()
 
 
-def submitted(cloud: Cloud, url: str) -> Job:
-    job = queued(url=url, now=time.time())
+def submitted(cloud: Cloud, url: str, **fields: Any) -> Job:
+    job = queued(url=url, now=time.time(), **fields)
     cloud.store.create(job)
     cloud.queue.send(job)
     return job

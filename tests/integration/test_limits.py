@@ -107,7 +107,9 @@ def at_time(monkeypatch: pytest.MonkeyPatch) -> Callable[[float], None]:
     """Sets the time at which jobs are asked for."""
     clock = {"now": NOW}
     for use_case in (submit.submit, submit.retry):
-        monkeypatch.setitem(use_case.__kwdefaults__, "clock", lambda: clock["now"])
+        defaults = use_case.__kwdefaults__
+        assert defaults is not None
+        monkeypatch.setitem(defaults, "clock", lambda: clock["now"])
     return lambda now: clock.update(now=now)
 
 

@@ -116,7 +116,7 @@ def test_every_line_of_a_worker_is_about_its_job_and_no_other(cloud: Cloud, sour
 
     (malformed,) = lines.of("message_malformed")
     assert not {"job_id", "tenant"} & malformed.keys()  # on a warm process: nothing is left of the jobs before
-    of_jobs = [(line["job_id"], line["tenant"]) for line in lines if line is not malformed]
+    of_jobs = [(line["job_id"], line["tenant"]) for line in lines[: lines.index(malformed)]]
     assert list(dict.fromkeys(of_jobs)) == [(job.id, job.tenant) for job in jobs]
     assert of_jobs == sorted(of_jobs, key=lambda one: one[1])  # none of an earlier job's among those of a later one
     assert {(line["job_id"], line["tenant"]) for line in lines.of("fetch_failed")} == {

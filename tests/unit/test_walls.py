@@ -16,7 +16,8 @@ IMAGE_FUNCTIONS = {"downloader", "inspect_source"}
 ZIP_FUNCTIONS = sorted({path.parent.name for path in (ROOT / "functions").glob("*/handler.py")} - IMAGE_FUNCTIONS)
 PURE = ["addresses", "egress", "errors", "findings", "ids", "items", "jobs", "limits", "metrics", "names", "options",
         "presign", "settings", "site_policy", "sources", "steps", "tokens", "contracts.downloads", "contracts.info",
-        "contracts.offline", "contracts.replies", "contracts.requests"]  # fmt: skip
+        "contracts.offline", "contracts.replies", "contracts.requests",
+        "sites.cookies", "sites.names"]  # fmt: skip
 AWS = {"boto3", "botocore", "aws_lambda_powertools"}
 
 

@@ -56,5 +56,10 @@ class Reporter:
 
 
 def for_the_log(text: str) -> str:
-    """`text` on one bounded line. Of URLs only the host is left: the rest may hold keys that open the media."""
-    return " ".join(_TARGET.sub(r"\1...", _URL.sub(r"\1\2/...", text)).split())[:MAX_DETAIL_CHARS]
+    """`text` on one bounded line, `without_addresses`."""
+    return " ".join(without_addresses(text).split())[:MAX_DETAIL_CHARS]
+
+
+def without_addresses(text: str) -> str:
+    """Of URLs only the host is left: the rest may hold keys that open the media."""
+    return _TARGET.sub(r"\1...", _URL.sub(r"\1\2/...", text))

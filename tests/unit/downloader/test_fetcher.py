@@ -9,7 +9,7 @@ import pytest
 
 from downloader.fetcher import guard, options
 from downloader.fetcher.progress import Tracks
-from downloader.fetcher.reporting import Reporter, for_the_log
+from downloader.fetcher.reporting import Reporter, for_the_log, without_addresses
 from downloader.fetcher.request import Request
 from reelhaul import errors
 from reelhaul.options import Options
@@ -123,3 +123,8 @@ def test_log_shows_no_path_where_the_host_is_named_apart() -> None:
     text = "HTTPSConnectionPool(host='cdn.example', port=443): Max retries exceeded with url: /a.mp4?token=hush (no)"
     assert "hush" not in for_the_log(text)
     assert "cdn.example" in for_the_log(text)
+
+
+def test_traceback_keeps_its_lines_and_of_urls_only_the_host() -> None:
+    text = "Traceback:\n  File x\nValueError: https://cdn.example/a.mp4?token=hush"
+    assert without_addresses(text) == "Traceback:\n  File x\nValueError: https://cdn.example/..."

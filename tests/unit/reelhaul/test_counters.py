@@ -132,9 +132,9 @@ def test_counters_of_before_read_as_nothing_used(cloud: Cloud) -> None:
 def test_days_long_past_are_forgotten_and_yesterday_is_not(cloud: Cloud) -> None:
     job = queued()
     cloud.store.create(job)
-    for day in (1, 2, 3):
-        ended = cloud.store.change("acme", job.id, lambda job, day=day: steps.cancel(job, now=NOW + day * DAY_S))
-        cloud.store.swap(ended, steps.retry(ended, now=NOW + day * DAY_S))
+    for now in (NOW + DAY_S, NOW + 2 * DAY_S, NOW + 3 * DAY_S):
+        ended = cloud.store.swap(job, steps.cancel(job, now=now))
+        job = cloud.store.swap(ended, steps.retry(ended, now=now))
     [shard] = shards_of(cloud)
     assert {name for name in shard if name.startswith("jobs_")} == {"jobs_20261124", "jobs_20261125"}
 
@@ -295,9 +295,9 @@ def test_counters_that_others_write_to_at_the_moment_are_read_again(cloud: Cloud
     def in_the_way(**_: Any) -> None:
         if len(busy) < 3:
             busy.append(1)
-            answer = {"Error": {"Code": "TransactionCanceledException"}}
-            reasons = {"CancellationReasons": [{"Code": "None"}, {"Code": "TransactionConflict"}]}
-            raise ClientError(answer | reasons, "TransactGetItems")
+            answer: Any = {"Error": {"Code": "TransactionCanceledException"}}
+            answer["CancellationReasons"] = [{"Code": "None"}, {"Code": "TransactionConflict"}]
+            raise ClientError(answer, "TransactGetItems")
 
     with hooked("before-call", "dynamodb", "TransactGetItems", in_the_way):
         cloud.store.create(queued(limits=ONE_A_DAY))

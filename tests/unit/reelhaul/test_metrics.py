@@ -13,6 +13,8 @@ from reelhaul.metrics import SERIES, Kind, Outcome, kind_of, outcome_of
         ("source.refused_address", Kind.PERMANENT),
         ("source.site_not_allowed", Kind.PERMANENT),
         ("source.failed", Kind.PERMANENT),
+        ("limit.bytes_per_day", Kind.PERMANENT),
+        ("limit.jobs_per_day", Kind.PERMANENT),
         ("source.interrupted", Kind.TRANSIENT),
         ("source.rate_limited", Kind.TRANSIENT),
         ("source.blocked", Kind.BLOCKED),

@@ -9,6 +9,7 @@ from enum import StrEnum
 from reelhaul.errors import (
     DeadLetter,
     ExtractorBroken,
+    LimitReached,
     SourceBlocked,
     StorageUnavailable,
     Transient,
@@ -50,7 +51,7 @@ class Kind(StrEnum):
     """Whose fault a failure is, and so who has to do something about it."""
 
     NONE = "none"  # it did not fail
-    PERMANENT = "permanent"  # there is no such media, or we may not have it
+    PERMANENT = "permanent"  # there is no such media, or we may not have it, or its tenant not today
     TRANSIENT = "transient"  # the source did not work, three times in a row
     BLOCKED = "blocked"  # the site does not talk to this service
     BROKEN = "broken"  # the site has changed, the extractor has not
@@ -64,6 +65,7 @@ SERIES = (
 
 _OUTCOMES = {State.DONE: Outcome.DONE, State.FAILED: Outcome.FAILED, State.CANCELLED: Outcome.CANCELLED}
 _OURS = (StorageUnavailable, WorkerCrashed, DeadLetter)
+_LIMITS = frozenset(cls.code for cls in LimitReached.__subclasses__())
 
 
 def outcome_of(state: State) -> Outcome:
@@ -75,6 +77,8 @@ def kind_of(outcome: Outcome, error_code: str | None) -> Kind:
     """The kind of a job's end. A failure with a code that no error has is ours."""
     if outcome is not Outcome.FAILED:
         return Kind.NONE
+    if error_code in _LIMITS:
+        return Kind.PERMANENT
     error = source_error(error_code or "")
     if error.code != error_code or isinstance(error, _OURS):
         return Kind.OURS

@@ -1,6 +1,6 @@
 """Links: addresses of media that anybody may fetch for 24 hours, whoever runs the code that signs them.
 
-Signed with the key of a user for S3, `s3.py`, or with a private key for CloudFront, `cloudfront.py`; `signer_of` decides.
+Signed with a user's key for S3, `s3.py`, or with a private key for CloudFront, `cloudfront.py`: `signer_of` decides.
 """
 
 from reelhaul.links.choice import signer_of

@@ -28,4 +28,4 @@ class LinkSigner(Protocol):
         """The same with a `Content-Disposition` instead of the object's own: Latin-1, as S3 takes no other."""
 
     def reaches(self, key: str) -> bool:
-        """Whether a link to the object `key` leads to something. Raises `ServiceUnavailable` when that stays unknown."""
+        """Whether a link to the object `key` leads to something. Raises `ServiceUnavailable` if that stays unknown."""
