@@ -51,6 +51,7 @@ class Settings:
     max_playlist_items: int = 1000
     allowed_sites: tuple[str, ...] = ()  # all
     denied_sites: tuple[str, ...] = ()
+    express_concurrency: int = 2  # the least that Lambda takes
     webhook_concurrency: int = 10
     allowed_origins: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ("*",)  # keys travel in headers, never in cookies: a page has none but its own
@@ -230,6 +231,7 @@ _PARSERS: dict[str, _Parser] = {
     "max_playlist_items": _number(1, 1000),
     "allowed_sites": _domains,
     "denied_sites": _domains,
+    "express_concurrency": _number(2, 1000),
     "webhook_concurrency": _number(2, 1000),
     "allowed_origins": _list(r"(\[[0-9a-f:.]+\]|[\w.-]+):\d{1,5}", "HOST:PORT"),
     "cors_origins": _list(r"\*|https?://[\w.-]+(:\d{1,5})?", "origins such as https://example.com"),

@@ -73,7 +73,8 @@ class ReelhaulStack(Stack):
         bucket = {"BUCKET_NAME": self.media.bucket.bucket_name}
         queue = {"QUEUE_URL": self.work.queue.queue_url}
         webhook_queue = {"WEBHOOK_QUEUE_URL": self.webhooks.queue.queue_url}
-        submits = table | queue | {
+        express = {"EXPRESS_QUEUE_URL": self.work.express.queue_url}
+        submits = table | queue | express | {
             "RETENTION_DAYS": str(settings.retention_days), "MAX_RETENTION_DAYS": str(settings.max_retention_days),
         }  # fmt: skip
         reads = table | bucket | dict(self.links.environment)
@@ -122,7 +123,7 @@ class ReelhaulStack(Stack):
             self,
             "Downloader",
             settings=settings,
-            environment=table | bucket | queue | opened | site_policy | site_secrets | limits | measured,
+            environment=table | bucket | queue | express | opened | site_policy | site_secrets | limits | measured,
         )
         self.inspect_source = Inspector(self, "Inspector", settings=settings, environment=opened | site_policy)
 
@@ -147,6 +148,7 @@ class ReelhaulStack(Stack):
         for submitting in (self.create_download, self.retry_download):
             self.jobs.grant_write_jobs(submitting)
             self.work.queue.grant_send_messages(submitting)
+            self.work.express.grant_send_messages(submitting)
 
         self.jobs.grant_read_jobs(self.get_status)
         self.jobs.grant_list_jobs(self.list_downloads)
@@ -210,6 +212,7 @@ class ReelhaulStack(Stack):
         )
 
         self.downloader.take_from(self.work.queue, max_concurrency=settings.worker_concurrency)
+        self.downloader.take_from(self.work.express, max_concurrency=settings.express_concurrency)
         self.dead_letters.add_event_source(
             event_sources.SqsEventSource(self.work.dead_letters, batch_size=1, report_batch_item_failures=True)
         )

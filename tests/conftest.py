@@ -57,6 +57,7 @@ class Cloud:
     table: str
     bucket: str
     queue_url: str
+    express_queue_url: str
     webhook_queue_url: str
     bus: str
     link_user: str
@@ -165,6 +166,7 @@ def _installation() -> Cloud:
         table="reelhaul",
         bucket="media",
         queue_url=queue_url,
+        express_queue_url=aws.client("sqs").create_queue(QueueName="express")["QueueUrl"],
         webhook_queue_url=webhook_queue_url,
         bus="reelhaul",
         link_user="links",
@@ -185,6 +187,7 @@ def _environment(made: Cloud) -> dict[str, Any]:
         "TABLE_NAME": made.table,
         "BUCKET_NAME": made.bucket,
         "QUEUE_URL": made.queue_url,
+        "EXPRESS_QUEUE_URL": made.express_queue_url,
         "LINK_SECRET_ARN": made.link_secret,
         "LINK_USER_NAME": made.link_user,
         "PEPPER_SECRET_ARN": made.pepper_secret,

@@ -12,6 +12,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from reelhaul import http
 from reelhaul.aws import client
 from reelhaul.contracts import downloads, offline, requests
+from reelhaul.express import ExpressLane
 from reelhaul.jobs import Job
 from reelhaul.options import DownloadRequest
 from reelhaul.queue import JobQueue
@@ -28,6 +29,7 @@ app = http.resolver(logger)
 class Dependencies:
     store: JobStore
     queue: JobQueue
+    express: ExpressLane
     retention_days: int
     max_retention_days: int
     max_playlist_items: int
@@ -37,9 +39,11 @@ class Dependencies:
 @functools.cache
 def dependencies() -> Dependencies:
     settings = SubmitSettings.from_env(os.environ)
+    store = JobStore(client("dynamodb"), settings.table_name)
     return Dependencies(
-        store=JobStore(client("dynamodb"), settings.table_name),
+        store=store,
         queue=JobQueue(client("sqs"), settings.queue_url),
+        express=ExpressLane(store, JobQueue(client("sqs"), settings.express_queue_url)),
         retention_days=settings.retention_days,
         max_retention_days=settings.max_retention_days,
         max_playlist_items=settings.max_playlist_items,
@@ -73,6 +77,7 @@ def _submit(parse: Callable[..., DownloadRequest]) -> Job:
         retention_days=deps.retention_days,
         store=deps.store,
         queue=deps.queue,
+        express=deps.express,
         log=logger.error,
         idempotency=_idempotency(event, body),
     )

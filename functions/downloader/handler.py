@@ -3,10 +3,11 @@
 import dataclasses
 import functools
 import os
+import re
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,9 @@ _AGAIN_S = 10  # when AWS cannot be reached before a claim, the message comes ag
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Dependencies:
-    queue: JobQueue
+    """`queues` are those that feed this function, by their names."""
+
+    queues: Mapping[str, JobQueue]
     worker: Worker
 
 
@@ -54,7 +57,13 @@ def dependencies() -> Dependencies:
     harden_parent()
     # Lambda sends this before it ends an environment with extensions, `reelhaul serve` when it is asked to stop.
     signal.signal(signal.SIGTERM, lambda *_: worker.interrupt())
-    return Dependencies(queue, worker)
+    express = JobQueue(aws.client("sqs"), settings.express_queue_url)
+    return Dependencies({_name(settings.queue_url): queue, _name(settings.express_queue_url): express}, worker)
+
+
+def _name(queue: str) -> str:
+    """Of a queue, by its URL or ARN."""
+    return re.split(r"[/:]", queue)[-1]
 
 
 def fetch(
@@ -141,7 +150,7 @@ def _carried_out(message: JobMessage, record: dict[str, Any], *, ends_at: float)
 def _again(record: dict[str, Any], *, after_s: int) -> bool:
     """Not handled: let the message come back soon rather than after the queue's whole visibility time-out."""
     try:
-        dependencies().queue.postpone(record["receiptHandle"], after_s)
+        dependencies().queues[_name(record["eventSourceARN"])].postpone(record["receiptHandle"], after_s)
     except ServiceUnavailable:
         logger.warning("message_left_to_its_time_out", message_id=record["messageId"])
     return False

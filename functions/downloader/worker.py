@@ -133,6 +133,8 @@ class Worker:
             job = self._store.get(message.tenant, message.job_id)
             if job.state is not State.QUEUED or job.generation != message.generation:
                 return None
+            if message.untried_only and job.attempts:
+                return None
             if playlists.is_called_off(job, store=self._store):
                 self._store.swap(job, steps.cancel(job, now=self._clock()))
                 return None

@@ -39,6 +39,7 @@ def other_template(tmp_path_factory: pytest.TempPathFactory) -> Template:
         "default_endpoint": "disable",
         "alarm_email": "operator@example.com",
         "log_retention_days": "90",
+        "express_concurrency": "6",
         "webhook_concurrency": "3",
         "cors_origins": "https://example.com,http://localhost:3000",
         "allowed_origins": "127.0.0.1:8000,[::1]:8001",

@@ -14,6 +14,7 @@ _NICKNAMES = {
     "JobsTable": "table",
     "MediaBucket": "bucket",
     "WorkQueue": "queue",
+    "WorkExpress": "express queue",
     "WorkDeadLetters": "dead-letter queue",
     "AnnouncementsBus": "bus",
     "AnnouncementsDeadLetters": "announcer's dead-letter queue",

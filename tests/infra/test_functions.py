@@ -55,6 +55,7 @@ def test_settings_point_at_the_resources_they_are_named_for(template: Template) 
         "TABLE_NAME": "table",
         "BUCKET_NAME": "bucket",
         "QUEUE_URL": "queue",
+        "EXPRESS_QUEUE_URL": "express queue",
         "WEBHOOK_QUEUE_URL": "webhook queue",
         "WEBHOOK_SECRET_ARN": "webhook secret",
         "BUS_NAME": "bus",
@@ -200,13 +201,15 @@ def test_layer_is_another_one_for_another_python(template: Template, other_templ
     ]
 
 
-def test_downloader_takes_one_message_at_a_time(template: Template, other_template: Template) -> None:
-    source = _event_source(template, "downloader")
-    assert template.plain(source["EventSourceArn"]) == "queue"
+@pytest.mark.parametrize(("queue", "at_once", "other"), [("queue", 10, 4), ("express queue", 2, 6)])
+def test_downloader_takes_one_message_at_a_time(
+    template: Template, other_template: Template, queue: str, at_once: int, other: int
+) -> None:
+    source = _event_source(template, "downloader", queue)
     assert source["BatchSize"] == 1
     assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-    assert source["ScalingConfig"] == {"MaximumConcurrency": 10}
-    assert _event_source(other_template, "downloader")["ScalingConfig"] == {"MaximumConcurrency": 4}
+    assert source["ScalingConfig"] == {"MaximumConcurrency": at_once}
+    assert _event_source(other_template, "downloader", queue)["ScalingConfig"] == {"MaximumConcurrency": other}
 
 
 def test_dead_letters_are_taken_one_at_a_time(template: Template) -> None:
@@ -331,9 +334,15 @@ def test_link_key_is_rotated_at_once_and_then_monthly(template: Template) -> Non
     assert permission["SourceAccount"] == {"Ref": "AWS::AccountId"}
 
 
-def _event_source(template: Template, function: str) -> dict[str, Any]:
+def _event_source(template: Template, function: str, queue: str | None = None) -> dict[str, Any]:
+    """The one of `function`, or where it has several, the one that takes from `queue`."""
     sources = template.of_type("AWS::Lambda::EventSourceMapping").values()
-    (found,) = (source for source in sources if template.function_behind(source["FunctionName"]) == function)
+    (found,) = (
+        source
+        for source in sources
+        if template.function_behind(source["FunctionName"]) == function
+        and queue in {None, template.plain(source["EventSourceArn"])}
+    )
     return found
 
 

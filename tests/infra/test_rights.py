@@ -9,9 +9,9 @@ from tests.infra.template import Template, as_list
 
 _JOB = [f"dynamodb:{action} table" for action in ("GetItem", "PutItem", "UpdateItem")]
 _ITEMS = "dynamodb:Query table"
-_SEND, _SEND_WEBHOOK, _SEND_LOST = (
+_SEND, _SEND_EXPRESS, _SEND_WEBHOOK, _SEND_LOST = (
     [f"sqs:{action} {queue}" for action in ("SendMessage", "GetQueueAttributes", "GetQueueUrl")]
-    for queue in ("queue", "webhook queue", "announcer's dead-letter queue")
+    for queue in ("queue", "express queue", "webhook queue", "announcer's dead-letter queue")
 )
 _TAKE = [
     f"sqs:{action}"
@@ -28,8 +28,8 @@ _SITES = "site secrets"
 
 RIGHTS: dict[str, list[str]] = {
     "authorizer": ["dynamodb:GetItem table", *(f"{action} pepper" for action in _READ_SECRET)],
-    "create_download": [*_JOB, *_SEND],
-    "retry_download": [*_JOB, *_SEND],
+    "create_download": [*_JOB, *_SEND, *_SEND_EXPRESS],
+    "retry_download": [*_JOB, *_SEND, *_SEND_EXPRESS],
     "get_status": ["dynamodb:GetItem table", _ITEMS, *(f"{action} link secret" for action in _READ_SECRET)],
     "list_downloads": [
         "dynamodb:Query table", "dynamodb:Query table/index/status",
@@ -58,6 +58,7 @@ RIGHTS: dict[str, list[str]] = {
     "tear_down": [f"iam:{action} link user" for action in ("DeleteAccessKey", "ListAccessKeys")],
     "downloader": [
         *_JOB, _ITEMS, *_REMOVE, *_SEND, *(f"{action} queue" for action in _TAKE),
+        *(f"{action} express queue" for action in _TAKE),
         "s3:GetObject bucket/*", "s3:PutObject bucket/*", f"secretsmanager:GetSecretValue {_SITES}",
     ],
 }  # fmt: skip

@@ -99,6 +99,7 @@ REFUSED: list[tuple[str, object]] = [
         ("retention_days", None),
         ("max_retention_days", 0),
         ("max_retention_days", 366),
+        ("express_concurrency", 1),
         ("webhook_concurrency", 1),
         ("cors_origins", "example.com"),
         ("cors_origins", ["https://example.com/page"]),

@@ -6,7 +6,8 @@ from reelhaul.links import LINK_SECONDS
 from tests.infra.template import Template
 
 QUEUES = {
-    "queue", "dead-letter queue", "webhook queue", "webhook dead-letter queue", "announcer's dead-letter queue",
+    "queue", "express queue", "dead-letter queue", "webhook queue", "webhook dead-letter queue",
+    "announcer's dead-letter queue",
 }  # fmt: skip
 
 
@@ -93,9 +94,9 @@ def test_web_page_may_read_what_it_has_a_link_for(template: Template) -> None:
 
 def test_message_reappears_only_after_its_worker_must_be_gone(template: Template, other_template: Template) -> None:
     for which, timeout_s in ((template, 900), (other_template, 300)):
-        queue = which.only("AWS::SQS::Queue", "WorkQueue")
         assert which.functions["downloader"]["Timeout"] == timeout_s
-        assert queue["VisibilityTimeout"] == timeout_s + 60
+        for name in ("WorkQueue", "WorkExpress"):
+            assert which.only("AWS::SQS::Queue", name)["VisibilityTimeout"] == timeout_s + 60
 
 
 def test_dead_letter_reappears_only_after_its_function_must_be_gone(template: Template) -> None:
@@ -104,10 +105,12 @@ def test_dead_letter_reappears_only_after_its_function_must_be_gone(template: Te
 
 
 def test_message_is_given_up_after_five_deliveries_and_kept_for_two_weeks(template: Template) -> None:
-    queue, dead_letters = (template.only("AWS::SQS::Queue", name) for name in ("WorkQueue", "WorkDeadLetters"))
-    assert template.plain(queue["RedrivePolicy"]["deadLetterTargetArn"]) == "dead-letter queue"
-    assert queue["RedrivePolicy"]["maxReceiveCount"] == 5
-    assert queue["MessageRetentionPeriod"] == 4 * 86_400
+    for name in ("WorkQueue", "WorkExpress"):
+        queue = template.only("AWS::SQS::Queue", name)
+        assert template.plain(queue["RedrivePolicy"]["deadLetterTargetArn"]) == "dead-letter queue"
+        assert queue["RedrivePolicy"]["maxReceiveCount"] == 5
+        assert queue["MessageRetentionPeriod"] == 4 * 86_400
+    dead_letters = template.only("AWS::SQS::Queue", "WorkDeadLetters")
     assert dead_letters["MessageRetentionPeriod"] == 14 * 86_400
 
 

@@ -13,8 +13,9 @@ from reelhaul.options import Clip, Options
 from reelhaul.queue import JobMessage
 from tests.conftest import Cloud
 from tests.events import HOST
-from tests.faults import refused
+from tests.faults import hooked, refused
 from tests.integration.conftest import Api
+from tests.jobs_in import failed
 
 URL = "https://media.example/a.mp4"
 
@@ -56,6 +57,25 @@ def test_each_contract_has_its_default_quality(
 ) -> None:
     api("POST", path, json_body=body)
     assert the_job(cloud).options.quality == quality
+
+
+@pytest.mark.parametrize("path", ["/download", "/api/download", "retry"])
+def test_a_tenants_only_job_goes_into_the_express_lane_too(api: Api, cloud: Cloud, path: str) -> None:
+    lane: list[str] = []
+
+    def note(params: Any, **_: Any) -> None:
+        if params["QueueUrl"] == cloud.express_queue_url:
+            lane.append(JobMessage.parse(params["MessageBody"]).job_id)
+
+    job = failed()
+    cloud.store.create(job)
+    with hooked("provide-client-params", "sqs", "SendMessage", note):
+        for _ in range(2):
+            if path == "retry":
+                api("POST", f"/download/{job.id}")
+            else:
+                api("POST", path, json_body={"url": URL})
+    assert len(lane) == 1
 
 
 @pytest.mark.parametrize("path", ["/download", "/api/download"])

@@ -31,10 +31,15 @@ def submitted(cloud: Cloud, url: str, **fields: Any) -> Job:
     return job
 
 
-def received(cloud: Cloud) -> dict[str, Any]:
+def received(cloud: Cloud, queue_url: str | None = None) -> dict[str, Any]:
     """The next message as SQS's event source mapping hands it on."""
-    message = aws.client("sqs").receive_message(QueueUrl=cloud.queue_url, VisibilityTimeout=900)["Messages"][0]
-    return {"messageId": message["MessageId"], "receiptHandle": message["ReceiptHandle"], "body": message["Body"]}
+    url = queue_url or cloud.queue_url
+    message = aws.client("sqs").receive_message(QueueUrl=url, VisibilityTimeout=900)["Messages"][0]
+    arn = f"arn:aws:sqs:eu-central-1:123456789012:{url.rpartition('/')[2]}"
+    return {
+        "messageId": message["MessageId"], "receiptHandle": message["ReceiptHandle"], "body": message["Body"],
+        "eventSourceARN": arn,
+    }  # fmt: skip
 
 
 def handled(*records: dict[str, Any]) -> list[str]:
@@ -63,14 +68,16 @@ def test_source_that_is_gone_ends_the_job(cloud: Cloud, source: SourceServer) ->
     assert cloud.store.get(job.tenant, job.id).error_code == "source.not_found"
 
 
+@pytest.mark.parametrize("queue", ["work", "express"])
 @pytest.mark.parametrize("body", ["", "no json", "{}", '{"version": 99, "tenant": "acme", "job_id": "x"}', "[1]"])
-def test_message_that_is_not_ours_is_reported_and_comes_again_at_once(cloud: Cloud, body: str) -> None:
-    aws.client("sqs").send_message(QueueUrl=cloud.queue_url, MessageBody=body or " ")
-    record = received(cloud) | {"body": body}
+def test_message_that_is_not_ours_is_reported_and_comes_again_at_once(cloud: Cloud, queue: str, body: str) -> None:
+    url = cloud.queue_url if queue == "work" else cloud.express_queue_url
+    aws.client("sqs").send_message(QueueUrl=url, MessageBody=body or " ")
+    record = received(cloud, url) | {"body": body}
 
     assert handled(record) == [record["messageId"]]
 
-    assert received(cloud)["messageId"] == record["messageId"]  # and so soon becomes a dead letter
+    assert received(cloud, url)["messageId"] == record["messageId"]  # and so soon becomes a dead letter
 
 
 def test_message_waits_for_a_table_that_is_down(cloud: Cloud, source: SourceServer) -> None:

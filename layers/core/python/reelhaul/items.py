@@ -71,6 +71,11 @@ def gate_partition(tenant: str) -> str:
     return f"TENANT#{tenant}#gate"
 
 
+def express_partition(tenant: str) -> str:
+    """Which job of a tenant is in the express lane."""
+    return f"TENANT#{tenant}#express"
+
+
 def grants_partition(tenant: str) -> str:
     """How many items a playlist was granted of the day's jobs."""
     return f"TENANT#{tenant}#grants"

@@ -53,6 +53,7 @@ class SubmitSettings(_Settings):
 
     table_name: str
     queue_url: str
+    express_queue_url: str
     retention_days: int = 7
     max_retention_days: int = 30
     max_playlist_items: int = 1000
@@ -108,6 +109,7 @@ class DownloaderSettings(_Settings):
     table_name: str
     bucket_name: str
     queue_url: str
+    express_queue_url: str
     sites_prefix: str  # what the names of the secrets with tenants' cookies and proxies begin with
     allowed_origins: frozenset[str] = frozenset()  # HOST:PORT that the egress guard lets through
     allowed_sites: frozenset[str] = frozenset()  # see `reelhaul.site_policy`; empty: all

@@ -18,13 +18,14 @@ from reelhaul.counters import Counters
 from reelhaul.errors import Conflict, JobNotFound, KeyReused, LimitReached, ServiceUnavailable
 from reelhaul.ids import is_id, item_prefix
 from reelhaul.items import Item
-from reelhaul.jobs import LEASE_S, Job
+from reelhaul.jobs import LEASE_S, Job, State
 from reelhaul.limits import Usage
 from reelhaul.table import Operation, Table, pause
 
 REQUEST_KEPT_S = 86_400  # how long an idempotency key is remembered
 
 _TOMBSTONES = "DELETED"
+_PLACE = "PLACE"
 _MAX_PASSES = 12  # of a gate where others come as often; after that, it is too busy
 _MAX_PAUSE_S = 0.8
 _MAX_TRIES = 8  # a change competes with a worker's heartbeat, which comes every few seconds; eight in a row is a bug
@@ -196,6 +197,28 @@ class JobStore:
             except Conflict:
                 pause(attempt, most_s=_MAX_PAUSE_S)
         raise ServiceUnavailable
+
+    def take_express_place(self, job: Job) -> bool:
+        """Whether `job` is now the one that its tenant has in the express lane: none is while another waits or runs."""
+        partition = items.express_partition(job.tenant)
+        holder = str(self._table.read(partition, _PLACE).get("job_id", ""))
+        if holder not in {"", job.id} and self._is_busy(job.tenant, holder):
+            return False
+        free = "attribute_not_exists(pk) OR #job_id = :job_id"
+        try:
+            self._table.write(
+                self._table.put({"pk": partition, "sk": _PLACE, "job_id": job.id}, free, {":job_id": holder})
+            )
+        except Conflict:
+            return False
+        return True
+
+    def _is_busy(self, tenant: str, job_id: str) -> bool:
+        """Whether the job waits for a worker or has one."""
+        try:
+            return self.get(tenant, job_id).state in {State.QUEUED, State.RUNNING}
+        except JobNotFound:
+            return False
 
     def is_deleted(self, job_id: str) -> bool:
         """Whether a job with this id was deleted a short time ago."""

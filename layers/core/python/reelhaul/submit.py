@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from reelhaul import ids, steps
 from reelhaul.errors import ServiceUnavailable
+from reelhaul.express import ExpressLane
 from reelhaul.jobs import Job, State
 from reelhaul.limits import Limits
 from reelhaul.options import DownloadRequest
@@ -22,6 +23,7 @@ def submit(
     store: JobStore,
     queue: JobQueue,
     log: Log,
+    express: ExpressLane | None = None,
     limits: Limits | None = None,
     idempotency: IdempotentRequest | None = None,
     clock: Callable[[], float] = time.time,
@@ -40,6 +42,8 @@ def submit(
     stored = store.create(job, idempotency)
     if stored.id == job.id:
         send(job, queue=queue, log=log)
+        if express is not None:
+            express.offer(job, log=log)
     return stored
 
 
@@ -50,6 +54,7 @@ def retry(
     store: JobStore,
     queue: JobQueue,
     log: Log,
+    express: ExpressLane | None = None,
     limits: Limits | None = None,
     clock: Callable[[], float] = time.time,
 ) -> Job:
@@ -68,6 +73,8 @@ def retry(
     if job.state is State.EXPIRED:  # a step of its own: the file's end is a fact whether or not somebody wants it again
         job = store.change(tenant, job_id, step)
     send(job, queue=queue, log=log)
+    if express is not None:
+        express.offer(job, log=log)
     return job
 
 

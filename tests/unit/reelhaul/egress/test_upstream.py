@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from reelhaul.egress import EgressProxy, Upstream
+from tests.authority import Authority
 from tests.connect_proxy import ConnectProxy
 from tests.media import SourceServer
-from tests.receiver import Authority
 from tests.unit.reelhaul.egress.proxying import (
     MIB,
     a_proxy,
