@@ -11,12 +11,11 @@ from infra import public_keys
 Architecture = Literal["arm64", "x86_64"]
 RemovalPolicy = Literal["retain", "destroy"]
 LinkSigner = Literal["s3", "cloudfront"]
-
 EndpointPolicy = Literal["keep", "disable"]
 
+_MOST_KEYS = 5
 # Names and tags as registries have them (OCI distribution specification, "Pulling manifests").
 _IMAGE = r"([a-z0-9.-]+(:\d+)?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*:\w[\w.-]{0,127}(@sha256:[0-9a-f]{64})?"
-_MOST_KEYS = 5
 _PLATFORMS = {"arm64": "aarch64-manylinux2014", "x86_64": "x86_64-manylinux2014"}
 
 
@@ -57,13 +56,13 @@ class Settings:
     cors_origins: tuple[str, ...] = ("*",)  # keys travel in headers, never in cookies: a page has none but its own
     throttle_rate: int = 50
     throttle_burst: int = 100
+    link_signer: LinkSigner = "s3"
+    cloudfront_public_key: tuple[str, ...] = ()  # as PEM
     domain_name: str | None = None
     certificate_arn: str | None = None
     default_endpoint: EndpointPolicy = "keep"
     alarm_email: str | None = None
     log_retention_days: int = 30
-    link_signer: LinkSigner = "s3"
-    cloudfront_public_key: tuple[str, ...] = ()  # as PEM
     layer_python: str = "3.13"
     layer_platform: str = _PLATFORMS["arm64"]
     removal_policy: RemovalPolicy = "retain"
@@ -81,13 +80,10 @@ class Settings:
         if settings.retention_days > settings.max_retention_days:
             days, most = settings.retention_days, settings.max_retention_days
             raise SettingsError(f"retention_days is {days}; it must be at most max_retention_days, which is {most}.")
-        if settings.link_signer == "cloudfront" and not settings.cloudfront_public_key:
-            raise SettingsError(
-                "link_signer is cloudfront, which needs cloudfront_public_key; `reelhaul links new-key` makes one."
-            )
         settings._check_size()
         settings._check_domain()
         settings._check_sites()
+        settings._check_links()
         return settings
 
     def _check_size(self) -> None:
@@ -112,6 +108,12 @@ class Settings:
             raise SettingsError(
                 f"certificate_arn is {self.certificate_arn!r}; it must be of a certificate in region, which is "
                 f"{self.region}."
+            )
+
+    def _check_links(self) -> None:
+        if self.link_signer == "cloudfront" and not self.cloudfront_public_key:
+            raise SettingsError(
+                "link_signer is cloudfront, which needs cloudfront_public_key; `reelhaul links new-key` makes one."
             )
 
     def _check_sites(self) -> None:
@@ -177,6 +179,23 @@ def _list(pattern: str, description: str) -> _Parser:
     return parse
 
 
+def _public_keys(name: str, value: object) -> tuple[str, ...]:
+    """Files, or keys themselves, which are read. A key group of CloudFront has room for five."""
+    parts = value.split(",") if isinstance(value, str) else value
+    found: list[str] = []
+    if isinstance(parts, list | tuple) and 1 <= len(parts) <= _MOST_KEYS:
+        with contextlib.suppress(ValueError, AttributeError):
+            found = [public_keys.read(part.strip()) for part in parts]
+    if not found:
+        # What was given may hold a private key, and is not repeated then.
+        shown = "not such" if "-----" in str(value) else repr(value)
+        raise SettingsError(
+            f"{name} is {shown}; it must be a file with a public key on the curve P-256 as PEM, or up to "
+            f"{_MOST_KEYS} of them with commas."
+        )
+    return tuple(dict.fromkeys(found))
+
+
 def _domain(name: str, value: object) -> str:
     """In ASCII and lower case (IDNA 2003). No address, port or wildcard: a site stands for its subdomains anyway."""
     try:
@@ -196,24 +215,6 @@ def _domains(name: str, value: object) -> tuple[str, ...]:
 
 
 _DOMAIN = r"([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)*[a-z]([a-z0-9-]{0,61}[a-z0-9])?"  # no address ends in a letter
-
-
-def _public_keys(name: str, value: object) -> tuple[str, ...]:
-    """Files, or keys themselves, which are read. A key group of CloudFront has room for five."""
-    parts = value.split(",") if isinstance(value, str) else value
-    found: list[str] = []
-    if isinstance(parts, list | tuple) and 1 <= len(parts) <= _MOST_KEYS:
-        with contextlib.suppress(ValueError, AttributeError):
-            found = [public_keys.read(part.strip()) for part in parts]
-    if not found:
-        # What was given may hold a private key, and is not repeated then.
-        shown = "not such" if "-----" in str(value) else repr(value)
-        raise SettingsError(
-            f"{name} is {shown}; it must be a file with a public key on the curve P-256 as PEM, or up to "
-            f"{_MOST_KEYS} of them with commas."
-        )
-    return tuple(dict.fromkeys(found))
-
 
 _PARSERS: dict[str, _Parser] = {
     "stage": _text(r"[a-z][a-z0-9-]{0,19}", "1 to 20 lower-case letters, digits and hyphens, a letter first"),
@@ -237,6 +238,8 @@ _PARSERS: dict[str, _Parser] = {
     "cors_origins": _list(r"\*|https?://[\w.-]+(:\d{1,5})?", "origins such as https://example.com"),
     "throttle_rate": _number(1, 10_000),  # what an account is given; API Gateway takes more and does not do it
     "throttle_burst": _number(1, 5_000),
+    "link_signer": _text("s3|cloudfront", "s3 or cloudfront"),
+    "cloudfront_public_key": _public_keys,
     "domain_name": _domain,
     "certificate_arn": _text(
         r"arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[A-Za-z0-9-]+", "the ARN of a certificate in ACM"
@@ -244,8 +247,6 @@ _PARSERS: dict[str, _Parser] = {
     "default_endpoint": _text("keep|disable", "keep or disable"),
     "alarm_email": _text(r"[^@\s,]+@[^@\s,]+\.[^@\s,]+", "an e-mail address"),
     "log_retention_days": _one_of(*LOG_RETENTION_DAYS),
-    "link_signer": _text("s3|cloudfront", "s3 or cloudfront"),
-    "cloudfront_public_key": _public_keys,
     "layer_python": _text(r"3\.\d{1,2}", "a Python version such as 3.13"),
     "layer_platform": _text(r"[a-z0-9_]+(-[a-z0-9_]+)+", "a platform as uv names it, such as aarch64-manylinux2014"),
     "removal_policy": _text("retain|destroy", "retain or destroy"),

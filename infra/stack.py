@@ -230,7 +230,7 @@ class ReelhaulStack(Stack):
         end = tear_down.TearDown(self, "TearDown", function=self.tear_down)
         if isinstance(self.links, LinkKey) and self.rotate_link_key is not None:
             end.remove_link_keys(self.links.user, made_by=self.rotate_link_key)
-        end.remove_contents(self.media, made_by=self.downloader.function, removal=removal)
+        end.remove_contents(self.media, self.sites, made_by=self.downloader.function, removal=removal)
 
     def _watch(self, settings: Settings) -> None:
         left = {"Announcer": self.announcements.dead_letters, "Webhook": self.webhooks.dead_letters}

@@ -1,12 +1,13 @@
 """What has to go before CloudFormation can delete the rest: what it has not made itself, and so does not know."""
 
-from aws_cdk import ArnFormat, CustomResource, Duration, RemovalPolicy, Stack
+from aws_cdk import CustomResource, Duration, RemovalPolicy
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from infra.allow import allow
 from infra.media_bucket import MediaBucket
+from infra.site_secrets import SiteSecrets
 
 TIMEOUT_S = 900  # as long as there is: a full bucket is emptied a thousand objects at a time
 _GIVEN_UP_AFTER = Duration.seconds(TIMEOUT_S + 60)  # else CloudFormation waits an hour for a function that has died
@@ -41,34 +42,26 @@ class TearDown(Construct):
         keys.node.add_dependency(right)
         _goes_before(made_by, keys)
 
-    def remove_contents(self, media: MediaBucket, *, made_by: lambda_.Function, removal: RemovalPolicy) -> None:
+    def remove_contents(
+        self, media: MediaBucket, sites: SiteSecrets, *, made_by: lambda_.Function, removal: RemovalPolicy
+    ) -> None:
         """All media and the tenants' secrets, unless they are to be kept. Grants what that takes.
 
         With "retain" the resource is there all the same: a change to it would otherwise delete the resource, and with
         it all that it stands for. For the same reason its logical id must never change.
         """
-        prefix = f"{Stack.of(self).stack_name}/sites/"
         if removal is RemovalPolicy.DESTROY:
             media.grant_remove_objects(self.function)
-            self._grant_remove_secrets(prefix)
+            allow(self.function, "secretsmanager:ListSecrets", on=["*"])  # it knows no resources
+            allow(self.function, "secretsmanager:DeleteSecret", on=[sites.arn])
         contents = self._resource(
             "Contents",
             BucketName=media.bucket.bucket_name,
-            SecretPrefix=prefix,
+            SecretPrefix=f"{sites.prefix}/",
             RemovalPolicy="destroy" if removal is RemovalPolicy.DESTROY else "retain",
         )
         contents.node.add_dependency(media.bucket)  # with its policy
         _goes_before(made_by, contents)
-
-    def _grant_remove_secrets(self, prefix: str) -> None:
-        allow(self.function, "secretsmanager:ListSecrets", on=["*"])  # it knows no resources
-        named = Stack.of(self).format_arn(
-            service="secretsmanager",
-            resource="secret",
-            resource_name=f"{prefix}*",
-            arn_format=ArnFormat.COLON_RESOURCE_NAME,
-        )
-        allow(self.function, "secretsmanager:DeleteSecret", on=[named])
 
     def _resource(self, name: str, **properties: str) -> CustomResource:
         return CustomResource(

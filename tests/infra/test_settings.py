@@ -120,6 +120,13 @@ REFUSED: list[tuple[str, object]] = [
         ("layer_python", "2.7"),
         ("layer_platform", "linux; rm"),
         ("removal_policy", "snapshot"),
+        ("link_signer", "CloudFront"),
+        ("cloudfront_public_key", "no-such-file.pub"),
+        ("cloudfront_public_key", "cdk.json"),
+        ("cloudfront_public_key", ""),
+        ("cloudfront_public_key", []),
+        ("cloudfront_public_key", [7]),
+        ("cloudfront_public_key", ["cdk.json"] * 6),
         ("region", "Frankfurt"),
         ("region", "eu-central-1a"),
         ("log_retention_days", 8),
@@ -149,13 +156,6 @@ REFUSED: list[tuple[str, object]] = [
         ("default_endpoint", "off"),
         ("alarm_email", "operator"),
         ("alarm_email", "a@example.com,b@example.com"),
-    ("link_signer", "CloudFront"),
-    ("cloudfront_public_key", "no-such-file.pub"),
-    ("cloudfront_public_key", "cdk.json"),
-    ("cloudfront_public_key", ""),
-    ("cloudfront_public_key", []),
-    ("cloudfront_public_key", [7]),
-    ("cloudfront_public_key", ["cdk.json"] * 6),
 ]  # fmt: skip
 
 

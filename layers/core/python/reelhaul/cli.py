@@ -19,6 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from reelhaul.errors import InvalidRequest, ReelhaulError
 from reelhaul.keys import KeyRecord, KeyStore, check_tenant, pepper_from
 from reelhaul.limits import MAX_JOBS, Limits, format_size, parse_size
+from reelhaul.links import commands as links
 from reelhaul.settings import OperatorSettings
 from reelhaul.sites import commands as sites
 from reelhaul.webhooks.signing import WebhookSecrets, as_secret
@@ -64,8 +65,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_keys(commands)
     _add_webhooks(commands)
+    links.add(commands, add_place=_add_place, place=_Place)
     sites.add(commands, add_place=_add_place, place=_Place)
-    _add_links(commands)
     return parser
 
 
@@ -111,18 +112,6 @@ def _add_webhooks(commands: Any) -> None:
     secret.set_defaults(run=_show_webhook_secret)
     secret.add_argument("--tenant", required=True, help="whose secret it is: each tenant has one of its own")
     _add_place(secret)
-
-
-def _add_links(commands: Any) -> None:
-    links = commands.add_parser("links", help="make and set the key that links by CloudFront are signed with")
-    actions = links.add_subparsers(required=True, metavar="ACTION")
-    new = actions.add_parser("new-key", help="make a key, and its public half as FILE.pub")
-    new.set_defaults(run=_new_link_key)
-    new.add_argument("--out", required=True, type=Path, metavar="FILE", help="where the private key goes")
-    given = actions.add_parser("set-key", help="have links signed with a key whose public half is deployed")
-    given.set_defaults(run=_set_link_key)
-    given.add_argument("file", type=Path, metavar="FILE", help="the private key")
-    _add_place(given)
 
 
 def _add_place(action: argparse.ArgumentParser) -> None:
@@ -264,39 +253,6 @@ def _show_webhook_secret(options: argparse.Namespace) -> None:
     place = _Place(options)
     secrets = WebhookSecrets(place.client("secretsmanager"), place.outputs["WebhookSecretArn"])
     print(as_secret(secrets.keys(options.tenant)[0]))
-
-
-# --- links -----------------------------------------------------------------------------------------------------------
-
-
-def _new_link_key(options: argparse.Namespace) -> int | None:
-    from reelhaul.links.cloudfront import LinkPrivateKey
-
-    private, public = options.out, options.out.with_name(options.out.name + ".pub")
-    for path in (private, public):
-        if path.exists():
-            return _complain(f"{path} is there already, and stays as it is.")
-    key = LinkPrivateKey.made()
-    private.touch(mode=0o600, exist_ok=False)
-    private.write_text(key.secret)
-    public.write_text(key.public_pem)
-    print(f"{private} is the private key, which nobody else may see. Deploy with cloudfront_public_key={public}.")
-    return None
-
-
-def _set_link_key(options: argparse.Namespace) -> int | None:
-    from reelhaul.links.cloudfront import LinkPrivateKey, ids_by_fingerprint
-
-    key = LinkPrivateKey.of(options.file.read_text())
-    place = _Place(options)
-    if "LinkKeyIds" not in place.outputs:
-        return _complain("The links of this stack are signed with an access key of S3, which is rotated by itself.")
-    if key.fingerprint not in ids_by_fingerprint(place.outputs["LinkKeyIds"].split(",")):
-        return _complain("CloudFront does not know this key yet: deploy with its public half in cloudfront_public_key.")
-    secret_id = place.outputs["LinkSecretArn"]
-    place.client("secretsmanager").put_secret_value(SecretId=secret_id, SecretString=key.secret)
-    print("Within five minutes all links are signed with it. Those signed before need the key before for another day.")
-    return None
 
 
 # --- where -----------------------------------------------------------------------------------------------------------

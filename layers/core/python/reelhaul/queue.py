@@ -55,7 +55,7 @@ class JobQueue:
         self._queue_url = queue_url
 
     def send(self, job: Job, *, delay_s: float = 0, untried_only: bool = False) -> None:
-        """Ask a worker to take `job`, not before `delay_s`, see `JobMessage`. Raises `ServiceUnavailable`; the sweeper repairs that."""
+        """Ask a worker to take `job`, not before `delay_s`, see `JobMessage`. Raises `ServiceUnavailable`."""
         with translated():
             self._client.send_message(
                 QueueUrl=self._queue_url,

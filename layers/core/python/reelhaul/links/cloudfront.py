@@ -90,7 +90,7 @@ def fingerprint(public_der: bytes) -> str:
 
 def ids_by_fingerprint(key_ids: Collection[str]) -> dict[str, str]:
     """CloudFront's ids of the public keys, from texts like "<fingerprint>:<id>"."""
-    return dict(text.split(":", 1) for text in key_ids)  # type: ignore[misc]  # two parts
+    return dict(text.split(":", 1) for text in key_ids)
 
 
 class CloudFrontLinks:
