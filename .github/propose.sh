@@ -20,7 +20,7 @@ Built into the image and tested there, by .github/workflows/newest-yt-dlp.yml."
 gh auth setup-git
 git push --quiet --force origin "HEAD:refs/heads/$branch"
 if [ "$(gh pr list --head "$branch" --state open --json number --jq length)" = 0 ]; then
-    gh pr create --head "$branch" --title "$title" --body "Built into the image and tested there: make e2e-image, make test."
+    gh pr create --head "$branch" --title "$title" --body "Built into the image and tested there: make e2e-image e2e-deploy test."
 else
     gh pr edit "$branch" --title "$title"
 fi

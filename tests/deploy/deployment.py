@@ -106,6 +106,7 @@ class Deployment:
         context = {
             "stage": STAGE,
             "architecture": {"x86_64": "x86_64", "aarch64": "arm64"}[_MACHINE],
+            "base_image": base.ensure_base(),
             "removal_policy": "destroy",
             "allowed_origins": ",".join(allowed_origins),
             "worker_concurrency": "2",
