@@ -156,6 +156,12 @@ def test_link_outlives_the_rotation_of_its_key(deployment: Deployment, done: dic
     assert deployment.acme.fetch("GET", done["download_url"]).status == 200
 
 
+def test_operator_who_makes_keys_may_do_nothing_else(deployment: Deployment) -> None:
+    assert deployment.create_key("acme")  # with exactly the rights that the README names
+    read = deployment.client("secretsmanager", deployment.operator).get_secret_value
+    assert _refusal(lambda: read(SecretId=deployment.outputs["LinkSecretArn"])) == "AccessDeniedException"
+
+
 def test_link_key_reads_files_and_nothing_else(deployment: Deployment) -> None:
     bucket = deployment.outputs["BucketName"]
     s3 = deployment.client("s3", deployment.link_key())
