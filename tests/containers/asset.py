@@ -15,12 +15,16 @@ ARCHITECTURE = {"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Asset:
-    """What is built from: a directory, the Dockerfile in it, the base's name, and the memory of the functions in MB."""
+    """What is built from: a directory, the Dockerfile in it and the base's name.
+
+    Beside that, what the template gives its functions: memory in MB, and by folder their variables as they stand there.
+    """
 
     context: Path
     dockerfile: str
     base: str
     memory_mb: int
+    variables: dict[str, dict[str, Any]]
 
     @classmethod
     def synthesised(cls, outdir: Path) -> Self:
@@ -31,7 +35,9 @@ class Asset:
         source: dict[str, Any] = image["source"]
         assert source["dockerBuildArgs"] == {"BASE": chosen}
         memory_mb = int(template.functions["downloader"]["MemorySize"])
-        return cls(outdir / source["directory"], source["dockerFile"], chosen, memory_mb)
+        functions = {name: template.functions[name] for name in ("downloader", "inspect_source")}
+        variables = {name: found["Environment"]["Variables"] for name, found in functions.items()}
+        return cls(outdir / source["directory"], source["dockerFile"], chosen, memory_mb, variables)
 
     def copy(self, directory: Path) -> Self:
         """The same in another place, to be changed there."""

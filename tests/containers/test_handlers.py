@@ -23,6 +23,7 @@ from reelhaul.store import JobStore
 from tests.conftest import TABLE
 from tests.containers import engine as containers
 from tests.containers import images
+from tests.containers.asset import Asset
 from tests.containers.network import loopback_only
 from tests.events import HttpRequest
 from tests.jobs_in import queued
@@ -48,9 +49,19 @@ def source(image: str, _alone: None, tmp_path_factory: pytest.TempPathFactory) -
 @dataclasses.dataclass(frozen=True)
 class Cloud:
     aws: Engine
-    queue_url: str
     table: str = "reelhaul"
     bucket: str = "media"
+
+    @property
+    def queue_url(self) -> str:
+        return self.made_for("QUEUE_URL")
+
+    def made_for(self, variable: str) -> str:
+        """What stands in a function's variable of that name for a resource of the template."""
+        if variable.endswith("QUEUE_URL"):
+            url: str = self.aws.client("sqs").create_queue(QueueName=variable.lower())["QueueUrl"]
+            return url
+        return {"TABLE_NAME": self.table, "BUCKET_NAME": self.bucket}.get(variable, f"made-for-{variable.lower()}")
 
     @property
     def store(self) -> JobStore:
@@ -72,7 +83,7 @@ def cloud(_alone: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cl
     with Engine(port=_AWS_PORT, directory=tmp_path_factory.mktemp("engine")) as aws:
         aws.client("dynamodb").create_table(**TABLE)
         aws.client("s3").create_bucket(Bucket="media")
-        yield Cloud(aws, aws.client("sqs").create_queue(QueueName="work")["QueueUrl"])
+        yield Cloud(aws)
 
 
 class Function:
@@ -129,14 +140,12 @@ def _started(image: str, options: list[str], *, command: list[str], **environmen
 
 
 @pytest.fixture
-def downloader(image: str, as_on_lambda: list[str], cloud: Cloud, source: SourceServer) -> Iterator[Function]:
-    own = {
-        "TABLE_NAME": cloud.table,
-        "BUCKET_NAME": cloud.bucket,
-        "QUEUE_URL": cloud.queue_url,
-        "ALLOWED_ORIGINS": source.origin,
-        "MAX_BYTES": str(_MAX_BYTES),
-    }
+def downloader(
+    image: str, as_on_lambda: list[str], asset: Asset, cloud: Cloud, source: SourceServer
+) -> Iterator[Function]:
+    given = asset.variables["downloader"].items()
+    own = {name: value if isinstance(value, str) else cloud.made_for(name) for name, value in given}
+    own |= {"ALLOWED_ORIGINS": source.origin, "MAX_BYTES": str(_MAX_BYTES)}
     command = images.inspect(image)["Config"]["Cmd"]
     environment = {**CREDENTIALS, "AWS_ENDPOINT_URL": cloud.aws.url, **own}
     with _started(image, as_on_lambda, command=command, **environment) as function:
@@ -186,9 +195,9 @@ def test_what_encodes_works_as_well(downloader: Function, cloud: Cloud, source: 
 
 
 def test_same_image_looks_at_a_source_without_downloading_it(
-    image: str, as_on_lambda: list[str], source: SourceServer
+    image: str, as_on_lambda: list[str], asset: Asset, source: SourceServer
 ) -> None:
-    own = {"ALLOWED_ORIGINS": source.origin, "MAX_BYTES": str(_MAX_BYTES)}
+    own = asset.variables["inspect_source"] | {"ALLOWED_ORIGINS": source.origin}
     request = HttpRequest(method="POST", path="/api/info", body=json.dumps({"url": source.url("clip.mp4")}))
     with _started(image, as_on_lambda, command=["inspect_source.handler.lambda_handler"], **own) as function:
         reply = function.invoke(request.event())

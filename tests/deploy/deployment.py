@@ -205,49 +205,6 @@ class Deployment:
         listed = self.client("s3").list_objects_v2(Bucket=self.outputs["BucketName"])
         return [found["Key"] for found in listed.get("Contents", []) if job_id in found["Key"]]
 
-    # --- what goes wrong ---------------------------------------------------------------------------------------------
-
-    def dead_letters(self) -> list[str]:
-        """The messages that lie in the dead-letter queue. They stay there."""
-        received = self.client("sqs").receive_message(
-            QueueUrl=self.outputs["DeadLetterQueueUrl"], MaxNumberOfMessages=10, VisibilityTimeout=0
-        )
-        return [message["Body"] for message in received.get("Messages", [])]
-
-    @contextmanager
-    def dead_letters_kept(self) -> Iterator[None]:
-        """Nobody takes what comes into the dead-letter queue."""
-        functions = self.client("lambda")
-        listed = functions.list_event_source_mappings(FunctionName=self.function("dead_letters"))
-        mapping = listed["EventSourceMappings"][0]["UUID"]
-        functions.update_event_source_mapping(UUID=mapping, Enabled=False)
-        try:
-            yield
-        finally:
-            functions.update_event_source_mapping(UUID=mapping, Enabled=True)
-
-    @contextmanager
-    def worker_broken(self) -> Iterator[None]:
-        """A worker that does not get as far as to its message, as after a deployment that went wrong."""
-        functions, queues = self.client("lambda"), self.client("sqs")
-        name, queue = self.outputs["DownloaderFunctionName"], self.outputs["QueueUrl"]
-        found = functions.get_function(FunctionName=name)["Configuration"]
-        command = found["ImageConfigResponse"]["ImageConfig"]["Command"]
-        kept = queues.get_queue_attributes(QueueUrl=queue, AttributeNames=["VisibilityTimeout"])["Attributes"]
-        _configure(functions, name, command=["no.such_handler"], timeout_s=found["Timeout"])
-        # Else each of the five deliveries would come after the worker's longest time and a minute.
-        queues.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "3"})
-        try:
-            yield
-        finally:
-            _configure(functions, name, command=command, timeout_s=found["Timeout"])
-            queues.set_queue_attributes(QueueUrl=queue, Attributes=kept)
-
-
-def _configure(functions: Any, name: str, *, command: list[str], timeout_s: int) -> None:
-    """Other than AWS the engine goes on with the containers it has, unless the time limit is named as well."""
-    functions.update_function_configuration(FunctionName=name, ImageConfig={"Command": command}, Timeout=timeout_s)
-
 
 @contextmanager
 def empty_account(directory: Path, authority: Authority) -> Iterator[Deployment]:

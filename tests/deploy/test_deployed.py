@@ -20,6 +20,7 @@ from tests.containers import images
 from tests.deploy import account, containers
 from tests.deploy.calling import DeployedClient
 from tests.deploy.deployment import STACK, WORKER_MEMORY_MB, WORKER_TMP_MB, Deployment
+from tests.deploy.mishaps import dead_letters, dead_letters_kept, worker_broken
 from tests.e2e.running import until
 from tests.media import SourceServer
 from tests.receiver import Receiver
@@ -258,17 +259,17 @@ def test_sweeper_has_the_rights_it_needs(deployment: Deployment) -> None:
 
 
 def test_malformed_message_becomes_a_dead_letter(deployment: Deployment) -> None:
-    with deployment.dead_letters_kept():
+    with dead_letters_kept(deployment):
         deployment.client("sqs").send_message(QueueUrl=deployment.outputs["QueueUrl"], MessageBody="not ours")
-        assert until(deployment.dead_letters, bool, within_s=120) == ["not ours"]
-    until(deployment.dead_letters, lambda left: not left, within_s=60)
+        assert until(lambda: dead_letters(deployment), bool, within_s=120) == ["not ours"]
+    until(lambda: dead_letters(deployment), lambda left: not left, within_s=60)
 
 
 def test_job_whose_worker_dies_each_time_ends_as_an_error(deployment: Deployment, source: SourceServer) -> None:
     client = deployment.acme
-    with deployment.dead_letters_kept(), deployment.worker_broken():
+    with dead_letters_kept(deployment), worker_broken(deployment):
         job_id = client.create(source.url("clip.mp4"))
-        (letter,) = until(deployment.dead_letters, bool, within_s=240)
+        (letter,) = until(lambda: dead_letters(deployment), bool, within_s=240)
         assert json.loads(letter)["job_id"] == job_id
         assert client.job(job_id)["status"] == "processing"
     failed = client.ended(job_id)
