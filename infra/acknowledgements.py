@@ -77,9 +77,9 @@ def _acknowledge_queues(stack: ReelhaulStack) -> None:
             "This is where a mapping's destination leads to; none but an operator takes what is in there.",
         )
     missing = "Serverless-LambdaEventSourceMappingDestination"
-    for fed in (stack.downloader, stack.deliver_webhooks):
+    for mapping in (*_mappings(stack.downloader.function), *_mappings(stack.deliver_webhooks)):
         _acknowledge(
-            fed, missing, "The queue's redrive policy does this; Lambda offers a destination for streams only."
+            mapping, missing, "The queue's redrive policy does this; Lambda offers a destination for streams only."
         )
     _acknowledge(
         stack.dead_letters,
@@ -169,8 +169,14 @@ def _any_site_secret(stack: ReelhaulStack) -> str:
     """As cdk-nag writes it: the region and its partition are known at synthesis where the settings name a region."""
     partition = "<AWS::Partition>" if cdk.Token.is_unresolved(stack.partition) else stack.partition
     region = "<AWS::Region>" if cdk.Token.is_unresolved(stack.region) else stack.region
+    partition = "<AWS::Partition>" if cdk.Token.is_unresolved(stack.partition) else stack.partition
     named = f"arn:{partition}:secretsmanager:{region}:<AWS::AccountId>:secret:{stack.sites.prefix}/*"
     return f"AwsSolutions-IAM5[Resource::{named}]"
+
+
+def _mappings(function: lambda_.Function) -> list[lambda_.EventSourceMapping]:
+    """What feeds the function from queues."""
+    return [child for child in function.node.children if isinstance(child, lambda_.EventSourceMapping)]
 
 
 def _logical_id(construct: IConstruct) -> str:

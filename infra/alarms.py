@@ -4,7 +4,7 @@ CloudWatch counts by the metric (0.10 USD a month beyond the first ten), so a ra
 another alarm shows anyway has none of its own: a throttled function of the API is its 5xx, a throttled sweeper silent.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from aws_cdk import Duration, Stack
 from aws_cdk import aws_apigatewayv2 as apigatewayv2
@@ -45,10 +45,13 @@ class Alarms(Construct):
         *,
         taken: Mapping[str, sqs.IQueue],
         left: Mapping[str, sqs.IQueue],
-        work: sqs.IQueue,
+        work: Sequence[sqs.IQueue],
         worker_timeout_s: int,
     ) -> None:
-        """Dead letters by a name for their queue: some are `taken` at once by a function, others `left` for people."""
+        """Dead letters by a name for their queue: some are `taken` at once by a function, others `left` for people.
+
+        Jobs wait in the queues of `work`.
+        """
         for name, queue in taken.items():  # so fast that a look once a minute hardly ever sees one lie there
             received = watched.of_queue("NumberOfMessagesReceived", queue, statistic="Sum", period=FIVE_MINUTES)
             self._add(
@@ -65,8 +68,7 @@ class Alarms(Construct):
                 "queue, mend the cause, then redrive the queue; repetitions do no harm.",
             )  # fmt: skip
         self._add(
-            "Backlog", watched.of_queue("ApproximateAgeOfOldestMessage", work),
-            _MORE_THAN, worker_timeout_s + _BACKLOG_S,
+            "Backlog", _oldest(work), _MORE_THAN, worker_timeout_s + _BACKLOG_S,
             "Jobs wait: the oldest message is 15 minutes older than the longest download can take (one that is being"
             " worked on counts as well). More is asked for than the workers can do, or they fail. See the throttles "
             "and the failures; else raise worker_concurrency.",
@@ -207,3 +209,11 @@ class Alarms(Construct):
             alarm.add_alarm_action(self._action)
             alarm.add_ok_action(self._action)
         self.all.append(alarm)
+
+
+def _oldest(queues: Sequence[sqs.IQueue]) -> cloudwatch.MathExpression:
+    """Seconds since the oldest message of all was sent."""
+    ages = {
+        f"queue{number}": watched.of_queue("ApproximateAgeOfOldestMessage", one) for number, one in enumerate(queues)
+    }
+    return cloudwatch.MathExpression(expression="MAX(METRICS())", using_metrics=dict(ages), period=MINUTE)

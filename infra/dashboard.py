@@ -25,7 +25,7 @@ class Dashboard(Construct):
         self._service = Stack.of(self).stack_name
         self._board = cloudwatch.Dashboard(self, "Dashboard", dashboard_name=self._service)
 
-    def show_jobs(self, *, alarms: Sequence[cloudwatch.Alarm], work: sqs.IQueue) -> None:
+    def show_jobs(self, *, alarms: Sequence[cloudwatch.Alarm], work: Mapping[str, sqs.IQueue]) -> None:
         """What users get, and how long they wait for it."""
         ends = [self._named(watched.ended(self._service, *series), series[0].value) for series in SERIES[:2]]
         failed = [watched.ended(self._service, Outcome.FAILED, kind) for kind in FAILURES]
@@ -38,10 +38,11 @@ class Dashboard(Construct):
             ),
             self._graph(
                 "Queue",
-                [watched.of_queue(name, work) for name in (
-                    "ApproximateNumberOfMessagesVisible", "ApproximateNumberOfMessagesNotVisible",
-                )],
-                right=[watched.of_queue("ApproximateAgeOfOldestMessage", work)],
+                [
+                    *self._of_queues("ApproximateNumberOfMessagesVisible", work, "waiting"),
+                    *self._of_queues("ApproximateNumberOfMessagesNotVisible", work, "worked on"),
+                ],
+                right=self._of_queues("ApproximateAgeOfOldestMessage", work, "oldest, s"),
             ),
         )  # fmt: skip
 
@@ -94,6 +95,9 @@ class Dashboard(Construct):
             self._graph("Throttles", refused),
             self._graph("Functions that fail", errors),
         )
+
+    def _of_queues(self, name: str, queues: Mapping[str, sqs.IQueue], what: str) -> list[cloudwatch.Metric]:
+        return [self._named(watched.of_queue(name, queue), f"{lane}: {what}") for lane, queue in queues.items()]
 
     def _named(self, metric: cloudwatch.Metric, label: str) -> cloudwatch.Metric:
         return metric.with_(label=label)

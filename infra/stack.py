@@ -238,7 +238,7 @@ class ReelhaulStack(Stack):
         self.alarms.watch_queues(
             taken={"Work": self.work.dead_letters},
             left=left,
-            work=self.work.queue,
+            work=(self.work.queue, self.work.express),
             worker_timeout_s=settings.worker_timeout_s,
         )
         self.alarms.watch_failures()
@@ -253,7 +253,7 @@ class ReelhaulStack(Stack):
         self.alarms.watch_api(self.http.api)
 
         dashboard = Dashboard(self, "Board")
-        dashboard.show_jobs(alarms=self.alarms.all, work=self.work.queue)
+        dashboard.show_jobs(alarms=self.alarms.all, work={"queue": self.work.queue, "express": self.work.express})
         dashboard.show_transfers()
         dashboard.show_failures(api=self.http.api, dead_letters={"Work": self.work.dead_letters, **left})
         dashboard.show_limits(

@@ -14,7 +14,8 @@ from constructs import Construct, IConstruct
 from infra import app as cdk_app
 from tests.infra.template import NO_BUNDLING
 
-EVERYTHING = NO_BUNDLING | {"alarm_email": "operator@example.com"}  # what is in the template by request only, too
+# What is in the template by request only is in it here.
+EVERYTHING = NO_BUNDLING | {"alarm_email": "operator@example.com", "removal_policy": "destroy"}
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -35,21 +36,28 @@ class Acknowledgement:
     reason: str
 
 
+@pytest.fixture(scope="module", params=["s3", "cloudfront"])
+def context(request: pytest.FixtureRequest, public_key_files: list[str]) -> dict[str, object]:
+    if request.param == "s3":
+        return EVERYTHING
+    return EVERYTHING | {"link_signer": "cloudfront", "cloudfront_public_key": ",".join(public_key_files)}
+
+
 @pytest.fixture(scope="module")
-def findings(tmp_path_factory: pytest.TempPathFactory) -> list[Finding]:
+def findings(context: dict[str, object], tmp_path_factory: pytest.TempPathFactory) -> list[Finding]:
     """What is found when nothing is acknowledged, all in one synthesis."""
     outdir = tmp_path_factory.mktemp("found")
     with pytest.MonkeyPatch.context() as monkeypatch:
         monkeypatch.setattr(cdk_app, "acknowledge", lambda _stack: None)
-        app = cdk_app.build(EVERYTHING, outdir=outdir)
+        app = cdk_app.build(context, outdir=outdir)
     with pytest.raises(RuntimeError, match="ValidationFailed"):
         app.synth()
     return list(_found(outdir))
 
 
 @pytest.fixture(scope="module")
-def acknowledgements() -> list[Acknowledgement]:
-    everything = cdk_app.build(EVERYTHING).node.find_all()
+def acknowledgements(context: dict[str, object]) -> list[Acknowledgement]:
+    everything = cdk_app.build(context).node.find_all()
     return [
         Acknowledgement(rule.removeprefix("Annotation::"), construct.node.path, str(reason))
         for construct in everything

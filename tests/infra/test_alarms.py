@@ -38,7 +38,10 @@ ALARMS: dict[str, tuple[Any, ...]] = {
     "WebhookDeadLetters": (
         (sqs("ApproximateNumberOfMessagesVisible", "webhook dead-letter queue"),), ">=", 1, 1, "notBreaching",
     ),
-    "Backlog": ((sqs("ApproximateAgeOfOldestMessage", "queue"),), ">", 1800, 5, "notBreaching"),
+    "Backlog": (
+        tuple(sqs("ApproximateAgeOfOldestMessage", one) for one in ("queue", "express queue")),
+        ">", 1800, 5, "notBreaching",
+    ),
     "FailuresOurs": (rate("ours", _QUARTER), ">", 5, 1, "notBreaching"),
     "FailuresBlocked": (rate("blocked", _HOUR), ">", 20, 1, "notBreaching"),
     "FailuresTransient": (rate("transient", _HOUR), ">", 25, 1, "notBreaching"),
@@ -59,6 +62,7 @@ ALARMS: dict[str, tuple[Any, ...]] = {
     ),
 }  # fmt: skip
 EXPRESSIONS = {
+    "Backlog": "MAX(METRICS())",
     "FailuresOurs": "IF(part >= 3, 100 * part / whole, 0)",
     "FailuresBlocked": "IF(part >= 5, 100 * part / whole, 0)",
     "FailuresTransient": "IF(part >= 5, 100 * part / whole, 0)",

@@ -36,7 +36,8 @@ def test_every_alarm_and_every_dead_letter_queue_is_on_the_dashboard(template: T
     (shown,) = [widget["properties"]["alarms"] for widget in board(template)["widgets"] if widget["type"] == "alarm"]
     assert {one["Fn::GetAtt"][0] for one in shown} == template.of_type("AWS::CloudWatch::Alarm").keys()
     queues = {one.of for one in on_dashboard(template) if one.namespace == "AWS/SQS"}
-    assert queues == {"queue", "dead-letter queue", "webhook dead-letter queue", "announcer's dead-letter queue"}
+    of_work = {"queue", "express queue"}
+    assert queues == of_work | {"dead-letter queue", "webhook dead-letter queue", "announcer's dead-letter queue"}
 
 
 def test_it_is_one_dashboard_of_a_dozen_widgets(template: Template) -> None:

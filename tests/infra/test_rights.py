@@ -192,7 +192,7 @@ def _rights(template: Template, statements: list[dict[str, Any]]) -> set[str]:
 def _named(template: Template, resource: Any) -> str:
     prefix = template.functions["downloader"]["Environment"]["Variables"]["SITES_PREFIX"]
     name = template.plain(resource)
-    arn = rf"arn:(AWS::Partition:secretsmanager:AWS::Region|aws:secretsmanager:eu-central-1):AWS::AccountId:secret:{prefix}/\*"
+    arn = rf"arn:(AWS::Partition|aws):secretsmanager:(AWS::Region|eu-central-1):AWS::AccountId:secret:{prefix}/\*"
     return _SITES if re.fullmatch(arn, name) else name
 
 

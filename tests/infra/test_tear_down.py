@@ -76,7 +76,7 @@ def test_contents_go_before_the_bucket_and_after_whoever_makes_them(template: Te
     assert bucket in needs(template, contents)
     assert functions_that_may(template, "s3:PutObject") == {"downloader"}
     makers = logical_ids(template, "downloader")
-    assert len(makers) == 4  # the function, its role, its policy, the mapping from the queue
+    assert len(makers) == 5  # the function, its role, its policy, the mappings from its two queues
     assert [maker for maker in makers if contents not in needs(template, maker)] == []
 
 
