@@ -169,7 +169,6 @@ def _any_site_secret(stack: ReelhaulStack) -> str:
     """As cdk-nag writes it: the region and its partition are known at synthesis where the settings name a region."""
     partition = "<AWS::Partition>" if cdk.Token.is_unresolved(stack.partition) else stack.partition
     region = "<AWS::Region>" if cdk.Token.is_unresolved(stack.region) else stack.region
-    partition = "<AWS::Partition>" if cdk.Token.is_unresolved(stack.partition) else stack.partition
     named = f"arn:{partition}:secretsmanager:{region}:<AWS::AccountId>:secret:{stack.sites.prefix}/*"
     return f"AwsSolutions-IAM5[Resource::{named}]"
 

@@ -133,7 +133,9 @@ def test_what_is_paid_by_the_month_is_what_the_readme_counts(template: Template)
     """CloudWatch counts what alarms look at, at 0.10 USD a metric beyond the first ten; three dashboards are free."""
     alarms = template.of_type("AWS::CloudWatch::Alarm").values()
     of_alarms = sum(len(of_alarm(template, alarm)) for alarm in alarms)
-    assert f"{len(alarms)} alarms on {of_alarms} metrics" in (ROOT / "README.md").read_text()
+    readme = (ROOT / "README.md").read_text()
+    assert f"{len(alarms)} alarms on {of_alarms} metrics" in readme
+    assert f"alarms {(of_alarms - 10) * 0.10:.2f} ({of_alarms} metrics, ten are free)" in readme
     assert len(template.of_type("AWS::CloudWatch::Dashboard")) == 1
 
 
