@@ -311,7 +311,8 @@ def test_the_total_costs_the_same_however_many_jobs_there_are(store: JobStore) -
 
     with hooked("after-call", "dynamodb", "Query", note):
         assert store.total("acme") == 40
-    assert read == [items.COUNT_SHARDS]
+    (looked_at,) = read
+    assert 1 < looked_at <= items.COUNT_SHARDS  # a shard without any job is not there
 
 
 def test_counters_follow_a_job_through_its_life(store: JobStore) -> None:
