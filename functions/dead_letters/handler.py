@@ -33,16 +33,21 @@ def _is_settled(record: dict[str, Any]) -> bool:
         # Nothing can be done about it, now or later. Its text is left out: what is not ours may be anything.
         logger.error("dead_letter_unreadable", message_id=record["messageId"], size=len(record["body"]))
         return True
+    with logger.append_context_keys(job_id=message.job_id, tenant=message.tenant):
+        return _is_given_up(message, record["messageId"])
+
+
+def _is_given_up(message: JobMessage, message_id: str) -> bool:
     try:
         ended = give_up(message, store=dependencies())
     except RecordUnreadable:  # a later version's: its sweeper will see to the job
-        logger.exception("dead_letter_newer", job_id=message.job_id, tenant=message.tenant)
+        logger.exception("dead_letter_newer", message_id=message_id)
         return True
     except ServiceUnavailable:
-        logger.exception("dead_letter_postponed", message_id=record["messageId"])
+        logger.exception("dead_letter_postponed", message_id=message_id)
         return False
     except Exception:  # unforeseen, and so it would be the next time; the sweeper knows the job as well
-        logger.exception("dead_letter_broken", job_id=message.job_id, tenant=message.tenant)
+        logger.exception("dead_letter_broken", message_id=message_id)
         return True
-    logger.info("dead_letter_settled", job_id=message.job_id, tenant=message.tenant, ended=ended)
+    logger.info("dead_letter_settled", ended=ended)
     return True

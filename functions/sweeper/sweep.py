@@ -9,8 +9,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from reelhaul import items, playlists, remove, steps
+from reelhaul import playlists, remove, steps
 from reelhaul.errors import Conflict, DeadLetter, JobNotFound, RecordUnreadable, WorkerCrashed
+from reelhaul.items import is_partition, partition
 from reelhaul.jobs import MAX_ATTEMPTS, MAX_SENDS, DeliveryState, Job, State
 from reelhaul.objects import MediaBucket
 from reelhaul.queue import JobQueue
@@ -63,7 +64,7 @@ class Sweeper:
             except (
                 Exception
             ):  # one broken record must not keep the others waiting; it is logged, counted, and still due
-                self._logger.exception("sweep_broken", found=_name(found))
+                self._logger.exception("sweep_broken", **_named(found))
                 done["broken"] += 1
         return dict(done)
 
@@ -79,9 +80,9 @@ class Sweeper:
         return looks.get(job.state, self._look_after)(job, now)
 
     def _see_to(self, found: Unreadable) -> str:
-        if found.is_newer or items.is_partition(found.partition):
+        if found.is_newer or is_partition(found.partition):
             raise found.error
-        self._logger.error("sweep_unreadable", found=_name(found))
+        self._logger.error("sweep_unreadable", **_named(found))
         self._store.shelve(found)  # nobody can say what it was to be done about
         return "broken"
 
@@ -176,5 +177,7 @@ class Sweeper:
         send(job, queue=self._queue, log=self._logger.error)
 
 
-def _name(found: Job | Tombstone | Unreadable) -> str:
-    return found.id if isinstance(found, Job) else found.job_id
+def _named(found: Job | Tombstone | Unreadable) -> dict[str, str]:
+    job_id = found.id if isinstance(found, Job) else found.job_id
+    tenant = found.partition.removeprefix(partition("")) if isinstance(found, Unreadable) else found.tenant
+    return {"job_id": job_id, "tenant": tenant}

@@ -15,7 +15,10 @@ def fresh(cloud: Cloud) -> Cloud:
     table, bucket = f"reelhaul-{number}", f"media-{number}"
     aws.client("dynamodb").create_table(**TABLE | {"TableName": table})
     aws.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION})
-    work, webhooks = (
-        aws.client("sqs").create_queue(QueueName=f"{name}-{number}")["QueueUrl"] for name in ("work", "webhooks")
+    work, express, webhooks = (
+        aws.client("sqs").create_queue(QueueName=f"{name}-{number}")["QueueUrl"]
+        for name in ("work", "express", "webhooks")
     )
-    return dataclasses.replace(cloud, table=table, bucket=bucket, queue_url=work, webhook_queue_url=webhooks)
+    return dataclasses.replace(
+        cloud, table=table, bucket=bucket, queue_url=work, express_queue_url=express, webhook_queue_url=webhooks
+    )

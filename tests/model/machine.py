@@ -20,7 +20,7 @@ from tests.events import HttpRequest
 from tests.model import rest
 from tests.model.fibers import Fault
 from tests.model.installation import fresh
-from tests.model.queues import Letter
+from tests.model.queues import Letter, Queue
 from tests.model.sources import KINDS, LISTS, url
 from tests.model.world import TENANTS, WORKERS, Environment, Faults, Reply, World
 
@@ -104,7 +104,7 @@ class Machine(RuleBasedStateMachine):
         """What mostly happens: a worker takes the job at once."""
         self.submit(kind, TENANTS[0], told, {}, 0.0)
         environment = _nth(self._idle_workers(), worker)
-        self.world.work_on(self.world.work.letters[-1], environment, faults=faults)
+        self.world.work_on(self.world.work, self.world.work.letters[-1], environment, faults=faults)
 
     @precondition(lambda self: self._idle_workers())
     @rule(kind=st.sampled_from(KINDS + LISTS), worker=st.integers(0, WORKERS - 1), call=st.sampled_from((2, 5, 6, 7, 8, 9)))
@@ -114,11 +114,12 @@ class Machine(RuleBasedStateMachine):
 
     # --- the service ------------------------------------------------------------------------------------------------
 
-    @precondition(lambda self: self.world.work.visible() and self._idle_workers())
+    @precondition(lambda self: self.world.letters() and self._idle_workers())
     @rule(number=NUMBERS, worker=st.integers(0, WORKERS - 1), faults=OF_A_WORKER, skew=SKEWS)
     def work(self, number: int, worker: int, faults: Faults, skew: float) -> None:
         environment = _nth(self._idle_workers(), worker)
-        self.world.work_on(_nth(self.world.work.visible(), number), environment, faults=faults, skew_s=skew)
+        queue, letter = _nth(self.world.letters(), number)
+        self.world.work_on(queue, letter, environment, faults=faults, skew_s=skew)
 
     @precondition(lambda self: self.world.paused)
     @rule(number=NUMBERS)
@@ -173,8 +174,7 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self._letters())
     @rule(number=NUMBERS, what=st.sampled_from(("lose", "duplicate", "give up")))
     def meddle(self, number: int, what: str) -> None:
-        letter = _nth(self._letters(), number)
-        queue = self.world.work if letter in self.world.work.letters else self.world.webhooks
+        queue, letter = _nth(self._letters(), number)
         self.world.note(f"{queue.name}: {what}")
         {"lose": queue.remove, "duplicate": queue.duplicate, "give up": queue.give_up}[what](letter)
 
@@ -190,8 +190,9 @@ class Machine(RuleBasedStateMachine):
     def _owner(self, number: int) -> str:
         return self.world.history.tenants[self._job(number)]
 
-    def _letters(self) -> list[Letter]:
-        return [*self.world.work.letters, *self.world.webhooks.letters]
+    def _letters(self) -> list[tuple[Queue, Letter]]:
+        meddled = (self.world.work, self.world.express, self.world.webhooks)
+        return [(queue, letter) for queue in meddled for letter in queue.letters]
 
     def _idle_workers(self) -> list[Environment]:
         return [environment for environment in self.world.environments if environment.fiber is None]

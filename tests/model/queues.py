@@ -26,12 +26,6 @@ class Letter:
     def receipt(self) -> str:
         return f"receipt-{self.number}"
 
-    @property
-    def event(self) -> dict[str, Any]:
-        """As the event source mapping, whose batch size is 1, hands it to a function."""
-        record = {"messageId": f"message-{self.number}", "receiptHandle": self.receipt, "body": self.body}
-        return {"Records": [record]}
-
 
 @dataclasses.dataclass
 class Queue:
@@ -46,6 +40,14 @@ class Queue:
     def add(self, body: str, *, delay_s: float = 0.0) -> None:
         """Somebody sent a message."""
         self.letters.append(Letter(body, self.clock() + delay_s))
+
+    def event(self, letter: Letter) -> dict[str, Any]:
+        """As the event source mapping, whose batch size is 1, hands it to a function."""
+        record = {
+            "messageId": f"message-{letter.number}", "receiptHandle": letter.receipt, "body": letter.body,
+            "eventSourceARN": f"arn:aws:sqs:eu-central-1:123456789012:{self.name}",
+        }  # fmt: skip
+        return {"Records": [record]}
 
     def visible(self) -> list[Letter]:
         return [letter for letter in self.letters if letter.visible_at <= self.clock()]

@@ -59,9 +59,9 @@ def _deliver_all(world: World) -> None:
     while moved:
         before = world.activity
         world.announce(100)
-        for letter in world.work.visible():
+        for queue, letter in world.letters():
             if idle_environment is not None:
-                world.work_on(letter, idle_environment)
+                world.work_on(queue, letter, idle_environment)
         for letter in world.dead_letters.visible():
             world.handle(world.dead_letters, letter, "dead_letters")
         for letter in world.webhooks.visible():
@@ -70,7 +70,7 @@ def _deliver_all(world: World) -> None:
 
 
 def _next_event(world: World) -> float | None:
-    letters = [letter for queue in (world.work, world.dead_letters, world.webhooks) for letter in queue.letters]
+    letters = [letter for queue in world.emptied for letter in queue.letters]
     due = [float(item["due_at"]) for item in counters.all_items(world.cloud) if "due_at" in item]
     times = [*due, *(letter.visible_at for letter in letters)]
     return min((time for time in times if time < world.now + _HORIZON_S), default=None)
@@ -180,11 +180,10 @@ def _playlists(jobs: list[Job]) -> list[str]:
 
 def _leftovers(world: World) -> list[str]:
     uploads = aws.client("s3").list_multipart_uploads(Bucket=world.cloud.bucket).get("Uploads", [])
-    queues = (world.work, world.dead_letters, world.webhooks)
     tombstones = [item["sk"] for item in counters.all_items(world.cloud) if item["pk"] == "DELETED"]
     return [
         *(f"an upload of {upload['Key']} is open" for upload in uploads),
-        *(f"{queue.name} has {len(queue.letters)} messages" for queue in queues if queue.letters),
+        *(f"{queue.name} has {len(queue.letters)} messages" for queue in world.emptied if queue.letters),
         *(f"a tombstone of {job_id} is left" for job_id in tombstones),
         *(f"{path} is left" for environment in world.environments for path in environment.directory.iterdir()),
         *(f"{fiber} has not ended" for fiber in world.paused),

@@ -28,6 +28,7 @@ from downloader.worker import Worker
 from reelhaul import aws
 from reelhaul.errors import DeadLetter, ServiceUnavailable
 from reelhaul.jobs import Job
+from reelhaul.measures import Measures
 from reelhaul.queue import JobMessage, JobQueue
 from reelhaul.store import JobStore
 from reelhaul.webhooks.schedule import Outcome
@@ -96,9 +97,13 @@ class World:
         self.activity = 0  # grows with everything that happens
         self.unforeseen: list[str] = []  # errors that the functions have logged as such
         self.dead_letters = DeadLetters("dead letters", _DEAD_VISIBLE_S, self._clock, history=self.history)
-        self.work = Queue("work", _WORK_VISIBLE_S, self._clock, self.dead_letters)
+        self.work = Queue(_name(cloud.queue_url), _WORK_VISIBLE_S, self._clock, self.dead_letters)
+        self.express = Queue(_name(cloud.express_queue_url), _WORK_VISIBLE_S, self._clock, self.dead_letters)
         # Nobody empties this one but an operator: what was given up there is the sweeper's to send again.
-        self.webhooks = Queue("webhooks", _WEBHOOKS_VISIBLE_S, self._clock, Queue("given up", 0.0, self._clock))
+        given_up = Queue("given up", 0.0, self._clock)
+        self.webhooks = Queue(_name(cloud.webhook_queue_url), _WEBHOOKS_VISIBLE_S, self._clock, given_up)
+        self._feeding = {cloud.queue_url: self.work, cloud.express_queue_url: self.express}
+        self._queues = {**self._feeding, cloud.webhook_queue_url: self.webhooks}
         self.read_records = 0  # how far the announcer has come in the stream
         self._announcer: Fiber | None = None
         self._scheduler = Scheduler(self._set_clock)
@@ -115,6 +120,11 @@ class World:
         """How many changes of the table the announcer has not seen, while it has the time for them."""
         busy = self._announcer is not None and not self._announcer.is_over
         return 0 if busy else len(self.history.records) - self.read_records
+
+    @property
+    def emptied(self) -> list[Queue]:
+        """The queues that somebody empties."""
+        return [*self._queues.values(), self.dead_letters]
 
     # --- being there ------------------------------------------------------------------------------------------------
 
@@ -154,6 +164,7 @@ class World:
         patch.setattr(transfer, "PART_BYTES", PART_BYTES)
         patch.setattr(transfer, "_UPLOADS_AT_ONCE", 1)  # or the calls would have no order
         patch.setattr("moto.s3.models.S3_UPLOAD_PART_MIN_SIZE", 1)
+        patch.setattr("reelhaul.measures.EphemeralMetrics.flush_metrics", lambda *_: None)  # nobody watches
         patch.setattr(Poster, "post", lambda _poster, _url, headers, body: self._posted(headers, body))
 
     def recycle(self) -> None:
@@ -164,7 +175,8 @@ class World:
     def _downloader(self) -> downloader.Dependencies:
         environment = self._environment()
         environment.worker = environment.worker or self._new_worker(environment)
-        return downloader.Dependencies(JobQueue(aws.client("sqs"), self.cloud.queue_url), environment.worker)
+        queues = {queue.name: JobQueue(aws.client("sqs"), url) for url, queue in self._feeding.items()}
+        return downloader.Dependencies(queues, environment.worker)
 
     def _new_worker(self, environment: Environment) -> Worker:
         return Worker(
@@ -175,6 +187,7 @@ class World:
             fetch=self.sources.fetch,
             work_directory=environment.directory,
             logger=downloader.logger,
+            measures=Measures("model"),
         )
 
     def _lease(self, job: Job, **wiring: Any) -> Lease:
@@ -194,8 +207,7 @@ class World:
         self.history.changed(old, new, at=self.now)
 
     def _sent(self, queue_url: str, message: dict[str, Any]) -> None:
-        queue = self.work if queue_url == self.cloud.queue_url else self.webhooks
-        queue.add(message["MessageBody"], delay_s=message.get("DelaySeconds", 0))
+        self._queues[queue_url].add(message["MessageBody"], delay_s=message.get("DelaySeconds", 0))
         self.activity += 1
 
     def _sent_batch(self, asked: dict[str, Any], _answer: dict[str, Any]) -> None:
@@ -203,7 +215,8 @@ class World:
             self._sent(asked["QueueUrl"], entry)
 
     def _hidden(self, receipt: str, seconds: int) -> None:
-        self.work.hide(receipt, seconds)
+        for queue in self._feeding.values():
+            queue.hide(receipt, seconds)
 
     def _posted(self, headers: Mapping[str, str], body: bytes) -> Outcome:
         self.history.posted(dict(headers), body)
@@ -268,11 +281,15 @@ class World:
         self._begin(self._fiber(function, what, run, faults=faults, then=then, skew_s=skew_s))
         return reply
 
+    def letters(self) -> list[tuple[Queue, Letter]]:
+        """What a worker may be given, and from which queue."""
+        return [(queue, letter) for queue in self._feeding.values() for letter in queue.visible()]
+
     def work_on(
-        self, letter: Letter, environment: Environment, *, faults: Faults = NONE, skew_s: float = 0.0
+        self, queue: Queue, letter: Letter, environment: Environment, *, faults: Faults = NONE, skew_s: float = 0.0
     ) -> None:
         """The event source mapping hands a message to the downloader."""
-        if not self.work.take(letter):
+        if not queue.take(letter):
             return
 
         def then(fiber: Fiber) -> None:
@@ -280,9 +297,9 @@ class World:
             if fiber.is_dead:
                 environment.crashed()
             else:
-                _acknowledge(self.work, letter, fiber)
+                _acknowledge(queue, letter, fiber)
 
-        run = functools.partial(downloader.lambda_handler, letter.event, Context(remaining_ms=900_000))
+        run = functools.partial(downloader.lambda_handler, queue.event(letter), Context(remaining_ms=900_000))
         ends_at = self.now + _TIME_OUTS["downloader"]
         what = f"{environment.name} on {_short(letter.body)}"
         environment.fiber = Fiber(what, run, faults=faults, then=then, ends_at=ends_at, skew_s=skew_s)
@@ -298,7 +315,7 @@ class World:
         """The event source mapping of one of the other queues."""
         if not queue.take(letter):
             return
-        run = functools.partial(_handler(function), letter.event, Context())
+        run = functools.partial(_handler(function), queue.event(letter), Context())
         then = functools.partial(_acknowledge, queue, letter)
         self._begin(self._fiber(function, f"{function} on {_short(letter.body)}", run, faults=faults, then=then))
 
@@ -381,6 +398,10 @@ def _listening(unforeseen: list[str]) -> Iterator[None]:
         for logger, (handlers, level, propagate) in zip(loggers, before, strict=True):
             logger.handlers, logger.propagate = handlers, propagate
             logger.setLevel(level)
+
+
+def _name(queue_url: str) -> str:
+    return queue_url.rpartition("/")[2]
 
 
 def _handler(function: str) -> Callable[..., Any]:

@@ -8,6 +8,7 @@ import pytest
 
 from reelhaul.contracts.requests import IDEMPOTENCY_HEADER
 from reelhaul.options import Options
+from tests.benchmarks import cost
 from tests.routes import ROUTES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -40,3 +41,9 @@ def test_every_route_is_in_the_table(route: str) -> None:
 )
 def test_every_option_is_in_the_table(option: str) -> None:
     assert f"| `{option}`" in HELD
+
+
+def test_what_downloads_cost_follows_from_how_long_they_take() -> None:
+    rows = re.findall(r"^(\| (\d+) MB/s \| ([\d.]+) s \|.*)$", README, flags=re.M)
+    assert [int(rate) for _, rate, _ in rows] == list(cost.RATES_MB_S)
+    assert [row for row, _, _ in rows] == [cost.row(int(rate), float(seconds)) for _, rate, seconds in rows]

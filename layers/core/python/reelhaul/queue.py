@@ -18,9 +18,12 @@ MAX_BATCH = 10  # likewise
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class JobMessage:
+    """`untried_only`: it is for a job that no worker has tried yet, and void for one that waits to be tried again."""
+
     tenant: str
     job_id: str
     generation: int
+    untried_only: bool = False
 
     @classmethod
     def parse(cls, body: str) -> "JobMessage":
@@ -51,7 +54,10 @@ class JobMessage:
         tenant, job_id, generation = (fields.get(name) for name in ("tenant", "job_id", "generation"))
         if not (isinstance(tenant, str) and tenant and isinstance(job_id, str) and is_id(job_id)):
             return None
-        return cls(tenant=tenant, job_id=job_id, generation=generation) if type(generation) is int else None
+        if type(generation) is not int:
+            return None
+        untried_only = fields.get("untried_only", False) is True
+        return cls(tenant=tenant, job_id=job_id, generation=generation, untried_only=untried_only)
 
     def body(self) -> str:
         return json.dumps({"version": MESSAGE_VERSION, **dataclasses.asdict(self)})
@@ -64,11 +70,13 @@ class JobQueue:
         self._client = client
         self._queue_url = queue_url
 
-    def send(self, job: Job, *, delay_s: float = 0) -> None:
-        """Ask a worker to take `job`, not before `delay_s`. Raises `ServiceUnavailable`; the sweeper repairs that."""
+    def send(self, job: Job, *, delay_s: float = 0, untried_only: bool = False) -> None:
+        """Ask a worker to take `job`, not before `delay_s`, see `JobMessage`. Raises `ServiceUnavailable`."""
         with translated():
             self._client.send_message(
-                QueueUrl=self._queue_url, **_entry(job), DelaySeconds=min(round(delay_s), MAX_DELAY_S)
+                QueueUrl=self._queue_url,
+                **_entry(job, untried_only=untried_only),
+                DelaySeconds=min(round(delay_s), MAX_DELAY_S),
             )
 
     def send_batch(self, batch: Sequence[Job]) -> None:
@@ -97,7 +105,7 @@ def _fields(body: str) -> dict[str, Any]:
     return fields
 
 
-def _entry(job: Job) -> dict[str, str]:
-    message = JobMessage(tenant=job.tenant, job_id=job.id, generation=job.generation)
+def _entry(job: Job, *, untried_only: bool = False) -> dict[str, str]:
+    message = JobMessage(tenant=job.tenant, job_id=job.id, generation=job.generation, untried_only=untried_only)
     # A group on a standard queue makes it a fair one: a busy tenant does not hold up the others.
     return {"MessageBody": message.body(), "MessageGroupId": job.tenant}
