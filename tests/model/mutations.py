@@ -9,10 +9,10 @@ import pytest
 from announcer.announcing import Announcer, Bus
 from sweeper.sweep import Sweeper
 
-import downloader.worker
 import sweeper.handler
 from downloader.transfer import Uploader
 from reelhaul import aws, steps, table
+from reelhaul.counters import Counters
 from reelhaul.jobs import ACTIVE, Job, State
 from reelhaul.objects import MediaBucket
 from reelhaul.queue import JobMessage
@@ -71,11 +71,6 @@ def a_completion_has_no_condition(patch: Patch) -> None:
     _without_condition(patch, State.DONE)
 
 
-@_mutation
-def a_failure_has_no_condition(patch: Patch) -> None:
-    _without_condition(patch, State.FAILED)
-
-
 def _without_condition(patch: Patch, state: State) -> None:
     def write(_store: JobStore, carry_out: Callable[..., None], job: Job, before: Job | None) -> None:
         if job.state is state and before is not None and before.state is not state:
@@ -96,11 +91,6 @@ def orphans_are_not_collected(patch: Patch) -> None:
     patch.setattr(sweeper.handler, "MediaBucket", _Untouched)
 
 
-@_mutation
-def a_worker_leaves_what_it_wrote(patch: Patch) -> None:
-    patch.setattr(downloader.worker, "MediaBucket", _Untouched)
-
-
 class _Untouched(MediaBucket):
     def clean(self, *_: Any, **__: Any) -> int:
         return 0
@@ -108,12 +98,17 @@ class _Untouched(MediaBucket):
 
 @_mutation
 def who_was_cut_off_is_forgotten(patch: Patch) -> None:
-    _each_step(patch, lambda _, after: dataclasses.replace(after, untidy=False))
+    _each_step(patch, lambda _, after: dataclasses.replace(after, untidy=False, stray_until=None))
+
+
+@_mutation
+def who_was_cut_off_is_taken_for_dead_at_once(patch: Patch) -> None:
+    _each_step(patch, lambda _, after: dataclasses.replace(after, stray_until=None))
 
 
 @_mutation
 def deletion_leaves_no_tombstone(patch: Patch) -> None:
-    patch.setattr(JobStore, "delete", lambda self, job, *, now: self.forget(job))
+    patch.setattr(JobStore, "delete", lambda self, job, **_: self.forget(job))
 
 
 @_mutation
@@ -179,14 +174,14 @@ def messages_are_good_for_every_generation(patch: Patch) -> None:
 
 @_mutation
 def jobs_are_counted_in_a_write_of_its_own(patch: Patch) -> None:
-    counting = JobStore._counting  # noqa: SLF001 - what the counters have to do with a write
+    changes = Counters.changes
 
     def write(self: JobStore, carry_out: Callable[..., None], job: Job, before: Job | None) -> None:
         carry_out()
-        for operation in counting(self, before, job):
+        for operation in changes(self._counters, before, job):  # noqa: SLF001 - the store's own
             aws.client("dynamodb").update_item(**operation["Update"])
 
-    patch.setattr(JobStore, "_counting", lambda *_: [])
+    patch.setattr(Counters, "changes", lambda *_: [])
     _each_write(patch, write)
 
 
