@@ -34,16 +34,54 @@ class Phase(StrEnum):
 
 
 ACTIVE = frozenset({State.QUEUED, State.RUNNING, State.EXPANDED})
-TRANSITIONS: dict[State, frozenset[State]] = {
-    State.QUEUED: frozenset({State.RUNNING, State.FAILED, State.CANCELLED}),
-    State.RUNNING: frozenset({State.QUEUED, State.EXPANDED, State.DONE, State.FAILED, State.CANCELLED}),
-    State.EXPANDED: frozenset({State.DONE, State.CANCELLED}),
-    State.DONE: frozenset({State.EXPIRED}),
-    State.FAILED: frozenset({State.QUEUED}),
-    State.CANCELLED: frozenset({State.QUEUED}),
-    State.EXPIRED: frozenset({State.QUEUED}),
-}
 RETRYABLE = frozenset({State.FAILED, State.CANCELLED, State.EXPIRED})
+_ENDED = RETRYABLE | {State.DONE}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Step:
+    """What may happen to a job in one of the states `starts`. It `ends` in another one, or where it was (`None`)."""
+
+    name: str
+    starts: frozenset[State]
+    ends: State | None
+
+
+def _step(name: str, starts: State | frozenset[State], ends: State | None = None) -> Step:
+    return Step(name, frozenset({starts}) if isinstance(starts, State) else starts, ends)
+
+
+# Everything that may happen to a job, by the names that `reelhaul.steps` has for it. Nothing else passes there, and the
+# store repeats the state that a step started from, and the fence, as the condition of the write.
+STEPS = (
+    _step("claim", State.QUEUED, State.RUNNING),
+    _step("resend", State.QUEUED),
+    _step("beat", State.RUNNING),
+    _step("requeue", State.RUNNING, State.QUEUED),
+    _step("complete", State.RUNNING, State.DONE),
+    _step("expand", State.RUNNING, State.EXPANDED),
+    _step("recount", State.EXPANDED, State.DONE),
+    _step("recount", frozenset({State.EXPANDED, State.DONE, State.CANCELLED})),
+    _step("fail", frozenset({State.QUEUED, State.RUNNING}), State.FAILED),
+    _step("cancel", ACTIVE, State.CANCELLED),
+    _step("adopt", State.DONE),
+    _step("expire", State.DONE, State.EXPIRED),
+    _step("remove_file", State.EXPIRED),
+    _step("retry", RETRYABLE, State.QUEUED),
+    _step("tidied", _ENDED),
+    _step("delivered", _ENDED),
+    _step("announce_again", _ENDED),
+)
+CONDEMN = _step("condemn", frozenset(State), State.FAILED)  # what becomes of a job whose record is damaged
+TRANSITIONS = {
+    state: frozenset(step.ends for step in STEPS if step.ends and state in step.starts) for state in State
+}
+
+
+def is_step(name: str, start: State, end: State) -> bool:
+    """Whether the step called `name` may lead from the state `start` to `end`."""
+    found = (step for step in (*STEPS, CONDEMN) if step.name == name and start in step.starts)
+    return any((step.ends or start) is end for step in found)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

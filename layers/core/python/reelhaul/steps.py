@@ -1,10 +1,13 @@
-"""What may happen to a job, each step as a pure function. `reelhaul.store` repeats these rules as conditions.
+"""What may happen to a job, each step as a pure function. The table of them is `reelhaul.jobs.STEPS`.
 
 Every step but `beat`, which only the holder of the lease takes, changes the state or the fence, so that of two who act
 on the same reading one loses.
 """
 
 import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Concatenate, ParamSpec
 
 from reelhaul.errors import Conflict, RecordDamaged, ReelhaulError
 from reelhaul.ids import event_id
@@ -25,9 +28,12 @@ from reelhaul.jobs import (
     State,
     StoredExtra,
     StoredObject,
+    is_step,
 )
 from reelhaul.limits import Limits
 from reelhaul.options import Options
+
+P = ParamSpec("P")
 
 _RECOUNT_S = 60  # how often the sweeper counts a playlist's items, should the announcements of their ends be lost
 _ANNOUNCED_FOR_S = 2 * 86_400  # twice the day for which a webhook is tried; what is pending then never gets through
@@ -35,6 +41,19 @@ _ANNOUNCE_S = 600  # how late a webhook may be until the sweeper takes its messa
 _SPOKEN = {
     State.QUEUED: "still waiting", State.RUNNING: "still running", State.EXPANDED: "still running", State.DONE: "done",
 }  # fmt: skip
+
+
+def _by_the_table(step: Callable[Concatenate[Job, P], Job]) -> Callable[Concatenate[Job, P], Job]:
+    """Have `step` raise `Conflict` where it would lead from or to a state that the table does not have for it."""
+
+    @functools.wraps(step)
+    def taken(job: Job, *arguments: P.args, **named: P.kwargs) -> Job:
+        after = step(job, *arguments, **named)
+        if not is_step(step.__name__, job.state, after.state):
+            raise Conflict
+        return after
+
+    return taken
 
 
 def new(
@@ -57,6 +76,7 @@ def new(
     )  # fmt: skip
 
 
+@_by_the_table
 def claim(job: Job, *, now: float) -> Job:
     """A worker takes the job. Raises `Conflict` unless it is queued and has attempts left."""
     if job.attempts >= MAX_ATTEMPTS:
@@ -71,11 +91,13 @@ def claim(job: Job, *, now: float) -> Job:
     )
 
 
+@_by_the_table
 def beat(job: Job, progress: Progress, *, now: float) -> Job:
     """The worker is alive: its lease is extended, its progress known."""
     return dataclasses.replace(job, progress=progress, due_at=now + LEASE_S, updated_at=now)
 
 
+@_by_the_table
 def complete(job: Job, media: Media, stored: StoredObject, *, now: float, extras: tuple[StoredExtra, ...] = ()) -> Job:
     """The worker has stored everything. Raises `Conflict` unless the job is running."""
     if job.state is not State.RUNNING:
@@ -86,11 +108,13 @@ def complete(job: Job, media: Media, stored: StoredObject, *, now: float, extras
     )  # fmt: skip
 
 
+@_by_the_table
 def expand(job: Job, playlist: Playlist, *, now: float) -> Job:
     """The job turned out to be a playlist, and its items are jobs by now."""
     return job.to(State.EXPANDED, fence=job.fence + 1, playlist=playlist, due_at=now + _RECOUNT_S, updated_at=now)
 
 
+@_by_the_table
 def recount(job: Job, playlist: Playlist, *, now: float) -> Job:
     """What has become of a playlist's items. It is done when all have ended, however they did.
 
@@ -102,6 +126,7 @@ def recount(job: Job, playlist: Playlist, *, now: float) -> Job:
     return dataclasses.replace(job, playlist=playlist, fence=job.fence + 1, due_at=due_at, updated_at=now)
 
 
+@_by_the_table
 def adopt(job: Job, item: PlaylistItem, *, now: float) -> Job:
     """A finished item of an earlier expansion serves this one as well. Raises `Conflict` unless it is done."""
     if job.state is not State.DONE:
@@ -109,12 +134,14 @@ def adopt(job: Job, item: PlaylistItem, *, now: float) -> Job:
     return dataclasses.replace(job, item=item, fence=job.fence + 1, updated_at=now)
 
 
+@_by_the_table
 def fail(job: Job, error: ReelhaulError, *, now: float, cut_off: bool = False) -> Job:
     """The job ends. `cut_off`: somebody else says so than the worker that holds it."""
     seen = _cut_off(job, now=now) if cut_off and job.state is State.RUNNING else job
     return _ended(seen, State.FAILED, now=now, error_code=error.code, error=str(error))
 
 
+@_by_the_table
 def condemn(job: Job, *, now: float) -> Job:
     """The job's record is damaged: whatever state it was in, it has failed, and what it had is not known any more.
 
@@ -130,6 +157,7 @@ def condemn(job: Job, *, now: float) -> Job:
     return dataclasses.replace(seen, due_at=_due_at(seen, now=now))
 
 
+@_by_the_table
 def cancel(job: Job, *, now: float) -> Job:
     """The job ends by its user's will; a playlist's items have to follow."""
     seen = _cut_off(job, now=now) if job.state is State.RUNNING else job
@@ -137,6 +165,7 @@ def cancel(job: Job, *, now: float) -> Job:
     return _ended(seen, State.CANCELLED, now=now, playlist=playlist, error_code="job.cancelled", error="Cancelled")
 
 
+@_by_the_table
 def requeue(job: Job, *, now: float, delay_s: float = 0, count: bool = True, cut_off: bool = False) -> Job:
     """Back into the queue, for after `delay_s`. Without `count` the claim that ends here was no attempt.
 
@@ -151,6 +180,7 @@ def requeue(job: Job, *, now: float, delay_s: float = 0, count: bool = True, cut
     )  # fmt: skip
 
 
+@_by_the_table
 def resend(job: Job, *, now: float) -> Job:
     """Still queued, and its message may be lost: another one goes out, and the next look comes later."""
     if job.state is not State.QUEUED:
@@ -159,6 +189,7 @@ def resend(job: Job, *, now: float) -> Job:
     return dataclasses.replace(job, fence=job.fence + 1, sends=sends, due_at=now + _patience_s(sends), updated_at=now)
 
 
+@_by_the_table
 def retry(job: Job, *, now: float, limits: Limits | None = None) -> Job:
     """The user wants it again: a new generation with all its attempts. Raises `Conflict` from other states.
 
@@ -174,18 +205,21 @@ def retry(job: Job, *, now: float, limits: Limits | None = None) -> Job:
     )  # fmt: skip
 
 
+@_by_the_table
 def expire(job: Job, *, now: float) -> Job:
     """The file's retention is over. The object stays while links to it live, the record for much longer."""
     expired = job.to(State.EXPIRED, fence=job.fence + 1, updated_at=now)
     return dataclasses.replace(expired, due_at=_due_at(expired, now=now))
 
 
+@_by_the_table
 def remove_file(job: Job, *, now: float) -> Job:
     """The expired file has been removed from the bucket."""
     bare = dataclasses.replace(job, fence=job.fence + 1, stored=None, extras=(), untidy=False, updated_at=now)
     return dataclasses.replace(bare, due_at=_due_at(bare, now=now))
 
 
+@_by_the_table
 def tidied(job: Job, *, now: float) -> Job:
     """Nothing is left behind now: no object too many, no item of a cancelled playlist that still runs.
 
@@ -197,12 +231,14 @@ def tidied(job: Job, *, now: float) -> Job:
     return dataclasses.replace(tidy, due_at=_due_at(tidy, now=now))
 
 
+@_by_the_table
 def delivered(job: Job, webhook: Delivery, *, now: float) -> Job:
     """The webhook has come so far."""
     after = dataclasses.replace(job, webhook=webhook, fence=job.fence + 1)
     return dataclasses.replace(after, due_at=_due_at(after, now=now))
 
 
+@_by_the_table
 def announce_again(job: Job, *, now: float) -> Job:
     """The message about the webhook may be lost: another one goes out, unless its time is long over."""
     webhook = job.webhook and dataclasses.replace(job.webhook, next_attempt_at=now)
