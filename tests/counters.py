@@ -1,4 +1,4 @@
-"""What a tenant's counters have to say, from the jobs themselves. A scan is the truth, however the counters are kept."""
+"""What a tenant's counters have to say, from the jobs themselves: a scan is the truth, however they are kept."""
 
 import collections
 from collections.abc import Callable, Iterable, Mapping

@@ -36,7 +36,7 @@ class History:
         self.created: collections.Counter[str] = collections.Counter()
 
     def changed(self, old: Wire | None, new: Wire | None, *, at: float) -> None:
-        seen = items.from_wire((new or old or {}))
+        seen = items.from_wire(new or old or {})
         if not (is_id(str(seen.get("sk"))) and str(seen.get("pk")).startswith(items.partition(""))):
             return
         self.records.append(stream.of_items(old, new, at=at))
@@ -70,5 +70,3 @@ class History:
             f"msg_{job_id.removeprefix('download-')}_{generation}": {KINDS[end.state] for end in ends}
             for (job_id, generation), ends in self.ends.items()
         }
-
-

@@ -72,8 +72,14 @@ class Machine(RuleBasedStateMachine):
 
     # --- clients ----------------------------------------------------------------------------------------------------
 
-    @rule(kind=st.sampled_from(KINDS + LISTS), tenant=st.sampled_from(TENANTS), told=st.booleans(), faults=OF_A_REQUEST, skew=SKEWS)
-    def submit(self, kind: str, tenant: str, told: bool, faults: Faults, skew: float) -> None:
+    @rule(
+        kind=st.sampled_from(KINDS + LISTS),
+        tenant=st.sampled_from(TENANTS),
+        told=st.booleans(),
+        faults=OF_A_REQUEST,
+        skew=SKEWS,
+    )
+    def submit(self, *, kind: str, tenant: str, told: bool, faults: Faults, skew: float) -> None:
         body = {"stream_link": url(kind)} | ({"callback_url": CALLBACK} if told else {})
         self._call("POST", "/download", tenant, {200}, faults, skew=skew, body=json.dumps(body))
 
@@ -99,18 +105,24 @@ class Machine(RuleBasedStateMachine):
         self._call("GET", "/download", self._owner(number), {200}, {})
 
     @precondition(lambda self: self._idle_workers())
-    @rule(kind=st.sampled_from(KINDS + LISTS), worker=st.integers(0, WORKERS - 1), told=st.booleans(), faults=OF_A_WORKER)
-    def submit_and_work(self, kind: str, worker: int, told: bool, faults: Faults) -> None:
+    @rule(
+        kind=st.sampled_from(KINDS + LISTS), worker=st.integers(0, WORKERS - 1), told=st.booleans(), faults=OF_A_WORKER
+    )
+    def submit_and_work(self, *, kind: str, worker: int, told: bool, faults: Faults) -> None:
         """What mostly happens: a worker takes the job at once."""
-        self.submit(kind, TENANTS[0], told, {}, 0.0)
+        self.submit(kind=kind, tenant=TENANTS[0], told=told, faults={}, skew=0.0)
         environment = _nth(self._idle_workers(), worker)
         self.world.work_on(self.world.work, self.world.work.letters[-1], environment, faults=faults)
 
     @precondition(lambda self: self._idle_workers())
-    @rule(kind=st.sampled_from(KINDS + LISTS), worker=st.integers(0, WORKERS - 1), call=st.sampled_from((2, 5, 6, 7, 8, 9)))
+    @rule(
+        kind=st.sampled_from(KINDS + LISTS),
+        worker=st.integers(0, WORKERS - 1),
+        call=st.sampled_from((2, 5, 6, 7, 8, 9)),
+    )
     def submit_and_stop(self, kind: str, worker: int, call: int) -> None:
         """A worker that is stopped at the worst moment: before it claims, or before it writes what came of it."""
-        self.submit_and_work(kind, worker, told=False, faults={call: Fault.PAUSE})
+        self.submit_and_work(kind=kind, worker=worker, told=False, faults={call: Fault.PAUSE})
 
     # --- the service ------------------------------------------------------------------------------------------------
 
@@ -153,7 +165,7 @@ class Machine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.world.unread)
     @rule(most=st.integers(1, 5), again=st.booleans(), faults=OF_OTHERS)
-    def announce(self, most: int, again: bool, faults: Faults) -> None:
+    def announce(self, *, most: int, again: bool, faults: Faults) -> None:
         self.world.announce(most, faults=faults, again=again)
 
     @precondition(lambda self: self.world.webhooks.visible())
@@ -201,7 +213,15 @@ class Machine(RuleBasedStateMachine):
         return [environment for environment in self.world.environments if environment.fiber is not None]
 
     def _call(
-        self, method: str, path: str, tenant: str, expected: set[int], faults: Faults, *, skew: float = 0.0, **request: Any
+        self,
+        method: str,
+        path: str,
+        tenant: str,
+        expected: set[int],
+        faults: Faults,
+        *,
+        skew: float = 0.0,
+        **request: Any,
     ) -> Reply:
         reply = self.world.call(
             HttpRequest(method=method, path=path, tenant=tenant, **request), faults=faults, skew_s=skew

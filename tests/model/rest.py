@@ -4,7 +4,7 @@ import collections
 import hashlib
 
 from reelhaul import aws
-from reelhaul.jobs import ACTIVE, MAX_ATTEMPTS, DeliveryState, Job, State
+from reelhaul.jobs import ACTIVE, MAX_ATTEMPTS, DeliveryState, Job, State, StoredExtra, StoredObject
 from tests import counters
 from tests.model.history import KINDS
 from tests.model.world import TENANTS, World
@@ -116,13 +116,17 @@ def _objects(world: World, jobs: list[Job]) -> list[str]:
             wrong.append(f"{_name(job)} has objects and is {job.state}")
         if job.state is State.DONE and job.stored is None and job.playlist is None:
             wrong.append(f"{_name(job)} is done without an object")
-        for stored in [*([job.stored] if job.stored else []), *job.extras]:
+        for stored in _files(job):
             body = there.pop(stored.key, None)
             if body is None:
                 wrong.append(f"{_name(job)} is {job.state}, and its {stored.key} is not there")
             elif (len(body), hashlib.sha256(body).hexdigest()) != (stored.size, stored.checksum_sha256):
                 wrong.append(f"{_name(job)}: {stored.key} is not what was stored")
     return wrong + [f"{key} belongs to nobody" for key in there]
+
+
+def _files(job: Job) -> list[StoredObject | StoredExtra]:
+    return [*([job.stored] if job.stored else []), *job.extras]
 
 
 def _ends(world: World, jobs: list[Job]) -> list[str]:
@@ -196,5 +200,3 @@ def _shown(world: World) -> list[str]:
 
 def _name(job: Job) -> str:
     return f"{job.id}/{job.generation}"
-
-
