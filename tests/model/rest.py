@@ -7,6 +7,7 @@ from reelhaul import aws
 from reelhaul.jobs import ACTIVE, MAX_ATTEMPTS, DeliveryState, Job, State, StoredExtra, StoredObject
 from tests import counters
 from tests.model.history import KINDS
+from tests.model.use import LIMITS
 from tests.model.world import TENANTS, World
 
 _HORIZON_S = 2 * 86_400  # what is due later than this is a file's expiry or a record's end, which are no trouble
@@ -82,7 +83,7 @@ def check(world: World) -> None:
     wrong = [
         *_jobs(world, jobs), *_objects(world, jobs), *_ends(world, jobs), *_announcements(world),
         *_webhooks(world, jobs), *_playlists(jobs), *_leftovers(world), *counters.differences(world.cloud, TENANTS),
-        *world.unforeseen,
+        *world.history.use.differences(world.cloud), *world.unforeseen,
     ]  # fmt: skip
     if wrong:
         raise Violation("\n".join(["at rest:", *wrong, *_shown(world)]))
@@ -103,6 +104,8 @@ def _has_reason(world: World, job: Job) -> bool:
     """Whether what the job says of its failure has really happened to it."""
     if job.error_code in {"job.crashed", "storage.unavailable", "source.interrupted"}:
         return job.attempts >= MAX_ATTEMPTS
+    if str(job.error_code).startswith("limit."):
+        return job.tenant in LIMITS
     return job.error_code in world.history.reasons[job.id, job.generation]
 
 

@@ -36,7 +36,7 @@ from tests import conftest, stream
 from tests.conftest import Cloud
 from tests.events import Context, HttpRequest
 from tests.integration.conftest import function_for
-from tests.model.fibers import Fault, Fiber, Scheduler
+from tests.model.fibers import Call, Fault, Fiber, Scheduler
 from tests.model.history import History
 from tests.model.queues import Letter, Queue
 from tests.model.sources import PART_BYTES, Sources
@@ -52,7 +52,7 @@ _TIME_OUTS = {  # as the template has them: what Lambda lets nobody outlive, how
 _TIME_OUT_S = 10.0  # of the other functions
 _WORK_VISIBLE_S, _DEAD_VISIBLE_S, _WEBHOOKS_VISIBLE_S = 960.0, 60.0, 180.0  # as the template has them
 
-Faults = Mapping[int, Fault]
+Faults = Mapping[Call, Fault]
 NONE: Faults = {}
 _NEVER = {"message_broken", "sweep_broken", "request_crashed", "change_unreadable", "sweep_unreadable"}
 
