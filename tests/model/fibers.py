@@ -19,6 +19,7 @@ class Fault(StrEnum):
     """What happens to one call of a process."""
 
     PAUSE = "is stopped before the call, until it is resumed"
+    PAUSE_AND_CRASH = "is stopped before the call, resumed, and killed before it has the reply"
     CRASH_BEFORE = "is killed before the call"
     CRASH_AFTER = "is killed after the call, before the reply"
     REFUSED = "gets an error, nothing was done"
@@ -87,7 +88,7 @@ class Fiber:
         self._die_if_dead()
         self.calls.append(call)
         fault = self._faults.get(len(self.calls)) or self._faults.get((call, self.calls.count(call)))
-        if fault is Fault.PAUSE:
+        if fault in {Fault.PAUSE, Fault.PAUSE_AND_CRASH}:
             self._others.release()
             self._mine.acquire()
             self._die_if_dead()

@@ -7,7 +7,7 @@ from typing import Any
 
 from reelhaul import items
 from reelhaul.ids import is_id
-from reelhaul.jobs import ACTIVE, State
+from reelhaul.jobs import ACTIVE, Job, State
 from tests import stream
 from tests.model.use import Use
 from tests.model.wire import Wire
@@ -24,6 +24,11 @@ class End:
 
     state: State
     by_removal: bool = False
+
+
+def _end(job: Job) -> tuple[State, int, float | None]:
+    """What tells one end from another: who writes a job that has ended, as the sweeper does, leaves this alone."""
+    return job.state, job.generation, job.completed_at
 
 
 class History:
@@ -46,20 +51,14 @@ class History:
         self.records.append(stream.of_items(old, new, at=at))
         job_id = str(seen["sk"])
         self.tenants[job_id] = str(seen["pk"]).removeprefix(items.partition(""))
-        before, after = (None if wire is None else items.from_wire(wire) for wire in (old, new))
-        self.use.changed(*(None if image is None else items.from_item(image) for image in (before, after)))
+        before, after = (None if wire is None else items.from_item(items.from_wire(wire)) for wire in (old, new))
+        self.use.changed(before, after)
         if before is None:
             self.created[job_id] += 1
-        if after is not None:
-            self._written(job_id, before, after)
-        elif before is not None and State(before["state"]) in ACTIVE:
-            self.ends[job_id, before["generation"]].append(End(State.CANCELLED, by_removal=True))
-
-    def _written(self, job_id: str, before: items.Item | None, after: items.Item) -> None:
-        state = State(after["state"])
-        same = before is not None and (before["state"], before["generation"]) == (after["state"], after["generation"])
-        if state in _ENDS and not same:
-            self.ends[job_id, after["generation"]].append(End(state))
+        if after is not None and after.state in _ENDS and (before is None or _end(before) != _end(after)):
+            self.ends[job_id, after.generation].append(End(after.state))
+        if after is None and before is not None and before.state in ACTIVE:
+            self.ends[job_id, before.generation].append(End(State.CANCELLED, by_removal=True))
 
     def put_on_bus(self, entries: list[dict[str, Any]]) -> None:
         for entry in entries:

@@ -53,6 +53,7 @@ WORST = st.sampled_from(
         ("CreateMultipartUpload", 1), ("CompleteMultipartUpload", 1), ("PutObject", 1), ("HeadObject", 1),
     )
 )  # fmt: skip
+STOPS = st.sampled_from((Fault.PAUSE, Fault.PAUSE, Fault.PAUSE_AND_CRASH))
 WAITS = st.sampled_from((1.0, 20.0, 61.0, 61.0, 700.0, 7200.0))
 _LEASE_OVER_S = 61.0
 _DAYS_S = 8 * 86_400.0  # beyond a file's retention
@@ -66,7 +67,8 @@ class Machine(RuleBasedStateMachine):
         super().__init__()
         self._stack = ExitStack()
         directory = Path(self._stack.enter_context(tempfile.TemporaryDirectory()))
-        self.world = self._stack.enter_context(World(fresh(self.cloud), directory).running())
+        own = self._stack.enter_context(fresh(self.cloud))
+        self.world = self._stack.enter_context(World(own, directory).running())
         self._failed = False
 
     def teardown(self) -> None:
@@ -104,6 +106,13 @@ class Machine(RuleBasedStateMachine):
         )
 
     @precondition(lambda self: self.jobs)
+    @rule(number=NUMBERS)
+    def start_over(self, number: int) -> None:
+        """Who is impatient does both at once."""
+        self.cancel(number=number, faults={}, skew=0.0)
+        self.retry(number=number, faults={}, skew=0.0)
+
+    @precondition(lambda self: self.jobs)
     @rule(number=NUMBERS, faults=OF_A_REQUEST, skew=SKEWS)
     def delete(self, number: int, faults: Faults, skew: float) -> None:
         self._call("DELETE", f"/download/{self._job(number)}", self._owner(number), {200, 404}, faults, skew=skew)
@@ -125,10 +134,10 @@ class Machine(RuleBasedStateMachine):
         self.world.work_on(self.world.work, self.world.work.letters[-1], environment, faults=faults)
 
     @precondition(lambda self: self._idle_workers())
-    @rule(kind=st.sampled_from(KINDS + LISTS), worker=st.integers(0, WORKERS - 1), call=WORST)
-    def submit_and_stop(self, kind: str, worker: int, call: Call) -> None:
+    @rule(kind=st.sampled_from(KINDS + LISTS), worker=st.integers(0, WORKERS - 1), call=WORST, fault=STOPS)
+    def submit_and_stop(self, kind: str, worker: int, call: Call, fault: Fault) -> None:
         """A worker that is stopped at the worst moment. It is found again when others have done what they could."""
-        self.submit_and_work(kind=kind, worker=worker, told=False, faults={call: Fault.PAUSE})
+        self.submit_and_work(kind=kind, worker=worker, told=False, faults={call: fault})
 
     # --- the service ------------------------------------------------------------------------------------------------
 
@@ -170,9 +179,11 @@ class Machine(RuleBasedStateMachine):
         self.world.advance(_DAYS_S)
 
     @precondition(lambda self: self.world.unread)
-    @rule(most=st.integers(1, 5), again=st.booleans(), faults=OF_OTHERS)
-    def announce(self, *, most: int, again: bool, faults: Faults) -> None:
+    @rule(most=st.integers(1, 5), again=st.booleans(), lost=st.booleans(), faults=OF_OTHERS)
+    def announce(self, *, most: int, again: bool, lost: bool, faults: Faults) -> None:
         self.world.announce(most, faults=faults, again=again)
+        for letter in self.world.webhooks.visible() if lost else ():
+            self.world.webhooks.remove(letter)
 
     @precondition(lambda self: self.world.webhooks.visible())
     @rule(number=NUMBERS, answer=st.sampled_from((200, 500, 410)), faults=OF_OTHERS)

@@ -3,14 +3,18 @@
 import dataclasses
 import inspect
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import sweeper.handler
-from announcer.announcing import Announcer, Bus
+from announcer import announcing
+from announcer.announcing import Announcer
+from downloader import worker as working
 from downloader.transfer import Uploader
-from reelhaul import aws, steps, table
+from downloader.worker import Worker
+from reelhaul import aws, ids, remove, steps, store, table
 from reelhaul.counters import Counters
 from reelhaul.jobs import ACTIVE, Job, State
 from reelhaul.objects import MediaBucket
@@ -71,9 +75,21 @@ def a_completion_has_no_condition(patch: Patch) -> None:
     _without_condition(patch, State.DONE)
 
 
-def _without_condition(patch: Patch, state: State) -> None:
+@_mutation
+def a_failure_has_no_condition(patch: Patch) -> None:
+    _without_condition(patch, State.FAILED)
+
+
+@_mutation
+def a_heartbeat_has_no_condition(patch: Patch) -> None:
+    _without_condition(patch, State.RUNNING, again=True)
+
+
+def _without_condition(patch: Patch, state: State, *, again: bool = False) -> None:
+    """Of the writes that lead to `state`, or with `again` of those that stay there."""
+
     def write(_store: JobStore, carry_out: Callable[..., None], job: Job, before: Job | None) -> None:
-        if job.state is state and before is not None and before.state is not state:
+        if job.state is state and before is not None and (before.state is state) is again:
             carry_out("", {})
         else:
             carry_out()
@@ -87,6 +103,36 @@ def nobody_sweeps(patch: Patch) -> None:
 
 
 @_mutation
+def lost_messages_are_not_sent_again(patch: Patch) -> None:
+    patch.setattr(Sweeper, "_remind", lambda *_: "resent")
+
+
+@_mutation
+def a_lease_never_ends(patch: Patch) -> None:
+    patch.setattr(Sweeper, "_take_back", lambda *_: "requeued")
+
+
+@_mutation
+def a_lost_webhook_is_not_sent_again(patch: Patch) -> None:
+    patch.setattr(Sweeper, "_announce_again", lambda *_: "announced")
+
+
+@_mutation
+def what_could_not_be_announced_is_forgotten(patch: Patch) -> None:
+    run = Announcer.run
+
+    def once(self: Announcer, records: Any) -> None:
+        run(self, records)
+
+    patch.setattr(Announcer, "run", once)
+
+
+@_mutation
+def attempts_are_not_counted(patch: Patch) -> None:
+    _each_step(patch, lambda _, after: dataclasses.replace(after, attempts=0))
+
+
+@_mutation
 def orphans_are_not_collected(patch: Patch) -> None:
     patch.setattr(sweeper.handler, "MediaBucket", _Untouched)
 
@@ -94,6 +140,27 @@ def orphans_are_not_collected(patch: Patch) -> None:
 class _Untouched(MediaBucket):
     def clean(self, *_: Any, **__: Any) -> int:
         return 0
+
+
+@_mutation
+def uploads_are_left_open(patch: Patch) -> None:
+    patch.setattr(MediaBucket, "_uploads", lambda *_: iter(()))
+
+
+@_mutation
+def a_worker_does_not_remove_what_it_wrote(patch: Patch) -> None:
+    patch.setattr(Worker, "_clean", lambda *_: True)
+
+
+@_mutation
+def what_lies_on_the_disk_stays_there(patch: Patch) -> None:
+    patch.setattr(working, "shutil", SimpleNamespace(rmtree=lambda *_, **__: None))
+
+
+@_mutation
+def objects_have_no_fence_in_their_names(patch: Patch) -> None:
+    object_key = ids.object_key
+    patch.setattr(ids, "object_key", lambda job, extension: object_key(dataclasses.replace(job, fence=0), extension))
 
 
 @_mutation
@@ -112,10 +179,30 @@ def deletion_leaves_no_tombstone(patch: Patch) -> None:
 
 
 @_mutation
+def the_items_of_a_deleted_playlist_stay(patch: Patch) -> None:
+    patch.setattr(remove, "delete_items", lambda *_, **__: True)
+
+
+class _Unknown(str):
+    """A token that nobody finds again."""
+
+    __slots__ = ()
+    __hash__ = str.__hash__
+
+    def __eq__(self, _other: object) -> bool:
+        return False
+
+
+@_mutation
+def a_write_that_was_sent_twice_is_not_known_again(patch: Patch) -> None:
+    patch.setattr(store, "secrets", SimpleNamespace(token_hex=lambda _: _Unknown("token")))
+
+
+@_mutation
 def an_end_is_announced_before_it_is_written(patch: Patch) -> None:
-    def write(self: JobStore, carry_out: Callable[..., None], job: Job, before: Job | None) -> None:
+    def write(_store: JobStore, carry_out: Callable[..., None], job: Job, before: Job | None) -> None:
         if _ends(job, before):
-            _announce(self, job)
+            _announce(job)
         carry_out()
 
     _announced_by_the_writer(patch, write)
@@ -123,16 +210,23 @@ def an_end_is_announced_before_it_is_written(patch: Patch) -> None:
 
 @_mutation
 def an_end_is_announced_after_it_was_written(patch: Patch) -> None:
-    def write(self: JobStore, carry_out: Callable[..., None], job: Job, before: Job | None) -> None:
+    def write(_store: JobStore, carry_out: Callable[..., None], job: Job, before: Job | None) -> None:
         carry_out()
         if _ends(job, before):
-            _announce(self, job)
+            _announce(job)
 
     _announced_by_the_writer(patch, write)
 
 
 def _announced_by_the_writer(patch: Patch, write: Callable[..., None]) -> None:
-    patch.setattr(Announcer, "_announce", lambda *_: True)
+    """An end that is a job's removal has no writer that could tell of it, and is announced as ever."""
+    read = announcing.read
+
+    def read_removal(record: announcing.Record, *, now: float) -> announcing.Change:
+        change = read(record, now=now)
+        return dataclasses.replace(change, ended=None) if "NewImage" in record["dynamodb"] else change
+
+    patch.setattr(announcing, "read", read_removal)
     _each_write(patch, write)
 
 
@@ -140,8 +234,8 @@ def _ends(job: Job, before: Job | None) -> bool:
     return before is not None and before.state in ACTIVE and job.state not in ACTIVE
 
 
-def _announce(_store: JobStore, job: Job) -> None:
-    Bus(aws.client("events"), "reelhaul").put(job)
+def _announce(job: Job) -> None:
+    announcing.Bus(aws.client("events"), "reelhaul").put(job)
 
 
 @_mutation
@@ -170,6 +264,17 @@ def messages_are_good_for_every_generation(patch: Patch) -> None:
         return dataclasses.replace(message, generation=_Any(message.generation))
 
     patch.setattr(JobMessage, "parse", parsed)
+
+
+@_mutation
+def nobody_passes_the_gate(patch: Patch) -> None:
+    admit = Counters.admit
+
+    def admitted(self: Counters, before: Job | None, after: Job) -> list[Any]:
+        admit(self, before, after)
+        return []
+
+    patch.setattr(Counters, "admit", admitted)
 
 
 @_mutation

@@ -60,11 +60,11 @@ def _deliver_all(world: World) -> None:
     while moved:
         before = world.activity
         world.announce(100)
+        for letter in world.dead_letters.visible():
+            world.handle(world.dead_letters, letter, "dead_letters")
         for queue, letter in world.letters():
             if idle_environment is not None:
                 world.work_on(queue, letter, idle_environment)
-        for letter in world.dead_letters.visible():
-            world.handle(world.dead_letters, letter, "dead_letters")
         for letter in world.webhooks.visible():
             world.handle(world.webhooks, letter, "deliver_webhooks")
         moved = world.activity != before

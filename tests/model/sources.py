@@ -13,8 +13,8 @@ from reelhaul.jobs import Job, Media, Progress
 from tests.model.history import History
 
 PART_BYTES = 64
-# Small, in parts, with a thumbnail, not there, broken off at first, beyond the fetcher's understanding at first.
-KINDS = ("small", "large", "extra", "gone", "flaky", "odd")
+# Small, in parts, with a thumbnail, not there, broken off at first, not understood at first, never understood.
+KINDS = ("small", "large", "extra", "gone", "flaky", "odd", "poison")
 LISTS = ("list", "mixed")
 _ITEMS = {"list": ("small", "small"), "mixed": ("gone", "flaky", "small")}
 
@@ -59,7 +59,7 @@ class Sources:
             if kind == failing and (kind == "gone" or job.attempts < 2):
                 self._history.reasons[job.id, job.generation].add(error.code)
                 raise error
-        if kind == "odd" and job.attempts < 2:
+        if kind == "poison" or (kind == "odd" and job.attempts < 2):
             raise RuntimeError("beyond understanding")
         path = directory / "media.mp4"
         path.write_bytes(f"{job.id} {next(self._numbers)} ".encode() * (3 if kind == "large" else 1))

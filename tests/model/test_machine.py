@@ -3,16 +3,20 @@
 import os
 
 from hypothesis import HealthCheck, settings
+from hypothesis.internal.conjecture.providers import AVAILABLE_PROVIDERS
 from hypothesis.stateful import run_state_machine_as_test
 
 from tests.conftest import installed
 from tests.model.machine import Machine
 
+# Each case by itself: Hypothesis would else try many that hardly differ from one before, which are expensive here.
+AVAILABLE_PROVIDERS["independent"] = "hypothesis.internal.conjecture.providers.HypothesisProvider"
 # The same cases each time, so that a run tells of the change that it was run for. `make model` looks at more.
 SETTINGS = settings(
     max_examples=int(os.environ.get("EXAMPLES", "40")),
     stateful_step_count=20,
     derandomize=True,
+    backend="independent",
     database=None,
     deadline=None,
     report_multiple_bugs=False,

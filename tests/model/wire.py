@@ -96,7 +96,7 @@ class Wiring:
             for _time in range(2 if fault is Fault.SENT_TWICE else 1):
                 self._on_calls[model.name](asked, parsed)
         fiber = self._scheduler.current
-        if fiber is not None and fault is Fault.CRASH_AFTER:
+        if fiber is not None and fault in {Fault.CRASH_AFTER, Fault.PAUSE_AND_CRASH}:
             fiber.die()
         if fault is Fault.REPLY_LOST:
             raise EndpointConnectionError(endpoint_url=f"https://{model.service_model.service_name}")
