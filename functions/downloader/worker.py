@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+from downloader.child import end_strays
 from downloader.fetch import Fetched, FetchedExtra, Found, FoundPlaylist
 from downloader.lease import Lease
 from downloader.transfer import Uploader
@@ -83,6 +84,7 @@ class Worker:
         self._has_items = False  # whether the current job has begun to become a playlist
         # Lambda keeps /tmp when it starts a process anew after a crash; whatever lies there is of a job that is over.
         for left in work_directory.glob(f"{_DIRECTORY}*"):
+            end_strays(left)
             shutil.rmtree(left, ignore_errors=True)
 
     def interrupt(self) -> None:

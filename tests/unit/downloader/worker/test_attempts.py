@@ -3,6 +3,8 @@
 import dataclasses
 import hashlib
 import json
+import signal
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -118,6 +120,20 @@ def test_what_a_crashed_process_left_is_removed_by_the_next(cloud: Cloud, fetchi
     made(cloud, fetching, tmp_path)
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_crashed_process_started_is_ended_by_the_next(cloud: Cloud, fetching: Fetching, tmp_path: Path) -> None:
+    left = tmp_path / "job-left"
+    left.mkdir()
+    stray, other = (subprocess.Popen(["sleep", "60"], cwd=place) for place in (left, tmp_path))
+    try:
+        made(cloud, fetching, tmp_path)
+
+        assert stray.wait() == -signal.SIGKILL
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
 
 
 def test_every_attempt_has_a_directory_of_its_own(worker: Worker, job: Job, fetching: Fetching) -> None:
