@@ -103,11 +103,7 @@ class Worker:
         self._logger.info("job_claimed", job_id=job.id, tenant=job.tenant, attempt=job.attempts, fence=job.fence)
         if not self._interrupted:
             self._stop.clear()
-        directory = Path(tempfile.mkdtemp(prefix=_DIRECTORY, dir=self._work_directory))
-        try:
-            self._attempt(job, directory, ends_at=ends_at)
-        finally:
-            shutil.rmtree(directory, ignore_errors=True)
+        self._attempt(job, ends_at=ends_at)
 
     def _claim(self, message: JobMessage) -> Job | None:
         try:
@@ -121,14 +117,14 @@ class Worker:
         except (JobNotFound, Conflict):
             return None  # deleted, or another worker was faster: the message is done with either way
 
-    def _attempt(self, job: Job, directory: Path, *, ends_at: float) -> None:
+    def _attempt(self, job: Job, *, ends_at: float) -> None:
         lease = Lease(job, store=self._store, stop=self._stop, clock=self._clock)
         self._has_items = False
         try:
-            with lease:
+            with lease, self._fresh_directory() as directory:
                 found = self._fetch(
                     job,
-                    directory=directory,
+                    directory=Path(directory),
                     deadline=time.monotonic() + (ends_at - time.monotonic()) * _FETCH_SHARE,
                     on_progress=lease.report,
                     stop=self._stop,
@@ -139,6 +135,10 @@ class Worker:
             self._give_up(job, lease, error)
             return
         settle(held)
+
+    def _fresh_directory(self) -> tempfile.TemporaryDirectory[str]:
+        """One that nobody has used before. Raises `OSError`, as on a disk that is full."""
+        return tempfile.TemporaryDirectory(prefix=_DIRECTORY, dir=self._work_directory, ignore_cleanup_errors=True)
 
     def _prepared(self, job: Job, found: Found, lease: Lease, *, ends_at: float) -> Callable[[Job], None]:
         """Do what takes time with what was found, under the lease; what is returned writes the outcome."""
