@@ -6,7 +6,7 @@ export URL  # for `demo`, which takes it from the environment: a URL is full of 
 # An environment that does not work any more, as after the checkout was moved, is made again.
 $(shell $(PY) -c 'import reelhaul, infra' 2>/dev/null || rm -f .venv/.ready)
 $(shell .venv-engine/bin/python -c 'import ministack' 2>/dev/null || rm -f .venv-engine/.ready)
-.PHONY: help setup demo serve test lint types unit e2e e2e-browser bench examples lock bootstrap deploy diff destroy clean
+.PHONY: help setup demo serve test lint types unit e2e e2e-browser faults soak bench examples lock bootstrap deploy diff destroy clean
 
 help:            ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*##/\1\t/p' Makefile | expand -t 12
@@ -38,8 +38,9 @@ lint: setup      ## ruff: rules and format
 types: setup     ## mypy, strict
 	.venv/bin/mypy
 
-unit: setup      ## unit, integration and template tests
-	.venv/bin/pytest tests/unit tests/integration tests/infra
+RUNNING := tests/faults/system
+unit: setup      ## unit, integration and template tests, and what one call may meet with
+	.venv/bin/pytest tests/unit tests/integration tests/infra tests/faults --ignore=$(RUNNING)
 
 e2e: setup       ## the deployed template over HTTP, also by clients that exist; npm fetches one of them at its first run
 	.venv/bin/pytest tests/e2e --ignore=$(BROWSER)
@@ -48,6 +49,12 @@ BROWSER := tests/e2e/clients/browser
 e2e-browser: setup   ## the same by a page in headless Chromium, which apt installs here where it may
 	sh $(BROWSER)/install.sh
 	.venv/bin/pytest $(BROWSER)
+
+faults: setup    ## the running service while workers are killed, AWS fails and users change their minds; some minutes
+	.venv/bin/pytest $(RUNNING)
+
+soak: setup      ## hundreds of jobs while all of that happens at random: make soak JOBS=500 SEED=1 MINUTES=60
+	@JOBS="$(JOBS)" SEED="$(SEED)" MINUTES="$(MINUTES)" $(PY) -m tests.faults.soak
 
 bench: setup     ## what it costs, in ratios: nothing fails because a machine is slow
 	$(PY) -m tests.benchmarks.listing

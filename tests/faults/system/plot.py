@@ -20,6 +20,7 @@ from tests.receiver import Receiver
 RUNS = ("QUEUED", "RUNNING")
 BEATS = ("RUNNING", "RUNNING")
 ENDS = ("RUNNING", "DONE")
+STORY_S = 1500  # a test's time limit; whichever comes first has the whole story in it
 _REST_S = 420.0
 _CALL_S = 120.0  # a machine that is busy with all of this takes its time
 

@@ -6,9 +6,9 @@ import pytest
 
 from tests.e2e.running import until
 from tests.faults.proxy import STORAGE, failed_although_done, refused, reply_lost
-from tests.faults.system.plot import BEATS, ENDS, RUNS, Scene, Story, scene
+from tests.faults.system.plot import BEATS, ENDS, RUNS, STORY_S, Scene, Story, scene
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(STORY_S)]
 
 _CREATES = ("", "QUEUED")
 

@@ -7,9 +7,9 @@ import pytest
 from tests.e2e.running import until
 from tests.faults.calls import Call
 from tests.faults.proxy import preceded_by
-from tests.faults.system.plot import BEATS, ENDS, RUNS, Scene, Story, scene
+from tests.faults.system.plot import BEATS, ENDS, RUNS, STORY_S, Scene, Story, scene
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.timeout(STORY_S)]
 
 _QUIET_S = 6.0
 
