@@ -19,6 +19,7 @@ from tests.faults.workers import Workers
 # The functions whose calls go through the proxy. boto3 reads a service's own address before the common one.
 DISTURBED = ("downloader", "create_download", "delete_download", "retry_download", "sweeper", "dead_letters")
 _SERVICES = ("S3", "DYNAMODB", "SQS")
+_STARTS = 5
 _WORKERS = 6  # at once; fewer than the template's, for two cores
 _VISIBILITY_S = 40  # of a message whose worker died; the template's 16 minutes would be waited for in every test
 
@@ -61,14 +62,17 @@ class Disturbed:
 
 @contextmanager
 def disturbed(data: Path, *options: str, **proxy_options: Any) -> Iterator[Disturbed]:
-    """Deployed once, then configured as an operator does it, then started again: functions read that at their start."""
+    """Deployed, then configured as an operator does it, then started again: workers read that at their start."""
     port = free_ports(1)[0]
     workers = Workers(data)
     with FaultProxy(port, claiming=workers.claiming, **proxy_options) as proxy:
-        with serve(data, *options, port=port) as first:
-            _configure(first.url, proxy)
-        with serve(data, *options, port=port) as service:
-            yield Disturbed(service, proxy, workers)
+        for _ in range(_STARTS):  # an engine that is not given the time to write its state forgets what it was told
+            with serve(data, *options, port=port) as service:
+                if _is_configured(service.url, proxy):
+                    yield Disturbed(service, proxy, workers)
+                    return
+                _configure(service.url, proxy)
+    raise AssertionError("the functions were told where AWS is, and do not know it after a start")
 
 
 def aws(url: str, name: str) -> Any:
@@ -92,6 +96,12 @@ def functions(url: str) -> dict[str, str]:
         if function.get("Handler")
     }
     return found | {"downloader": worker}
+
+
+def _is_configured(url: str, proxy: FaultProxy) -> bool:
+    name = functions(url)["downloader"]
+    variables = aws(url, "lambda").get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    return str(variables.get("AWS_ENDPOINT_URL_S3")) == proxy.address_for("downloader")
 
 
 def _configure(url: str, proxy: FaultProxy) -> None:

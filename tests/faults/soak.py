@@ -29,7 +29,7 @@ from tests.faults.source import CountingServer
 from tests.media import make_media
 
 _UNDER_WAY = 24  # jobs at the same time; the rest are submitted as these end
-_TICK_S = 0.5
+_TICK_S = 1.0
 _CHANCE = 0.03  # that a call is disturbed
 _TRIES = 8  # of a client that is told 503
 # How often, in a tick, when there is somebody to do it to.
