@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,11 @@ def disturbed(data: Path, *options: str, **proxy_options: Any) -> Iterator[Distu
     workers = Workers(data)
     with FaultProxy(port, claiming=workers.claiming, **proxy_options) as proxy:
         for _ in range(_STARTS):  # an engine that is not given the time to write its state forgets what it was told
-            with serve(data, *options, port=port) as service:
+            with ExitStack() as exits:
+                try:
+                    service = exits.enter_context(serve(data, *options, port=port))
+                except AssertionError:  # it did not start in its time: a busy machine
+                    continue
                 if _is_configured(service.url, proxy):
                     yield Disturbed(service, proxy, workers)
                     return

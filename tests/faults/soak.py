@@ -99,7 +99,8 @@ class Soak:
             while submitted < self._jobs and time.time() < until:
                 states = self._states()
                 active = sum(state in {"QUEUED", "RUNNING", "EXPANDED"} for state in states.values())
-                for _ in range(min(4, self._jobs - submitted, max(0, _UNDER_WAY - active))):
+                waiting = submitted - sum(self.figures.submitted.values())  # for their answers
+                for _ in range(min(4, self._jobs - submitted, max(0, _UNDER_WAY - active - waiting))):
                     users.submit(
                         self._submit, submitted, self._deeds.choices(KINDS, [kind.weight for kind in KINDS])[0]
                     )
