@@ -30,10 +30,10 @@ from tests.media import make_media
 
 _UNDER_WAY = 24  # jobs at the same time; the rest are submitted as these end
 _TICK_S = 1.0
-_CHANCE = 0.03  # that a call is disturbed
+_CHANCE = 0.04  # that a call is disturbed
 _TRIES = 8  # of a client that is told 503
 # How often, in a tick, when there is somebody to do it to.
-_DEEDS = {"kill": 0.10, "duplicate": 0.30, "cancel": 0.05, "retry": 0.06, "delete": 0.03}
+_DEEDS = {"kill": 0.15, "duplicate": 0.30, "cancel": 0.05, "retry": 0.06, "delete": 0.03}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

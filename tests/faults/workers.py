@@ -19,13 +19,20 @@ class Workers:
     def __init__(self, data: Path) -> None:
         self._work = data / "work"
         self._claims = threading.Lock()
+        self._claiming: set[str] = set()
         self._homes: dict[str, list[Path]] = {}  # of each job, one for each claim
         self.killed: list[int] = []
 
     @contextmanager
     def claiming(self, job_id: str) -> Iterator[Callable[[], None]]:
-        """Around a claim, one at a time: the directory that appears after its success is that of the job's worker."""
-        with self._claims:
+        """Around a claim, one at a time: the directory that appears after its success is that of the job's worker.
+
+        A worker that was kept waiting here sends its claim again, which must not wait for itself.
+        """
+        if job_id in self._claiming:
+            yield lambda: None
+            return
+        with self._claims, self._begun(job_id):
             before = set(self._directories())
 
             def granted() -> None:
@@ -34,6 +41,14 @@ class Workers:
                     self._homes.setdefault(job_id, []).append(new.parent)
 
             yield granted
+
+    @contextmanager
+    def _begun(self, job_id: str) -> Iterator[None]:
+        self._claiming.add(job_id)
+        try:
+            yield
+        finally:
+            self._claiming.discard(job_id)
 
     def _directories(self) -> list[Path]:
         return list(self._work.glob("downloader-*/job-*"))

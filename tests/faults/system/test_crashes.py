@@ -114,13 +114,18 @@ def test_no_process_of_a_killed_worker_goes_on(story: Story) -> None:
     assert (seen.job["state"], seen.job["attempts"]) == ("DONE", 2)
 
 
-def _wake_when_another_has_the_job(seen: Scene) -> None:
+def _wake_when_its_lease_is_over(seen: Scene) -> None:
     sleeper = int(until(lambda: seen.notes.get("sleeper", 0), bool, within_s=200))
-    until(lambda: seen.claims, lambda claims: claims == 2, within_s=300)
+
+    def fence() -> int:
+        seen.disturbed.sweep()
+        return int(seen.job["fence"])
+
+    until(fence, lambda fence: fence > 1, within_s=300)
     os.kill(sleeper, signal.SIGCONT)
 
 
-@scene("paused", _wake_when_another_has_the_job)
+@scene("paused", _wake_when_its_lease_is_over)
 def _paused(seen: Scene) -> None:
     def fall_asleep(call: Call) -> None:
         seen.notes["sleeper"] = seen.disturbed.workers.signal(str(call.job_id), signal.SIGSTOP)

@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from tests.e2e.running import until
+from tests.faults import rest
 from tests.faults.proxy import STORAGE, failed_although_done, refused, reply_lost
 from tests.faults.system.plot import BEATS, ENDS, RUNS, STORY_S, Scene, Story, scene
 
@@ -187,6 +188,7 @@ def _created_unheard(seen: Scene) -> None:
 
 def test_creation_that_was_written_unheard_is_answered_and_stands_once(story: Story) -> None:
     seen = story["created-unheard"]
-    found = [job_id for job_id, url in seen.disturbed.proxy.urls.items() if url == seen.url]
+    jobs = rest.read_table(seen.disturbed).jobs
+    found = [job_id for job_id, job in jobs.items() if job["url"] == seen.url]
     assert found == [seen.job_id] == [seen.notes["first"]]
     assert (seen.job["state"], seen.claims) == ("DONE", 1)
