@@ -24,7 +24,7 @@ class Figures:
         self.faults: collections.Counter[str] = collections.Counter()
         self.deeds: collections.Counter[str] = collections.Counter()
         self._kills: list[tuple[float, str]] = []
-        self._cancels: list[tuple[float, str]] = []
+        self._cancels: list[tuple[float, str, str]] = []
         self._unsent: dict[str, float] = {}
         self._began, self._said = time.time(), 0.0
 
@@ -35,7 +35,7 @@ class Figures:
     def cancelled(self, job_id: str, path: str | None) -> None:
         self.deeds["cancels"] += 1
         if path:
-            self._cancels.append((time.time(), path))
+            self._cancels.append((time.time(), job_id, path))
 
     def sent(self, call: Call, *, failed: bool) -> None:
         """A submission's message goes out, or does not: of several tries the last one counts."""
@@ -109,7 +109,11 @@ class Figures:
                 yield later[0] - failed_at
 
     def _stops(self) -> Iterator[float]:
-        for cancelled_at, path in self._cancels:
+        for cancelled_at, job_id, path in self._cancels:
+            if any(
+                at > cancelled_at and call.job_id == job_id and call.is_claim for at, call in self._running.proxy.log
+            ):
+                continue  # it was retried: those are other bytes
             served_at = self._source.served_at.get(path)
             if served_at is not None and served_at > cancelled_at:
                 yield served_at - cancelled_at
