@@ -65,7 +65,7 @@ def disturbed(data: Path, *options: str, **proxy_options: Any) -> Iterator[Distu
     """Deployed, then configured as an operator does it, then started again: workers read that at their start."""
     port = free_ports(1)[0]
     workers = Workers(data)
-    with FaultProxy(port, claiming=workers.claiming, **proxy_options) as proxy:
+    with FaultProxy(port, claimed=workers.claimed, **proxy_options) as proxy:
         for _ in range(_STARTS):  # an engine that is not given the time to write its state forgets what it was told
             with ExitStack() as exits:
                 try:

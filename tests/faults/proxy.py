@@ -4,14 +4,13 @@ It knows nothing of the product but what goes over the wire. What it has to do i
 job, how often, and what becomes of it.
 """
 
-import contextlib
 import dataclasses
 import http.client
 import threading
 import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Self
 
 from tests.faults import calls
 from tests.faults.calls import Call
@@ -140,15 +139,15 @@ class Rule:
 class FaultProxy:
     """In front of the AWS at 127.0.0.1:`port`. `chance`, if given, may disturb calls that no rule is for.
 
-    `claiming` is entered for every claim of a job. What it gives is called once the worker has heard of its success.
+    `claimed` is told of every claim that was carried out: of which job, and from which port it came.
     """
 
     def __init__(
-        self, port: int, *, claiming: Callable[[str], Any] = lambda _: contextlib.nullcontext(_nobody),
+        self, port: int, *, claimed: Callable[[str, int], object] = lambda *_: None,
         chance: Callable[[Call], Act | None] = lambda _: None,
     ) -> None:  # fmt: skip
         self.port = port
-        self.claiming = claiming
+        self.claimed = claimed
         self.chance = chance
         self.log: list[tuple[float, Call]] = []  # when (time.time) came what
         self.urls: dict[str, str] = {}
@@ -209,11 +208,7 @@ class _Handler(BaseHTTPRequestHandler):
         call = calls.read(self.server.caller, self.command, self.path, self.headers, body)
         proxy = self.server.proxy
         rule = proxy.rule_for(call)
-        with proxy.claiming(call.job_id or "") if call.is_claim else contextlib.nullcontext(_nobody) as granted:
-            reply = rule.act(call, lambda: self._forward(body))
-            self._answer(reply)
-            if reply is not None and reply.status == 200:
-                granted()
+        self._answer(rule.act(call, lambda: self._forward(call, body)))
         if rule.then is not None:
             rule.then(call)
 
@@ -230,15 +225,18 @@ class _Handler(BaseHTTPRequestHandler):
             continue
         return b"".join(pieces)
 
-    def _forward(self, body: bytes) -> Reply:
+    def _forward(self, call: Call, body: bytes) -> Reply:
         headers = {name: value for name, value in self.headers.items() if name.lower() not in _HOP_BY_HOP}
         connection = http.client.HTTPConnection("127.0.0.1", self.server.proxy.port, timeout=_FORWARD_S)
         try:
             connection.request(self.command, self.path, body, headers)
-            reply = connection.getresponse()
-            return Reply(reply.status, reply.getheaders(), reply.read())
+            answer = connection.getresponse()
+            reply = Reply(answer.status, answer.getheaders(), answer.read())
         finally:
             connection.close()
+        if call.is_claim and call.job_id and reply.status == 200:
+            self.server.proxy.claimed(call.job_id, self.client_address[1])
+        return reply
 
     def _answer(self, reply: Reply | None) -> None:
         if reply is None:
@@ -257,19 +255,5 @@ class _Handler(BaseHTTPRequestHandler):
         """Nothing: `FaultProxy.calls` has it."""
 
 
-def _nobody() -> None:
-    """Nobody wants to know."""
-
-
 def _is_bare(call: Call) -> bool:
     return call.operation == "HeadObject"
-
-
-def eventually(look: Callable[[], bool], *, within_s: float) -> bool:
-    """Whether it comes true in time."""
-    deadline = time.monotonic() + within_s
-    while not look():
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-    return True

@@ -1,16 +1,14 @@
-"""Which process works on which job, found from outside: by the directory that a worker makes once it has a claim."""
+"""Which process works on which job, found from outside: it is the one whose connection the job's claim came over.
 
+A worker keeps others out of its `/proc` (PR_SET_DUMPABLE), so whoever looks has to be root, be it of a user namespace.
+"""
+
+import collections
 import os
 import signal
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from infra.local.processes import children
-from tests.faults.proxy import eventually
-
-_APPEARS_S = 10.0
 
 
 class Workers:
@@ -18,70 +16,35 @@ class Workers:
 
     def __init__(self, data: Path) -> None:
         self._work = data / "work"
-        self._claims = threading.Lock()
-        self._claiming: set[str] = set()
-        self._homes: dict[str, list[Path]] = {}  # of each job, one for each claim
-        self.killed: list[int] = []
+        self._had: dict[str, list[int]] = collections.defaultdict(list)  # by job: who has claimed it
 
-    @contextmanager
-    def claiming(self, job_id: str) -> Iterator[Callable[[], None]]:
-        """Around a claim, one at a time: the directory that appears after its success is that of the job's worker.
+    def claimed(self, job_id: str, port: int) -> None:
+        """A claim of the job that came from this port of the loopback was carried out."""
+        self._had[job_id].append(_owner_of(port))
 
-        A worker that was kept waiting here sends its claim again, which must not wait for itself.
-        """
-        if job_id in self._claiming:
-            yield lambda: None
-            return
-        with self._claims, self._begun(job_id):
-            before = set(self._directories())
+    def claims(self, job_id: str) -> int:
+        """How many workers have had the job."""
+        return len(self._had[job_id])
 
-            def granted() -> None:
-                if eventually(lambda: bool(set(self._directories()) - before), within_s=_APPEARS_S):
-                    new = min(set(self._directories()) - before)
-                    self._homes.setdefault(job_id, []).append(new.parent)
-
-            yield granted
-
-    @contextmanager
-    def _begun(self, job_id: str) -> Iterator[None]:
-        self._claiming.add(job_id)
-        try:
-            yield
-        finally:
-            self._claiming.discard(job_id)
-
-    def _directories(self) -> list[Path]:
-        return list(self._work.glob("downloader-*/job-*"))
-
-    def pid(self, job_id: str, *, claim: int = -1) -> int:
-        """The process that had the job's last claim, or its n-th."""
-        home = self._homes[job_id][claim]
-        [emulator] = [pid for pid in _pids() if _is_emulator_of(pid, home)]
-        [worker] = children(emulator)
-        return worker
-
-    def signal(self, job_id: str, number: signal.Signals, *, claim: int = -1) -> int:
-        """Send a signal to the process that has the job. Returns its id."""
-        pid = self.pid(job_id, claim=claim)
+    def signal(self, job_id: str, number: signal.Signals) -> int:
+        """Send a signal to the process that had the job last. Returns its id. Raises `LookupError` if nobody had."""
+        pid = self._had[job_id][-1]
         os.kill(pid, number)
         return pid
 
     def kill(self, job_id: str) -> None:
-        self.killed.append(self.signal(job_id, signal.SIGKILL))
-
-    def claims(self, job_id: str) -> int:
-        """How many workers have had the job."""
-        return len(self._homes.get(job_id, []))
+        self.signal(job_id, signal.SIGKILL)
 
     def fetchers(self, job_id: str | None = None) -> list[int]:
         """Every process that works below the directory of a worker: fetchers, and what they have started.
 
-        With `job_id` only those beside its present worker.
+        With `job_id` only those of its present worker, while that lives.
         """
-        if job_id is not None and job_id not in self._homes:
-            return []
-        home = self._work if job_id is None else self._homes[job_id][-1]
-        return [pid for pid in _pids() if _works_in(pid, home)]
+        if job_id is None:
+            return [pid for pid in _pids() if _works_in(pid, self._work)]
+        worker = (self._had[job_id] or [0])[-1]
+        fetchers = set(children(worker))
+        return [pid for pid in _pids() if _works_in(pid, self._work) and (pid in fetchers or _parent(pid) in fetchers)]
 
     def command(self, pid: int) -> bytes:
         """Its command line, empty when it is gone."""
@@ -95,14 +58,26 @@ def _pids() -> list[int]:
     return [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
 
 
-def _is_emulator_of(pid: int, home: Path) -> bool:
+def _owner_of(port: int) -> int:
+    """The process that has the connection from this local port (proc(5)). Raises `LookupError`."""
+    lines = (line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:])
+    sockets = {f"socket:[{fields[9]}]" for fields in lines if fields[1].endswith(f":{port:04X}")}
+    for pid in _pids():
+        try:
+            if b"awslambdaric" in Path(f"/proc/{pid}/cmdline").read_bytes() and sockets & {
+                str(entry.readlink()) for entry in Path(f"/proc/{pid}/fd").iterdir()
+            }:
+                return pid
+        except OSError:
+            continue
+    raise LookupError(f"nobody has port {port}, or nobody that we may look into")
+
+
+def _parent(pid: int) -> int:
     try:
-        command = Path(f"/proc/{pid}/cmdline").read_bytes()
-        return b"aws-lambda-rie" in command.split(b"\0")[0] and (
-            f"WORK_DIRECTORY={home}".encode() in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
-        )
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
     except OSError:
-        return False
+        return 0
 
 
 def _works_in(pid: int, directory: Path) -> bool:
