@@ -2,11 +2,13 @@
 SHELL := /bin/sh
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
+# How many processes run tests that share nothing, a file each at a time.
+PROCESSES ?= $(shell nproc)
 export URL  # for `demo`, which takes it from the environment: a URL is full of what a shell would read as its own
 # An environment that does not work any more, as after the checkout was moved, is made again.
 $(shell $(PY) -c 'import reelhaul, infra' 2>/dev/null || rm -f .venv/.ready)
 $(shell .venv-engine/bin/python -c 'import ministack' 2>/dev/null || rm -f .venv-engine/.ready)
-.PHONY: help setup demo serve test lint types unit e2e e2e-browser faults soak bench examples lock bootstrap deploy diff destroy clean
+.PHONY: help setup demo serve test lint types unit e2e e2e-browser e2e-image e2e-deploy faults soak bench examples lock newest bootstrap deploy diff destroy clean
 
 help:            ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*##/\1\t/p' Makefile | expand -t 12
@@ -40,15 +42,24 @@ types: setup     ## mypy, strict
 
 RUNNING := tests/faults/system
 unit: setup      ## unit, integration and template tests, and what one call may meet with
-	.venv/bin/pytest tests/unit tests/integration tests/infra tests/faults --ignore=$(RUNNING)
+	.venv/bin/pytest --numprocesses=$(PROCESSES) --dist=loadfile tests/unit tests/integration tests/infra tests/faults --ignore=$(RUNNING)
 
 e2e: setup       ## the deployed template over HTTP, also by clients that exist; npm fetches one of them at its first run
 	.venv/bin/pytest tests/e2e --ignore=$(BROWSER)
+
+e2e-deploy: setup    ## deployed for real: CDK, image, containers, rights enforced; podman and buildah come by apt where they may
+	sh tests/containers/install.sh
+	.venv/bin/pytest tests/deploy
 
 BROWSER := tests/e2e/clients/browser
 e2e-browser: setup   ## the same by a page in headless Chromium, which apt installs here where it may
 	sh $(BROWSER)/install.sh
 	.venv/bin/pytest $(BROWSER)
+
+IMAGE := tests/containers
+e2e-image: setup   ## the container image, built and run as on Lambda; apt installs what builds and runs it where it may
+	sh $(IMAGE)/install.sh
+	.venv/bin/pytest $(IMAGE)
 
 # Workers let nobody look into them but root; of a user namespace will do.
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo unshare --map-root-user)
@@ -60,6 +71,7 @@ soak: setup      ## hundreds of jobs while all of that happens at random: make s
 
 bench: setup     ## what it costs, in ratios: nothing fails because a machine is slow
 	$(PY) -m tests.benchmarks.listing
+	$(PY) -m tests.benchmarks.cost
 
 examples: setup  ## copy the OpenAPI document's examples anew from what the handlers answer
 	WRITE_EXAMPLES=1 .venv/bin/pytest -q tests/integration/test_examples.py
@@ -70,9 +82,14 @@ COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --
 lock: setup      ## compile the requirements files; UPGRADE=1 moves every pin that may move
 	$(COMPILE) --group pyproject.toml:tests --output-file tests/requirements.txt
 	$(COMPILE) --group pyproject.toml:layer --constraints tests/requirements.txt --output-file layers/dependencies/requirements.txt
+	$(COMPILE) --group pyproject.toml:signing --constraints tests/requirements.txt --output-file layers/signing/requirements.txt
 	$(COMPILE) --group pyproject.toml:downloader --constraints tests/requirements.txt --output-file functions/downloader/requirements.txt
 	$(COMPILE) --group pyproject.toml:infra --constraints tests/requirements.txt --output-file infra/requirements.txt
 	$(COMPILE) --group pyproject.toml:engine --output-file infra/local/requirements.txt
+
+newest: setup    ## move yt-dlp and its deno to their newest, and lock; BASE_DIGEST=sha256:... pins the base image too
+	$(PY) -m infra.newest $(if $(BASE_DIGEST),--base-digest $(BASE_DIGEST))
+	$(MAKE) lock
 
 # What reaches an AWS account, the one of the credentials in the environment. The image is built with Docker.
 CONTEXT :=

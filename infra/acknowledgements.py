@@ -6,6 +6,8 @@ import aws_cdk as cdk
 from aws_cdk import aws_lambda as lambda_
 from constructs import IConstruct
 
+from infra.link_distribution import LinkDistribution
+from infra.link_key import LinkKey
 from infra.stack import ReelhaulStack
 
 _ANSWERED = "API Gateway waits for the answer: an error goes to the caller, and there is no event that could be lost."
@@ -29,14 +31,19 @@ def acknowledge(stack: ReelhaulStack) -> None:
         stack.sweeper, no_dead_letters="Looks every minute at all that is due: what one call misses the next one finds."
     )
     _acknowledge_zip_function(stack.dead_letters, no_dead_letters=_FED_BY_SQS)
+    if stack.rotate_link_key is not None:
+        _acknowledge_zip_function(
+            stack.rotate_link_key, no_dead_letters="Secrets Manager repeats a rotation that failed, all steps of it."
+        )
     _acknowledge_zip_function(
-        stack.rotate_link_key, no_dead_letters="Secrets Manager repeats a rotation that failed, all steps of it."
+        stack.tear_down, no_dead_letters="Lambda repeats a call that failed, and CloudFormation waits for the answer."
     )
     _acknowledge_image_function(stack.downloader.function, no_dead_letters=_FED_BY_SQS)
     _acknowledge_image_function(stack.inspect_source.function, no_dead_letters=_ANSWERED)
     _acknowledge_open_routes(stack)
     _acknowledge_queues(stack)
     _acknowledge_storage(stack)
+    _acknowledge_alarms(stack)
 
 
 def _acknowledge_zip_function(function: lambda_.Function, *, no_dead_letters: str) -> None:
@@ -70,9 +77,9 @@ def _acknowledge_queues(stack: ReelhaulStack) -> None:
             "This is where a mapping's destination leads to; none but an operator takes what is in there.",
         )
     missing = "Serverless-LambdaEventSourceMappingDestination"
-    for fed in (stack.downloader, stack.deliver_webhooks):
+    for mapping in (*_mappings(stack.downloader.function), *_mappings(stack.deliver_webhooks)):
         _acknowledge(
-            fed, missing, "The queue's redrive policy does this; Lambda offers a destination for streams only."
+            mapping, missing, "The queue's redrive policy does this; Lambda offers a destination for streams only."
         )
     _acknowledge(
         stack.dead_letters,
@@ -86,6 +93,15 @@ def _acknowledge_queues(stack: ReelhaulStack) -> None:
     )
 
 
+def _acknowledge_alarms(stack: ReelhaulStack) -> None:
+    for subscription in stack.alarms.subscriptions:
+        _acknowledge(
+            subscription,
+            "Serverless-SNSRedrivePolicy",
+            "Mail that cannot be delivered helps nobody later: the alarm itself stays in CloudWatch, with its history.",
+        )
+
+
 def _acknowledge_storage(stack: ReelhaulStack) -> None:
     bucket = stack.media.bucket
     _acknowledge(
@@ -95,9 +111,18 @@ def _acknowledge_storage(stack: ReelhaulStack) -> None:
         "fetched what for longer than the media exist.",
     )
     any_object = f"AwsSolutions-IAM5[Resource::<{_logical_id(bucket)}.Arn>/*]"
-    _acknowledge(stack.link_key.user, any_object, _OBJECT_NAMES)
+    if isinstance(stack.links, LinkKey):
+        _acknowledge(stack.links.user, any_object, _OBJECT_NAMES)
+    else:
+        _acknowledge_distribution(stack.links)
     for function in (stack.delete_download, stack.sweeper, stack.downloader.function):
         _acknowledge(function.role or function, any_object, _OBJECT_NAMES)
+    _acknowledge_tear_down(stack, any_object)
+    _acknowledge(
+        stack.downloader.function.role or stack.downloader,
+        _any_site_secret(stack),
+        "Tenants and their sites are named at run time; the wildcard stays within the names that stand for them.",
+    )
     _acknowledge(
         stack.pepper,
         "AwsSolutions-SMG4",
@@ -108,6 +133,49 @@ def _acknowledge_storage(stack: ReelhaulStack) -> None:
         "AwsSolutions-SMG4",
         "Receivers know what is derived from it: an operator rotates it once they are ready, and not a schedule.",
     )
+
+
+def _acknowledge_distribution(links: LinkDistribution) -> None:
+    reasons = {
+        "AwsSolutions-CFR1": "Who may have a link is decided by who holds a key, not by country.",
+        "AwsSolutions-CFR2": "It answers to nothing but a signature, which is for one object and a day.",
+        "AwsSolutions-CFR3": "As with the bucket: the API's log says which key was given a link, and nobody keeps for "
+        "longer than the media exist who fetched what.",
+        "AwsSolutions-CFR4": "With CloudFront's own domain name its oldest TLS cannot be chosen. Clients of today take "
+        "1.2 or 1.3.",
+    }
+    for finding, reason in reasons.items():
+        _acknowledge(links.distribution, finding, reason)
+    _acknowledge(
+        links.secret,
+        "AwsSolutions-SMG4",
+        "Its public half is part of the template: an operator rotates both, with two of them trusted in between.",
+    )
+
+
+def _acknowledge_tear_down(stack: ReelhaulStack, any_object: str) -> None:
+    """Of a stack that keeps what is in it the function has none of these rights."""
+    role = stack.tear_down.role or stack.tear_down
+    _acknowledge(role, any_object, _OBJECT_NAMES)
+    _acknowledge(role, "AwsSolutions-IAM5[Resource::*]", "Secrets are listed for a whole account or not at all.")
+    _acknowledge(
+        role,
+        _any_site_secret(stack),
+        "The tenants' secrets are named at run time, below this.",
+    )
+
+
+def _any_site_secret(stack: ReelhaulStack) -> str:
+    """As cdk-nag writes it: the region and its partition are known at synthesis where the settings name a region."""
+    partition = "<AWS::Partition>" if cdk.Token.is_unresolved(stack.partition) else stack.partition
+    region = "<AWS::Region>" if cdk.Token.is_unresolved(stack.region) else stack.region
+    named = f"arn:{partition}:secretsmanager:{region}:<AWS::AccountId>:secret:{stack.sites.prefix}/*"
+    return f"AwsSolutions-IAM5[Resource::{named}]"
+
+
+def _mappings(function: lambda_.Function) -> list[lambda_.EventSourceMapping]:
+    """What feeds the function from queues."""
+    return [child for child in function.node.children if isinstance(child, lambda_.EventSourceMapping)]
 
 
 def _logical_id(construct: IConstruct) -> str:

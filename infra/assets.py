@@ -20,7 +20,6 @@ _NOISE = ["**/__pycache__", "**/*.pyc"]  # a test run must not change an asset's
 _COMMAND = "python/reelhaul/cli.py"  # of the package, but for people
 _DOCUMENTATION = "python/reelhaul/documentation/**"  # of the package, but for `infra.openapi`
 _IN_IMAGE = ("layers/core/python", "functions/downloader", "functions/inspect_source")
-_REQUIREMENTS = ROOT / "layers/dependencies/requirements.txt"
 
 
 def core_layer() -> lambda_.Code:
@@ -34,21 +33,23 @@ def zip_function(name: str) -> lambda_.Code:
     return lambda_.Code.from_asset(str(ROOT / "functions"), exclude=own, ignore_mode=cdk.IgnoreMode.GIT)
 
 
-def docs_function(*, max_retention_days: int) -> lambda_.Code:
+def docs_function(*, max_retention_days: int, max_playlist_items: int) -> lambda_.Code:
     """The folder of the function `docs`, and in it the OpenAPI document, which is made for it."""
-    return lambda_.Code.from_asset(_docs_folder(max_retention_days).name, exclude=_NOISE)
+    return lambda_.Code.from_asset(_docs_folder(max_retention_days, max_playlist_items).name, exclude=_NOISE)
 
 
 @functools.cache
-def _docs_folder(max_retention_days: int) -> "tempfile.TemporaryDirectory[str]":
+def _docs_folder(max_retention_days: int, max_playlist_items: int) -> "tempfile.TemporaryDirectory[str]":
     """Kept until this process ends: the CDK copies it when it likes."""
     folder = tempfile.TemporaryDirectory(prefix="reelhaul-docs-")
-    openapi.put_together(Path(folder.name), max_retention_days=max_retention_days)
+    openapi.put_together(
+        Path(folder.name), max_retention_days=max_retention_days, max_playlist_items=max_playlist_items
+    )
     return folder
 
 
-def image(handler: str, *, architecture: str) -> lambda_.DockerImageCode:
-    """The one container image there is, to be started with `handler`, a function in a module of its own.
+def image(handler: str, *, architecture: str, base: str) -> lambda_.DockerImageCode:
+    """The one container image there is, made of `base`, to be started with `handler`, a function in its module.
 
     Its context is the repository, of which only what the Dockerfile copies counts.
     """
@@ -62,23 +63,25 @@ def image(handler: str, *, architecture: str) -> lambda_.DockerImageCode:
             *_NOISE,
             *(f"layers/core/{path}" for path in (_COMMAND, _DOCUMENTATION)),
         ],
+        build_args={"BASE": base},
         cmd=[handler],
         ignore_mode=cdk.IgnoreMode.DOCKER,
         platform=platform,
     )
 
 
-def dependencies_layer(*, python: str, platform: str) -> lambda_.Code:
-    """The third-party packages of the zip functions, as wheels for that Python and platform (both as uv names them)."""
-    wanted = hashlib.sha256(f"{python} {platform}\n".encode() + _REQUIREMENTS.read_bytes()).hexdigest()
+def packages_layer(name: str, *, python: str, platform: str) -> lambda_.Code:
+    """The third-party packages that `layers/<name>` asks for, as wheels for that Python and platform (names: uv's)."""
+    requirements = ROOT / "layers" / name / "requirements.txt"
+    wanted = hashlib.sha256(f"{python} {platform}\n".encode() + requirements.read_bytes()).hexdigest()
     return lambda_.Code.from_asset(
-        str(_REQUIREMENTS.parent),
+        str(requirements.parent),
         exclude=_NOISE,
         asset_hash=wanted,
         asset_hash_type=cdk.AssetHashType.CUSTOM,
         bundling=cdk.BundlingOptions(
             image=cdk.DockerImage.from_registry("never-pulled"),  # an argument that is required, and not used
-            local=_UvInstall(python, platform),
+            local=_UvInstall(requirements, python, platform),
         ),
     )
 
@@ -87,7 +90,8 @@ def dependencies_layer(*, python: str, platform: str) -> lambda_.Code:
 class _UvInstall:
     """Installs the layer with the uv of our own environment, which can do so for another machine than this one."""
 
-    def __init__(self, python: str, platform: str) -> None:
+    def __init__(self, requirements: Path, python: str, platform: str) -> None:
+        self._requirements = requirements
         self._target = ["--python-version", python, "--python-platform", platform]
 
     def try_bundle(self, output_dir: str, *, image: cdk.DockerImage, **_options: object) -> bool:  # noqa: ARG002 - jsii's
@@ -95,13 +99,13 @@ class _UvInstall:
         output = Path(output_dir)
         uv = Path(sys.executable).with_name("uv")
         options = ["--quiet", "--no-deps", "--require-hashes", "--only-binary", ":all:", *self._target]
-        places = ["--target", str(output / "python"), "--requirement", str(_REQUIREMENTS)]
+        places = ["--target", str(output / "python"), "--requirement", str(self._requirements)]
         command = [str(uv), "pip", "install", *options, *places]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            raise RuntimeError(f"The layer `dependencies` could not be installed: {done.stderr.strip()}")
+            raise RuntimeError(f"{self._requirements} could not be installed: {done.stderr.strip()}")
         _strip(output / "python")
-        shutil.copy(_REQUIREMENTS, output)
+        shutil.copy(self._requirements, output)
         return True
 
 

@@ -3,14 +3,16 @@
 import json
 
 import jsii
-from aws_cdk import Duration, RemovalPolicy, Stack
+from aws_cdk import Duration, Stack
 from aws_cdk import aws_apigateway as apigateway
 from aws_cdk import aws_apigatewayv2 as apigatewayv2
 from aws_cdk import aws_apigatewayv2_authorizers as authorizers
 from aws_cdk import aws_apigatewayv2_integrations as integrations
+from aws_cdk import aws_certificatemanager as acm
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 from constructs import Construct
+
+from infra.logs import log_group
 
 _REQUEST = "requestId requestTime identity.sourceIp httpMethod path routeKey authorizer.tenant authorizer.key_id"
 _RESPONSE = "status responseLength responseLatency integrationLatency integrationErrorMessage"
@@ -37,6 +39,8 @@ class HttpApi(Construct):
         open_to: tuple[str, ...],
         rate: int,
         burst: int,
+        log_retention_days: int,
+        has_default_endpoint: bool = True,
     ) -> None:
         super().__init__(scope, name)
         self.api = apigatewayv2.HttpApi(
@@ -44,6 +48,7 @@ class HttpApi(Construct):
             "Api",
             api_name=Stack.of(self).stack_name,
             create_default_stage=False,
+            disable_execute_api_endpoint=None if has_default_endpoint else True,
             default_authorizer=_always_asked(authorizer),
             cors_preflight=apigatewayv2.CorsPreflightOptions(
                 allow_origins=list(open_to),
@@ -53,15 +58,27 @@ class HttpApi(Construct):
                 max_age=_PREFLIGHT_KEPT,
             ),
         )
-        apigatewayv2.HttpStage(
+        self.stage = apigatewayv2.HttpStage(
             self,
             "Stage",
             http_api=self.api,
             stage_name="$default",
             auto_deploy=True,
             throttle=apigatewayv2.ThrottleSettings(rate_limit=rate, burst_limit=burst),
-            access_log_settings=_AccessLog(self),
+            access_log_settings=_AccessLog(self, retention_days=log_retention_days),
         )
+
+    def serve_at(self, domain_name: str, *, certificate_arn: str) -> apigatewayv2.DomainName:
+        """Answer at this domain, too, over TLS 1.2 or newer. A DNS record has to lead to what is returned."""
+        domain = apigatewayv2.DomainName(
+            self,
+            "Domain",
+            domain_name=domain_name,
+            certificate=acm.Certificate.from_certificate_arn(self, "Certificate", certificate_arn),
+            security_policy=apigatewayv2.SecurityPolicy.TLS_1_2,
+        )
+        apigatewayv2.ApiMapping(self, "Mapping", api=self.api, domain_name=domain, stage=self.stage)
+        return domain
 
     def route(self, function: lambda_.IFunction, *routes: str) -> None:
         """Send each of `routes`, "METHOD /path", to `function`."""
@@ -112,10 +129,8 @@ def _always_asked(function: lambda_.IFunction) -> authorizers.HttpLambdaAuthoriz
 class _AccessLog:
     """One JSON object a request. Neither query nor headers: a key never reaches a log."""
 
-    def __init__(self, scope: Construct) -> None:
-        log = logs.LogGroup(
-            scope, "AccessLog", retention=logs.RetentionDays.ONE_MONTH, removal_policy=RemovalPolicy.DESTROY
-        )
+    def __init__(self, scope: Construct, *, retention_days: int) -> None:
+        log = log_group(scope, "AccessLog", retention_days=retention_days)
         self._destination = apigatewayv2.LogGroupLogDestination(log)
 
     @property

@@ -23,11 +23,11 @@ def image_function(
     tmp_mb: int | None = None,
 ) -> lambda_.DockerImageFunction:
     """The function that starts `handler`, with a role and a log of its own. `tmp_mb` is what it has below /tmp."""
-    own = OwnRole(scope, "Own")
+    own = OwnRole(scope, "Own", log_retention_days=settings.log_retention_days)
     return lambda_.DockerImageFunction(
         scope,
         "Function",
-        code=assets.image(handler, architecture=settings.architecture),
+        code=assets.image(handler, architecture=settings.architecture, base=settings.base_image),
         architecture=architecture_of(settings),
         memory_size=memory_mb,
         ephemeral_storage_size=None if tmp_mb is None else Size.mebibytes(tmp_mb),

@@ -1,5 +1,7 @@
 """The key that links are signed with: its user, the secret it lies in, and its rotation."""
 
+from collections.abc import Mapping
+
 from aws_cdk import RemovalPolicy, Stack
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_lambda as lambda_
@@ -15,7 +17,8 @@ class LinkKey(Construct):
     """A link signed with a role's credentials dies with them, after hours; a user's key signs for the full 24.
 
     The rotation function makes every key, the first one too: a key made by CloudFormation would be deleted, and its
-    links with it, the moment its resource is replaced.
+    links with it, the moment its resource is replaced. Who signs needs the `environment`, and layers with the
+    `packages`.
     """
 
     def __init__(self, scope: Construct, name: str) -> None:
@@ -31,6 +34,9 @@ class LinkKey(Construct):
             ),
             removal_policy=RemovalPolicy.DESTROY,  # worth nothing without its user
         )
+        self.packages: tuple[str, ...] = ()
+        self.environment: Mapping[str, str] = {"LINK_SECRET_ARN": self.secret.secret_arn}
+        self.outputs = {"LinkSecretArn": self.secret.secret_arn}
 
     def rotate_with(self, function: lambda_.Function) -> None:
         """Have Secrets Manager call `function`, once at deployment and then every 30 days.
@@ -56,6 +62,7 @@ class LinkKey(Construct):
             rotate_immediately_on_update=True,
         )
         schedule.node.add_dependency(permission)
+        self.outputs["RotationFunctionName"] = function.function_name
 
     def grant_rotate(self, grantee: iam.IGrantable) -> None:
         """Exchange this user's keys, and the secret's versions."""

@@ -8,6 +8,11 @@ from constructs import Construct
 from infra.allow import allow
 
 _GRACE_DAYS = 2  # the sweeper removes what has expired; the lifecycle is for what it could not
+# A link's whole life in milliseconds, as `reelhaul.links` gives it. S3 counts both a signature's age and X-Amz-Expires
+# from the link's X-Amz-Date, by one clock, its own: at this age exactly neither refuses yet, so that the policy never
+# ends a link of ours before its time. What it ends are URLs that somebody else signs for up to the seven days that S3
+# would allow. Calls with their signature in a header, ours and CloudFront's, are minutes old, or refused anyway.
+_OLDEST_SIGNATURE_MS = 86_400_000
 
 
 class MediaBucket(Construct):
@@ -31,6 +36,7 @@ class MediaBucket(Construct):
             ],
             removal_policy=removal,
         )
+        self._refuse_old_signatures()
 
     # The CDK's own grant_read, grant_put and grant_delete say s3:GetObject*, s3:List* and the like, and so include
     # versions, access lists, tags and legal holds.
@@ -46,6 +52,18 @@ class MediaBucket(Construct):
         """Find and remove objects and unfinished uploads."""
         allow(grantee, "s3:AbortMultipartUpload", "s3:DeleteObject", on=self._objects)
         allow(grantee, "s3:ListBucket", "s3:ListBucketMultipartUploads", on=[self.bucket.bucket_arn])
+
+    def _refuse_old_signatures(self) -> None:
+        """For everybody, whatever else they may do. A request without a signature has no age, and no right either."""
+        self.bucket.add_to_resource_policy(
+            iam.PolicyStatement(
+                effect=iam.Effect.DENY,
+                principals=[iam.AnyPrincipal()],
+                actions=["s3:*"],
+                resources=self._objects,
+                conditions={"NumericGreaterThan": {"s3:signatureAge": str(_OLDEST_SIGNATURE_MS)}},
+            )
+        )
 
     @property
     def _objects(self) -> list[str]:

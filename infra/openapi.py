@@ -1,8 +1,8 @@
 """The OpenAPI document, made when the template is, of the handlers' own routes.
 
 Making it takes pydantic, which Powertools asks for here and which no function loads, and imports every handler; so it
-happens in a process of its own: `python -m infra.openapi --max-retention-days 30`. That one does without the CDK, whose
-import takes longer than all the rest.
+happens in a process of its own: `python -m infra.openapi --max-retention-days 30
+--max-playlist-items 1000`. That one does without the CDK, whose import takes longer than all the rest.
 """
 
 import argparse
@@ -27,17 +27,19 @@ class DocumentFailed(Exception):
     """The document cannot be made; the message is what was said about it."""
 
 
-def put_together(target: Path, *, max_retention_days: int) -> None:
+def put_together(target: Path, *, max_retention_days: int, max_playlist_items: int = 1000) -> None:
     """Fill `target` with what is deployed as the function `docs`. Raises `DocumentFailed`."""
     package = target / _FOLDER
     shutil.copytree(_FUNCTIONS / _FOLDER, package, ignore=shutil.ignore_patterns("__pycache__"))
-    (package / _FILE).write_text(make(max_retention_days=max_retention_days), encoding="utf-8")
+    made = make(max_retention_days=max_retention_days, max_playlist_items=max_playlist_items)
+    (package / _FILE).write_text(made, encoding="utf-8")
 
 
 @functools.cache
-def make(*, max_retention_days: int) -> str:
+def make(*, max_retention_days: int, max_playlist_items: int = 1000) -> str:
     """The document as JSON. Raises `DocumentFailed`, as for a route that is not documented."""
-    command = [sys.executable, "-m", "infra.openapi", "--max-retention-days", str(max_retention_days)]
+    limits = ["--max-retention-days", str(max_retention_days), "--max-playlist-items", str(max_playlist_items)]
+    command = [sys.executable, "-m", "infra.openapi", *limits]
     made = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if made.returncode != 0:
         raise DocumentFailed(f"The OpenAPI document cannot be made: {made.stderr.strip()}")
@@ -50,11 +52,12 @@ def make(*, max_retention_days: int) -> str:
 def main() -> None:
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--max-retention-days", type=int, required=True)
+    arguments.add_argument("--max-playlist-items", type=int, required=True)
     os.environ.setdefault("AWS_DEFAULT_REGION", "us-east-1")  # some clients are made on import, and none is used
     sys.path[:0] = [str(path) for path in _PATHS]
     documentation = importlib.import_module("reelhaul.documentation.document")
     try:
-        made = documentation.document(_skeleton(), max_retention_days=arguments.parse_args().max_retention_days)
+        made = documentation.document(_skeleton(), **vars(arguments.parse_args()))
     except documentation.RoutesDiffer as error:
         sys.exit(str(error))
     sys.stdout.write(json.dumps(made, ensure_ascii=False, separators=(",", ":")))

@@ -1,14 +1,30 @@
 """What an operator may choose, read from the CDK's context (`cdk.json`, or `--context name=value`) and checked once."""
 
+import contextlib
 import dataclasses
 import re
 from collections.abc import Callable, Mapping
 from typing import Literal, Self
 
+from infra import public_keys
+
 Architecture = Literal["arm64", "x86_64"]
 RemovalPolicy = Literal["retain", "destroy"]
+LinkSigner = Literal["s3", "cloudfront"]
+EndpointPolicy = Literal["keep", "disable"]
 
+_MOST_KEYS = 5
+# Names and tags as registries have them (OCI distribution specification, "Pulling manifests").
+_IMAGE = r"([a-z0-9.-]+(:\d+)?/)?[a-z0-9]+([._/-]+[a-z0-9]+)*:\w[\w.-]{0,127}(@sha256:[0-9a-f]{64})?"
 _PLATFORMS = {"arm64": "aarch64-manylinux2014", "x86_64": "x86_64-manylinux2014"}
+
+
+# What CloudWatch Logs takes (PutRetentionPolicy in its API reference).
+LOG_RETENTION_DAYS = (
+    1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365,
+    400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653,
+)  # fmt: skip
+MAX_SITES_CHARS = 3000  # Lambda takes 4 KB of environment, all variables together
 
 
 class SettingsError(Exception):
@@ -20,18 +36,33 @@ class Settings:
     """Names and units as in the context. `layer_*` say for which interpreter the zip functions' wheels are chosen."""
 
     stage: str = "prod"
+    region: str | None = None  # where the credentials say
     architecture: Architecture = "arm64"
+    base_image: str = "python:3.13-slim-trixie"  # as in the Dockerfile; with a digest, a build can be repeated
     retention_days: int = 7
     max_retention_days: int = 30  # what a request may ask for
     worker_concurrency: int = 10
     worker_memory_mb: int = 2048  # 1,769 MB are one whole CPU; Deno and ffmpeg make use of a little more
     worker_tmp_mb: int = 10_240  # Lambda's largest, and cheap: 10 GB for a minute cost 0.00002 USD
     worker_timeout_s: int = 900
+    max_size_mb: int | None = None  # what the worker's /tmp has room for
+    max_duration_s: int = 0  # any
+    max_playlist_items: int = 1000
+    allowed_sites: tuple[str, ...] = ()  # all
+    denied_sites: tuple[str, ...] = ()
+    express_concurrency: int = 2  # the least that Lambda takes
     webhook_concurrency: int = 10
     allowed_origins: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ("*",)  # keys travel in headers, never in cookies: a page has none but its own
     throttle_rate: int = 50
     throttle_burst: int = 100
+    link_signer: LinkSigner = "s3"
+    cloudfront_public_key: tuple[str, ...] = ()  # as PEM
+    domain_name: str | None = None
+    certificate_arn: str | None = None
+    default_endpoint: EndpointPolicy = "keep"
+    alarm_email: str | None = None
+    log_retention_days: int = 30
     layer_python: str = "3.13"
     layer_platform: str = _PLATFORMS["arm64"]
     removal_policy: RemovalPolicy = "retain"
@@ -49,11 +80,55 @@ class Settings:
         if settings.retention_days > settings.max_retention_days:
             days, most = settings.retention_days, settings.max_retention_days
             raise SettingsError(f"retention_days is {days}; it must be at most max_retention_days, which is {most}.")
+        settings._check_size()
+        settings._check_domain()
+        settings._check_sites()
+        settings._check_links()
         return settings
+
+    def _check_size(self) -> None:
+        most = self.worker_tmp_mb * 45 // 100
+        if self.max_size_mb is not None and self.max_size_mb > most:
+            raise SettingsError(
+                f"max_size_mb is {self.max_size_mb}; it must be at most {most}, 45 % of worker_tmp_mb, which is "
+                f"{self.worker_tmp_mb}."
+            )
+
+    def _check_domain(self) -> None:
+        if self.domain_name is not None and "." not in self.domain_name:
+            raise SettingsError(f"domain_name is {self.domain_name!r}; it must be a domain such as media.example.com.")
+        if (self.domain_name is None) != (self.certificate_arn is None):
+            given, missing = (
+                ("domain_name", "certificate_arn") if self.domain_name else ("certificate_arn", "domain_name")
+            )
+            raise SettingsError(f"{given} is given without {missing}; a custom domain takes both.")
+        if self.default_endpoint == "disable" and self.domain_name is None:
+            raise SettingsError("default_endpoint is 'disable'; it must be keep unless domain_name gives another one.")
+        if self.region and self.certificate_arn and self.certificate_arn.split(":")[3] != self.region:
+            raise SettingsError(
+                f"certificate_arn is {self.certificate_arn!r}; it must be of a certificate in region, which is "
+                f"{self.region}."
+            )
+
+    def _check_links(self) -> None:
+        if self.link_signer == "cloudfront" and not self.cloudfront_public_key:
+            raise SettingsError(
+                "link_signer is cloudfront, which needs cloudfront_public_key; `reelhaul links new-key` makes one."
+            )
+
+    def _check_sites(self) -> None:
+        chars = len(",".join(self.allowed_sites)) + len(",".join(self.denied_sites))
+        if chars > MAX_SITES_CHARS:
+            raise SettingsError(
+                f"allowed_sites and denied_sites have {chars:,} characters; it must be at most {MAX_SITES_CHARS:,} "
+                "together, which is what a Lambda function's environment has room for."
+            )
 
     @property
     def max_bytes(self) -> int:
         """The largest media: a merge needs the tracks and the result at once, and a tenth of /tmp is for the rest."""
+        if self.max_size_mb is not None:
+            return self.max_size_mb * 1024**2
         return self.worker_tmp_mb * 1024**2 * 45 // 100
 
 
@@ -79,6 +154,15 @@ def _text(pattern: str, description: str) -> _Parser:
     return parse
 
 
+def _one_of(*choices: int) -> _Parser:
+    def parse(name: str, value: object) -> int:
+        if isinstance(value, bool) or str(value) not in map(str, choices):
+            raise SettingsError(f"{name} is {value!r}; it must be one of {', '.join(map(str, choices))}.")
+        return int(str(value))
+
+    return parse
+
+
 def _list(pattern: str, description: str) -> _Parser:
     """A list, or the same as text with commas, since the command line knows only text."""
 
@@ -95,20 +179,74 @@ def _list(pattern: str, description: str) -> _Parser:
     return parse
 
 
+def _public_keys(name: str, value: object) -> tuple[str, ...]:
+    """Files, or keys themselves, which are read. A key group of CloudFront has room for five."""
+    parts = value.split(",") if isinstance(value, str) else value
+    found: list[str] = []
+    if isinstance(parts, list | tuple) and 1 <= len(parts) <= _MOST_KEYS:
+        with contextlib.suppress(ValueError, AttributeError):
+            found = [public_keys.read(part.strip()) for part in parts]
+    if not found:
+        # What was given may hold a private key, and is not repeated then.
+        shown = "not such" if "-----" in str(value) else repr(value)
+        raise SettingsError(
+            f"{name} is {shown}; it must be a file with a public key on the curve P-256 as PEM, or up to "
+            f"{_MOST_KEYS} of them with commas."
+        )
+    return tuple(dict.fromkeys(found))
+
+
+def _domain(name: str, value: object) -> str:
+    """In ASCII and lower case (IDNA 2003). No address, port or wildcard: a site stands for its subdomains anyway."""
+    try:
+        domain = value.strip().encode("idna").decode("ascii").lower() if isinstance(value, str) else ""
+    except UnicodeError:
+        domain = ""
+    if len(domain) > 253 or not re.fullmatch(_DOMAIN, domain):
+        raise SettingsError(f"{name} is {value!r}; it must be a domain such as example.com.")
+    return domain
+
+
+def _domains(name: str, value: object) -> tuple[str, ...]:
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, list | tuple):
+        raise SettingsError(f"{name} is {value!r}; it must be a list of domains such as example.com.")
+    return tuple(dict.fromkeys(_domain(name, part) for part in parts if part != ""))
+
+
+_DOMAIN = r"([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)*[a-z]([a-z0-9-]{0,61}[a-z0-9])?"  # no address ends in a letter
+
 _PARSERS: dict[str, _Parser] = {
     "stage": _text(r"[a-z][a-z0-9-]{0,19}", "1 to 20 lower-case letters, digits and hyphens, a letter first"),
+    "region": _text(r"[a-z]{2}(-[a-z]+)+-\d", "a region such as eu-central-1"),
     "architecture": _text("arm64|x86_64", "arm64 or x86_64"),
+    "base_image": _text(_IMAGE, "an image's name and tag, and maybe its digest, as python:3.13-slim-trixie@sha256:..."),
     "retention_days": _number(1, 365),
     "max_retention_days": _number(1, 365),
     "worker_concurrency": _number(2, 1000),  # the limits of an SQS event source's maximum concurrency
     "worker_memory_mb": _number(1536, 10_240),  # the fetcher alone may take a gigabyte
     "worker_tmp_mb": _number(512, 10_240),
     "worker_timeout_s": _number(30, 900),
+    "max_size_mb": _number(1, 4608),  # 45 % of the largest /tmp
+    "max_duration_s": _number(0, 604_800),
+    "max_playlist_items": _number(1, 1000),
+    "allowed_sites": _domains,
+    "denied_sites": _domains,
+    "express_concurrency": _number(2, 1000),
     "webhook_concurrency": _number(2, 1000),
     "allowed_origins": _list(r"(\[[0-9a-f:.]+\]|[\w.-]+):\d{1,5}", "HOST:PORT"),
     "cors_origins": _list(r"\*|https?://[\w.-]+(:\d{1,5})?", "origins such as https://example.com"),
     "throttle_rate": _number(1, 10_000),  # what an account is given; API Gateway takes more and does not do it
     "throttle_burst": _number(1, 5_000),
+    "link_signer": _text("s3|cloudfront", "s3 or cloudfront"),
+    "cloudfront_public_key": _public_keys,
+    "domain_name": _domain,
+    "certificate_arn": _text(
+        r"arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[A-Za-z0-9-]+", "the ARN of a certificate in ACM"
+    ),
+    "default_endpoint": _text("keep|disable", "keep or disable"),
+    "alarm_email": _text(r"[^@\s,]+@[^@\s,]+\.[^@\s,]+", "an e-mail address"),
+    "log_retention_days": _one_of(*LOG_RETENTION_DAYS),
     "layer_python": _text(r"3\.\d{1,2}", "a Python version such as 3.13"),
     "layer_platform": _text(r"[a-z0-9_]+(-[a-z0-9_]+)+", "a platform as uv names it, such as aarch64-manylinux2014"),
     "removal_policy": _text("retain|destroy", "retain or destroy"),

@@ -1,4 +1,4 @@
-"""The queue of jobs, and the one for messages that nobody could handle."""
+"""The queue of jobs, the express lane beside it, and the queue for messages that nobody could handle."""
 
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
@@ -21,12 +21,15 @@ class WorkQueue(Construct):
             retention_days=14,
             visibility_s=6 * DEAD_LETTER_TIMEOUT_S,  # AWS advises six times the function's
         )
-        self.queue = queue(
-            self,
-            "Queue",
-            retention_days=4,
-            # Not the six times that AWS advises: it only has to outlast one invocation. A job whose worker died is
-            # not kept waiting by it, as the sweeper sends a message of its own once the lease is over.
-            visibility_s=worker_timeout_s + _MARGIN_S,
-            dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=_MAX_RECEIVES),
+        self.queue, self.express = (
+            queue(
+                self,
+                part,
+                retention_days=4,
+                # Not the six times that AWS advises: it only has to outlast one invocation. A job whose worker died is
+                # not kept waiting by it, as the sweeper sends a message of its own once the lease is over.
+                visibility_s=worker_timeout_s + _MARGIN_S,
+                dead_letter_queue=sqs.DeadLetterQueue(queue=self.dead_letters, max_receive_count=_MAX_RECEIVES),
+            )
+            for part in ("Queue", "Express")
         )

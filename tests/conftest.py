@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 from moto import mock_aws
 from moto.core.botocore_stubber import BotocoreStubber
 
@@ -19,6 +20,8 @@ from reelhaul.store import JobStore
 from tests.media import SourceServer, make_media
 
 REGION = "eu-central-1"
+settings.register_profile("reelhaul", deadline=None)  # nothing fails because a machine is busy
+settings.load_profile("reelhaul")
 # Every function that keeps what it is wired with from one call to the next.
 FUNCTIONS = sorted(
     handler.parent.name
@@ -54,6 +57,7 @@ class Cloud:
     table: str
     bucket: str
     queue_url: str
+    express_queue_url: str
     webhook_queue_url: str
     bus: str
     link_user: str
@@ -162,6 +166,7 @@ def _installation() -> Cloud:
         table="reelhaul",
         bucket="media",
         queue_url=queue_url,
+        express_queue_url=aws.client("sqs").create_queue(QueueName="express")["QueueUrl"],
         webhook_queue_url=webhook_queue_url,
         bus="reelhaul",
         link_user="links",
@@ -182,12 +187,14 @@ def _environment(made: Cloud) -> dict[str, Any]:
         "TABLE_NAME": made.table,
         "BUCKET_NAME": made.bucket,
         "QUEUE_URL": made.queue_url,
+        "EXPRESS_QUEUE_URL": made.express_queue_url,
         "LINK_SECRET_ARN": made.link_secret,
         "LINK_USER_NAME": made.link_user,
         "PEPPER_SECRET_ARN": made.pepper_secret,
         "WEBHOOK_QUEUE_URL": made.webhook_queue_url,
         "WEBHOOK_SECRET_ARN": made.webhook_secret,
         "BUS_NAME": made.bus,
+        "SITES_PREFIX": "Reelhaul-test/sites",
         "RETENTION_DAYS": "7",
         "HOLD_S": "0",
     }

@@ -40,6 +40,7 @@ class HttpRequest:
     headers: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
     tenant: str | None = "acme"
     unavailable: bool = False
+    said: Mapping[str, object] = dataclasses.field(default_factory=dict)  # what else the authorizer said
     route: str | None = None  # of the template, where it is not the path itself
     stage: str = "$default"
 
@@ -76,7 +77,7 @@ class HttpRequest:
         return event
 
     def _context(self) -> dict[str, Any]:
-        said = {} if self.tenant is None else {"tenant": self.tenant, "key_id": "key-1"}
+        said = {} if self.tenant is None else {"tenant": self.tenant, "key_id": "key-1", **self.said}
         if self.unavailable:
             said = {"tenant": "", "unavailable": "true"}
         return {

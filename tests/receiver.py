@@ -2,22 +2,15 @@
 
 import contextlib
 import dataclasses
-import datetime
-import ipaddress
 import json
-import ssl
 import threading
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import Any, Self
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from tests.authority import HOST, Authority
 
 DRIP_S = 0.1
-_HOST = "127.0.0.1"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -34,42 +27,6 @@ class Received:
     def event(self) -> tuple[str, str]:
         """What happened to which job."""
         return self.json["type"], self.json["data"]["id"]
-
-
-class Authority:
-    """Issues one certificate, for 127.0.0.1. Whoever trusts `roots`, a file of PEM, trusts it."""
-
-    def __init__(self, directory: Path) -> None:
-        directory.mkdir(parents=True, exist_ok=True)
-        self.roots = directory / "roots.pem"
-        self._server = directory / "server.pem"
-        own, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-        name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "An authority for tests")])
-        root = _certificate(name, name, own.public_key(), x509.BasicConstraints(ca=True, path_length=0)).sign(
-            own, hashes.SHA256()
-        )
-        subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, _HOST)])
-        leaf = _certificate(subject, name, key.public_key(), x509.BasicConstraints(ca=False, path_length=None))
-        names = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address(_HOST))])
-        issued = leaf.add_extension(names, critical=False).sign(own, hashes.SHA256())
-        plain = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        pem = serialization.Encoding.PEM
-        self.roots.write_bytes(root.public_bytes(pem))
-        self._server.write_bytes(key.private_bytes(pem, *plain) + issued.public_bytes(pem))
-
-    def server_context(self) -> ssl.SSLContext:
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self._server)
-        return context
-
-
-def _certificate(
-    subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey, constraints: x509.BasicConstraints
-) -> x509.CertificateBuilder:
-    now = datetime.datetime.now(datetime.UTC)
-    hour = datetime.timedelta(hours=1)
-    built = x509.CertificateBuilder(issuer, subject, key, x509.random_serial_number(), now - hour, now + 24 * hour)
-    return built.add_extension(constraints, critical=True)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -133,14 +90,14 @@ class Receiver(ThreadingHTTPServer):
         self.received: list[Received] = []
         self.connections = 0
         self.ended = threading.Event()
-        super().__init__((_HOST, 0), _Handler)
+        super().__init__((HOST, 0), _Handler)
         self.socket = authority.server_context().wrap_socket(
             self.socket, server_side=True, do_handshake_on_connect=False
         )
 
     @property
     def origin(self) -> str:
-        return f"{_HOST}:{self.server_port}"
+        return f"{HOST}:{self.server_port}"
 
     def url(self, path: str = "/hook") -> str:
         return f"https://{self.origin}{path}"

@@ -16,6 +16,7 @@ from reelhaul.contracts.replies import dumps
 from reelhaul.errors import ServiceUnavailable
 from reelhaul.ids import is_id
 from reelhaul.jobs import ACTIVE, Job, State
+from reelhaul.measures import Measures
 from reelhaul.store import JobStore
 from reelhaul.webhooks import WebhookQueue, events
 
@@ -68,6 +69,15 @@ def read(record: Record, *, now: float) -> Change:
     return Change(sequence, playlist=_playlist(removed))
 
 
+def _named(record: Record) -> dict[str, str]:
+    """Which job a record is about, if that much can be read."""
+    try:
+        keys = items.from_wire(record["dynamodb"]["Keys"])
+        return {"job_id": str(keys["sk"]), "tenant": str(keys["pk"]).removeprefix(items.partition(""))}
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return {}
+
+
 def _is_job(keys: items.Item) -> bool:
     return str(keys["pk"]).startswith(items.partition("")) and is_id(str(keys["sk"]))
 
@@ -100,12 +110,14 @@ class Announcer:
         store: JobStore,
         bus: Bus,
         queue: WebhookQueue,
+        measures: Measures,
         logger: Any,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
         self._bus = bus
         self._queue = queue
+        self._measures = measures
         self._logger = logger
         self._clock = clock
 
@@ -128,7 +140,7 @@ class Announcer:
         try:
             return read(record, now=self._clock())
         except (KeyError, TypeError, ValueError, AttributeError):
-            self._logger.exception("change_unreadable", event_id=record.get("eventID"))
+            self._logger.exception("change_unreadable", event_id=record.get("eventID"), **_named(record))
             return None
 
     def _announce(self, change: Change) -> bool:
@@ -142,6 +154,7 @@ class Announcer:
         except ServiceUnavailable:
             self._logger.exception("announcement_postponed", job_id=job.id, tenant=job.tenant)
             return False
+        self._measures.job_ended(job)
         self._logger.info("announced", job_id=job.id, tenant=job.tenant, event=events.event_type(job))
         return True
 

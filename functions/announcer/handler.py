@@ -8,6 +8,7 @@ from aws_lambda_powertools import Logger
 
 from announcer.announcing import Announcer, Bus
 from reelhaul.aws import client
+from reelhaul.measures import Measures
 from reelhaul.settings import AnnouncerSettings
 from reelhaul.store import JobStore
 from reelhaul.webhooks import WebhookQueue
@@ -22,6 +23,7 @@ def dependencies() -> Announcer:
         store=JobStore(client("dynamodb"), settings.table_name),
         bus=Bus(client("events"), settings.bus_name),
         queue=WebhookQueue(client("sqs"), settings.webhook_queue_url),
+        measures=Measures(settings.stack_name),
         logger=logger,
     )
 

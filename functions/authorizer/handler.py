@@ -1,4 +1,4 @@
-"""Who asks? Tells the API's functions the tenant behind a key, an empty one where there is no valid key.
+"""Who asks? Tells the API's functions whose key it is and what it allows, an empty tenant where there is no valid key.
 
 It never denies: an HTTP API would answer that with a 403 of its own, and the contract wants a 401 in its error shape,
 which the functions give. Nor does it raise when the key cannot be looked up: the functions are told, and answer 503, as
@@ -36,7 +36,7 @@ def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
         logger.exception("key_not_looked_up")
         return {"isAuthorized": True, "context": {"tenant": "", "unavailable": "true"}}
     logger.info("key_accepted", tenant=record.tenant, key_id=record.id)
-    return {"isAuthorized": True, "context": {"tenant": record.tenant, "key_id": record.id}}
+    return {"isAuthorized": True, "context": {"tenant": record.tenant, "key_id": record.id, **record.limits.to_texts()}}
 
 
 def presented_key(headers: Mapping[str, str]) -> str:

@@ -12,10 +12,12 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from reelhaul import http
 from reelhaul.aws import client
 from reelhaul.contracts import downloads, offline, requests
+from reelhaul.express import ExpressLane
 from reelhaul.jobs import Job
 from reelhaul.options import DownloadRequest
 from reelhaul.queue import JobQueue
 from reelhaul.settings import SubmitSettings
+from reelhaul.site_policy import SitePolicy
 from reelhaul.store import IdempotentRequest, JobStore
 from reelhaul.submit import submit
 
@@ -27,18 +29,25 @@ app = http.resolver(logger)
 class Dependencies:
     store: JobStore
     queue: JobQueue
+    express: ExpressLane
     retention_days: int
     max_retention_days: int
+    max_playlist_items: int
+    sites: SitePolicy
 
 
 @functools.cache
 def dependencies() -> Dependencies:
     settings = SubmitSettings.from_env(os.environ)
+    store = JobStore(client("dynamodb"), settings.table_name)
     return Dependencies(
-        store=JobStore(client("dynamodb"), settings.table_name),
+        store=store,
         queue=JobQueue(client("sqs"), settings.queue_url),
+        express=ExpressLane(store, JobQueue(client("sqs"), settings.express_queue_url)),
         retention_days=settings.retention_days,
         max_retention_days=settings.max_retention_days,
+        max_playlist_items=settings.max_playlist_items,
+        sites=SitePolicy(allowed=settings.allowed_sites, denied=settings.denied_sites),
     )
 
 
@@ -57,11 +66,18 @@ def _submit(parse: Callable[..., DownloadRequest]) -> Job:
     event, deps = app.current_event, dependencies()
     body = http.json_object(event)
     job = submit(
-        parse(body, max_retention_days=deps.max_retention_days),
+        parse(
+            body,
+            max_retention_days=deps.max_retention_days,
+            max_playlist_items=deps.max_playlist_items,
+            sites=deps.sites,
+        ),
         tenant=http.caller(app),
+        limits=http.limits(event),
         retention_days=deps.retention_days,
         store=deps.store,
         queue=deps.queue,
+        express=deps.express,
         log=logger.error,
         idempotency=_idempotency(event, body),
     )

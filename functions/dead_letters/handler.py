@@ -30,13 +30,15 @@ def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 def _is_settled(record: dict[str, Any]) -> bool:
     try:
         message = JobMessage.parse(record["body"])
-        ended = give_up(message, store=dependencies())
     except MalformedMessage:
         # Nothing can be done about it, now or later. Its text is left out: what is not ours may be anything.
         logger.exception("dead_letter_unreadable", message_id=record["messageId"], size=len(record["body"]))
         return True
-    except ServiceUnavailable:
-        logger.exception("dead_letter_postponed", message_id=record["messageId"])
-        return False
-    logger.info("dead_letter_settled", job_id=message.job_id, tenant=message.tenant, ended=ended)
+    with logger.append_context_keys(job_id=message.job_id, tenant=message.tenant):
+        try:
+            ended = give_up(message, store=dependencies())
+        except ServiceUnavailable:
+            logger.exception("dead_letter_postponed", message_id=record["messageId"])
+            return False
+        logger.info("dead_letter_settled", ended=ended)
     return True

@@ -10,7 +10,7 @@ from deliver_webhooks.courier import Courier
 from deliver_webhooks.post import Poster
 from reelhaul.aws import client
 from reelhaul.errors import MalformedMessage, ServiceUnavailable
-from reelhaul.links import LinkSigner
+from reelhaul.links import signer_of
 from reelhaul.settings import DeliverySettings
 from reelhaul.store import JobStore
 from reelhaul.webhooks import WebhookMessage, WebhookQueue
@@ -26,7 +26,7 @@ def dependencies() -> Courier:
     return Courier(
         store=JobStore(client("dynamodb"), settings.table_name),
         queue=WebhookQueue(client("sqs"), settings.webhook_queue_url),
-        links=LinkSigner(secrets, settings.link_secret_arn, settings.bucket_name),
+        links=signer_of(settings, secrets),
         secrets=WebhookSecrets(secrets, settings.webhook_secret_arn),
         poster=Poster(allowed_origins=settings.allowed_origins),
         logger=logger,
@@ -41,11 +41,14 @@ def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 
 def _is_settled(record: dict[str, Any]) -> bool:
     try:
-        dependencies().run(WebhookMessage.parse(record["body"]))
+        message = WebhookMessage.parse(record["body"])
     except MalformedMessage:
         logger.exception("message_malformed", message_id=record["messageId"], size=len(record["body"]))
         return False
-    except ServiceUnavailable:
-        logger.exception("message_postponed", message_id=record["messageId"])
-        return False
+    with logger.append_context_keys(job_id=message.job_id, tenant=message.tenant):
+        try:
+            dependencies().run(message)
+        except ServiceUnavailable:
+            logger.exception("message_postponed", message_id=record["messageId"])
+            return False
     return True

@@ -11,6 +11,7 @@ from reelhaul.errors import WorkerCrashed
 from reelhaul.findings import Entry, Format, Inspection
 from reelhaul.jobs import Media
 from reelhaul.options import Options
+from reelhaul.sites.cookies import Cookie
 
 MAX_FORMATS = 100
 
@@ -20,7 +21,9 @@ class FetchRequest:
     """What to fetch, or with `inspect` to look at only.
 
     `is_item`: it was found in a playlist, and is not expanded any further. `entry` asks for the medium with this
-    number, from 1, of the several at `url`. `max_memory_bytes` bounds the fetcher's address space.
+    number, from 1, of the several at `url`. `max_memory_bytes` bounds the fetcher's address space. `max_duration_s` is
+    of the whole medium, also where a clip of it is wanted; 0 is no limit. `cookies` go to their own domains and nowhere
+    else.
     """
 
     url: str
@@ -29,6 +32,8 @@ class FetchRequest:
     entry: int | None = None
     inspect: bool = False
     max_bytes: int
+    cookies: tuple[Cookie, ...] = dataclasses.field(default=(), repr=False)
+    max_duration_s: int = 0
     max_memory_bytes: int = 1024**3  # leaves the parent room in 2 GB; 300 MB are enough for everyday media
 
     @property

@@ -119,6 +119,7 @@ class Child:
         with contextlib.suppress(BrokenPipeError):  # it is dead already, as its silence will show
             self._process.stdin.write(self._request)
             self._process.stdin.close()
+        self._request = b""  # a tenant's cookies may be in it
 
     @property
     def stderr_tail(self) -> str:

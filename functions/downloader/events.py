@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from downloader.content_types import CONTENT_TYPES, EXTRA_CONTENT_TYPES, SUBTITLES
-from reelhaul.errors import InvalidRequest, SourceError, source_error
+from reelhaul.errors import ExtractorBroken, InvalidRequest, SourceError, source_error
 from reelhaul.findings import Format
 from reelhaul.jobs import Media, Phase, Progress
 from reelhaul.options import clean_text
@@ -24,6 +24,7 @@ MAX_EXTRAS = 50
 MAX_DETAIL_CHARS = 500
 MAX_RETRY_AFTER_S = 86_400.0
 
+_EXTRACTOR = re.compile(r"[\w.:+-]{1,60}", re.ASCII)  # as yt-dlp names them: Youtube, twitch:vod
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -178,7 +179,18 @@ def _failed(fields: dict[str, Any]) -> Failed:
     if retry_after_s is not None:
         retry_after_s = min(retry_after_s, MAX_RETRY_AFTER_S)
     detail = clean_text(_text(fields, "detail", most=10_000))[:MAX_DETAIL_CHARS]
-    return Failed(source_error(code, retry_after_s=retry_after_s), detail)
+    error = source_error(code, retry_after_s=retry_after_s)
+    if isinstance(error, ExtractorBroken):
+        error.extractor = _extractor(fields)
+    return Failed(error, detail)
+
+
+def _extractor(fields: dict[str, Any]) -> str | None:
+    """The name becomes that of a metric, so it had better be one."""
+    if fields.get("extractor") is None:
+        return None
+    name = _text(fields, "extractor", most=1000)
+    return name if _EXTRACTOR.fullmatch(name) else None
 
 
 def _listed(fields: dict[str, Any]) -> Listed:

@@ -11,10 +11,13 @@ from downloader import events
 from downloader.answers import Answer, Fetched, FetchedExtra, FetchRequest, Found, FoundPlaylist
 from downloader.child import Child, harden_parent
 from downloader.events import Failed, Implausible
-from reelhaul.egress import EgressProxy
+from downloader.fetcher.reporting import without_addresses
+from downloader.redaction import without
+from reelhaul.egress import EgressProxy, Upstream
 from reelhaul.errors import (
     ExtractorBroken,
     LeaseLost,
+    SiteNotAllowed,
     SourceError,
     SourceRefused,
     SourceUnreachable,
@@ -31,7 +34,7 @@ __all__ = [
 ]  # fmt: skip
 
 POLL_S = 0.1
-# Endings that a connection which policy denied explains better than they do themselves.
+# Endings that a connection which policy denied, or an upstream did not make, explains better than they do themselves.
 _VAGUE = (SourceUnsupported, SourceUnreachable, ExtractorBroken)
 
 
@@ -41,12 +44,23 @@ def guarded_fetch(
     directory: Path,
     deadline: float,
     allowed_origins: frozenset[str],
+    denied_sites: frozenset[str] = frozenset(),
     on_progress: Callable[[Progress], None],
     stop: threading.Event,
     log: Callable[..., None],
+    upstream: Upstream | None = None,
 ) -> Found:
-    """As `fetch`, with a filtering proxy of this request's own as the only way out. `deadline` is monotonic."""
-    with EgressProxy(allowed_origins=allowed_origins, max_bytes=request.max_bytes, deadline=deadline) as proxy:
+    """As `fetch`, with a filtering proxy of this request's own as the only way out. `deadline` is monotonic.
+
+    With an `upstream` the connections that the proxy lets through go by that.
+    """
+    with EgressProxy(
+        allowed_origins=allowed_origins,
+        denied_sites=denied_sites,
+        max_bytes=request.max_bytes,
+        deadline=deadline,
+        upstream=upstream,
+    ) as proxy:
         return fetch(request, proxy=proxy, directory=directory, on_progress=on_progress, stop=stop, log=log)
 
 
@@ -74,12 +88,18 @@ def fetch(
             raise WorkerCrashed from error
     found = answer.outcome()
     if isinstance(found, Failed):
-        log("fetch_failed", error_code=found.error.code, detail=found.detail, egress_refused=proxy.refused)
+        detail = _without_cookies(found.detail, request)
+        log("fetch_failed", error_code=found.error.code, detail=detail, egress_refused=proxy.refused)
         raise _explained(found.error, proxy)
     if found is None:
-        log("fetcher_died", exit_status=child.exit_status, stderr=child.stderr_tail)
+        stderr = without_addresses(_without_cookies(child.stderr_tail, request))
+        log("fetcher_died", exit_status=child.exit_status, stderr=stderr)
         raise WorkerCrashed
     return found
+
+
+def _without_cookies(text: str, request: FetchRequest) -> str:
+    return without((cookie.value for cookie in request.cookies), text)
 
 
 def _as_json(request: FetchRequest, proxy: EgressProxy, directory: Path) -> bytes:
@@ -109,6 +129,10 @@ def _listen(
 
 
 def _explained(error: SourceError, proxy: EgressProxy) -> SourceError:
+    if proxy.refused_site and isinstance(error, (SourceRefused, *_VAGUE)):
+        return SiteNotAllowed()
     if proxy.refused and isinstance(error, _VAGUE):
         return SourceRefused()
+    if proxy.upstream_error and isinstance(error, _VAGUE):
+        return source_error(proxy.upstream_error)
     return error

@@ -12,12 +12,16 @@ from typing import Any, Protocol
 from downloader.child import end_strays
 from downloader.fetch import Fetched, FetchedExtra, Found, FoundPlaylist
 from downloader.lease import Lease
+from downloader.stopwatch import Stopwatch
 from downloader.transfer import Uploader
 from reelhaul import ids, jobs, playlists, steps
 from reelhaul.errors import (
     Conflict,
+    ExtractorBroken,
     JobNotFound,
+    JobsPerDayReached,
     LeaseLost,
+    LimitReached,
     ReelhaulError,
     ServiceUnavailable,
     SourceError,
@@ -26,7 +30,20 @@ from reelhaul.errors import (
     Transient,
     WorkerCrashed,
 )
-from reelhaul.jobs import MAX_ATTEMPTS, Job, Media, Phase, Playlist, Progress, State, StoredExtra, StoredObject
+from reelhaul.jobs import (
+    MAX_ATTEMPTS,
+    PLAYLIST_LIMIT,
+    Job,
+    Media,
+    Phase,
+    Playlist,
+    Progress,
+    State,
+    StoredExtra,
+    StoredObject,
+)
+from reelhaul.limits import check_bytes
+from reelhaul.measures import Measures, Transfer
 from reelhaul.names import content_disposition
 from reelhaul.objects import MediaBucket
 from reelhaul.queue import JobMessage, JobQueue
@@ -68,6 +85,7 @@ class Worker:
         fetch: Fetch,
         work_directory: Path,
         logger: Any,
+        measures: Measures,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
@@ -78,6 +96,7 @@ class Worker:
         self._fetch = fetch
         self._work_directory = work_directory
         self._logger = logger
+        self._measures = measures
         self._clock = clock
         self._stop = threading.Event()
         self._interrupted = False
@@ -97,39 +116,66 @@ class Worker:
 
         Raises `ServiceUnavailable` only before the claim: then nothing has happened and the message should come again.
         """
-        job = self._claim(message)
-        if job is None:
+        claimed = self._claim(message)
+        if claimed is None:
             return
+        job, queued_s = claimed
         self._logger.info("job_claimed", job_id=job.id, tenant=job.tenant, attempt=job.attempts, fence=job.fence)
         if not self._interrupted:
             self._stop.clear()
-        self._attempt(job, ends_at=ends_at)
+        self._attempt(job, queued_s=queued_s, ends_at=ends_at)
 
-    def _claim(self, message: JobMessage) -> Job | None:
+    def _claim(self, message: JobMessage) -> tuple[Job, float] | None:
+        """The job, and for how many seconds it was waiting."""
         try:
             job = self._store.get(message.tenant, message.job_id)
             if job.state is not State.QUEUED or job.generation != message.generation:
                 return None
+            if message.untried_only and job.attempts:
+                return None
             if playlists.is_called_off(job, store=self._store):
                 self._store.swap(job, steps.cancel(job, now=self._clock()))
                 return None
-            return self._store.swap(job, steps.claim(job, now=self._clock()))
+            if self._is_over_limit(job):
+                return None
+            now = self._clock()
+            return self._store.swap(job, steps.claim(job, now=now)), max(0.0, now - _queued_at(job))
         except (JobNotFound, Conflict):
             return None  # deleted, or another worker was faster: the message is done with either way
 
-    def _attempt(self, job: Job, *, ends_at: float) -> None:
+    def _is_over_limit(self, job: Job) -> bool:
+        """Whether the day's bytes were used up while the job waited: then it ends. Whatever runs by then may finish."""
+        if job.limits is None or job.limits.max_bytes_per_day is None:
+            return False
+        now = self._clock()
+        try:
+            check_bytes(job.limits, self._store.usage(job.tenant, now=now), now=now)
+        except LimitReached as error:
+            self._store.swap(job, steps.fail(job, error, now=now))
+            self._logger.info("job_over_limit", job_id=job.id, tenant=job.tenant, error_code=error.code)
+            return True
+        return False
+
+    def _attempt(self, job: Job, *, queued_s: float, ends_at: float) -> None:
+        watch = Stopwatch()
         lease = Lease(job, store=self._store, stop=self._stop, clock=self._clock)
         self._has_items = False
+
+        def on_progress(progress: Progress) -> None:
+            watch.heard(progress)
+            lease.report(progress)
+
         try:
             with lease, self._fresh_directory() as directory:
                 found = self._fetch(
                     job,
                     directory=Path(directory),
                     deadline=time.monotonic() + (ends_at - time.monotonic()) * _FETCH_SHARE,
-                    on_progress=lease.report,
+                    on_progress=on_progress,
                     stop=self._stop,
                 )
-                settle = self._prepared(job, found, lease, ends_at=ends_at)
+                watch.finished()
+                settle = self._prepared(job, found, lease, watch, queued_s=queued_s, ends_at=ends_at)
             held = lease.end()
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the job must end or go back
             self._give_up(job, lease, error)
@@ -140,21 +186,25 @@ class Worker:
         """One that nobody has used before. Raises `OSError`, as on a disk that is full."""
         return tempfile.TemporaryDirectory(prefix=_DIRECTORY, dir=self._work_directory, ignore_cleanup_errors=True)
 
-    def _prepared(self, job: Job, found: Found, lease: Lease, *, ends_at: float) -> Callable[[Job], None]:
+    def _prepared(
+        self, job: Job, found: Found, lease: Lease, watch: Stopwatch, *, queued_s: float, ends_at: float
+    ) -> Callable[[Job], None]:
         """Do what takes time with what was found, under the lease; what is returned writes the outcome."""
         if isinstance(found, FoundPlaylist):
-            self._add_items(job, found)
-            return lambda held: self._expand(held, found)
+            made = self._add_items(job, found)
+            return lambda held: self._expand(held, found, made)
         if not isinstance(found, Fetched):
             raise WorkerCrashed
         stored, extras = self._upload(job, found, lease, ends_at=ends_at)
-        return lambda held: self._complete(held, found.media, stored, extras)
+        size = stored.size + sum(extra.size for extra in extras)
+        transfer = watch.stop(size=size, queued_s=queued_s)
+        return lambda held: self._complete(held, found.media, stored, extras, transfer)
 
-    def _add_items(self, job: Job, found: FoundPlaylist) -> None:
+    def _add_items(self, job: Job, found: FoundPlaylist) -> int:
         if job.item is not None:
             raise SourceIsPlaylist  # a list within a list would have no end
         self._has_items = True
-        playlists.add_items(
+        made = playlists.add_items(
             job,
             found.entries,
             store=self._store,
@@ -165,10 +215,12 @@ class Worker:
         )
         if self._stop.is_set():
             raise LeaseLost
+        return made
 
-    def _expand(self, job: Job, found: FoundPlaylist) -> None:
-        details = {"job_id": job.id, "tenant": job.tenant, "items": len(found.entries)}
-        playlist = Playlist(title=found.title, total=len(found.entries), truncated=found.truncated)
+    def _expand(self, job: Job, found: FoundPlaylist, made: int) -> None:
+        details = {"job_id": job.id, "tenant": job.tenant, "items": made}
+        by = JobsPerDayReached.code if made < len(found.entries) else PLAYLIST_LIMIT if found.truncated else None
+        playlist = Playlist(title=found.title, total=made, truncated=by is not None, truncated_by=by)
         try:
             self._store.swap(job, steps.expand(job, playlist, now=self._clock()))
             self._logger.info("job_expanded", **details)
@@ -193,7 +245,9 @@ class Worker:
         )
         return stored, tuple(_upload_extra(uploader, job, found.media, extra) for extra in found.extras)
 
-    def _complete(self, job: Job, media: Media, stored: StoredObject, extras: tuple[StoredExtra, ...]) -> None:
+    def _complete(
+        self, job: Job, media: Media, stored: StoredObject, extras: tuple[StoredExtra, ...], transfer: Transfer
+    ) -> None:
         details = {"job_id": job.id, "tenant": job.tenant, "bytes": stored.size}
         try:
             done = self._store.swap(job, steps.complete(job, media, stored, extras=extras, now=self._clock()))
@@ -208,6 +262,7 @@ class Worker:
         else:
             seconds = round((done.completed_at or 0) - job.created_at, 3)
             self._logger.info("job_finished", **details, seconds=seconds, attempt=job.attempts)
+            self._measures.stored(job, transfer)
 
     def _is_done_with(self, job: Job, stored: StoredObject) -> bool:
         """Whether our completion is in the table after all: its reply may have hung until the sweeper came by."""
@@ -235,6 +290,8 @@ class Worker:
             self._logger.exception("job_left_to_the_sweeper", **details)
         else:
             self._logger.info("job_attempt_failed", **details, state=after.state, error_code=after.error_code)
+            if isinstance(error, ExtractorBroken):
+                self._measures.extractor_broken(job, error.extractor)
             if after.state is State.QUEUED:
                 send(after, queue=self._queue, log=self._logger.warning, delay_s=delay_s)
 
@@ -243,6 +300,8 @@ class Worker:
         now = self._clock()
         if self._interrupted:
             return steps.requeue(job, now=now, count=False, cut_off=not tidy), 0.0
+        if isinstance(error, LimitReached):
+            return steps.fail(job, error, now=now, cut_off=not tidy), 0.0
         told = _told(error)
         delay_s = _delay_s(told, job.attempts)
         if isinstance(told, Transient) and job.attempts < MAX_ATTEMPTS and delay_s <= _MAX_RETRY_AFTER_S:
@@ -256,6 +315,12 @@ class Worker:
         except ServiceUnavailable:
             return False
         return True
+
+
+def _queued_at(job: Job) -> float:
+    """Since when a queued job waits: since it was asked for, or since it was last put back or sent anew."""
+    is_first = job.generation == 1 and job.attempts == 0
+    return job.created_at if is_first else job.updated_at
 
 
 def _upload_extra(uploader: Uploader, job: Job, media: Media, extra: FetchedExtra) -> StoredExtra:

@@ -19,7 +19,7 @@ from reelhaul.aws import client
 from reelhaul.contracts import downloads, replies
 from reelhaul.errors import FileNotFound, ReelhaulError
 from reelhaul.jobs import Job, State
-from reelhaul.links import Link, LinkSigner
+from reelhaul.links import Link, LinkSigner, signer_of
 from reelhaul.names import curl_disposition
 from reelhaul.settings import ReadSettings
 from reelhaul.store import JobStore
@@ -49,7 +49,7 @@ def dependencies() -> Dependencies:
     settings = ReadSettings.from_env(os.environ)
     return Dependencies(
         store=JobStore(client("dynamodb"), settings.table_name),
-        links=LinkSigner(client("secretsmanager"), settings.link_secret_arn, settings.bucket_name),
+        links=signer_of(settings, client("secretsmanager")),
         hold_s=settings.hold_s,
     )
 

@@ -30,6 +30,7 @@ from reelhaul.errors import (
 )
 from reelhaul.options import Options
 from reelhaul.settings import InspectSettings
+from reelhaul.site_policy import SitePolicy
 
 MOST_S = 25.0  # API Gateway gives up after 30, of which a new environment has taken some
 MAX_ENTRIES = 50  # of a playlist; a download of it takes more
@@ -56,9 +57,13 @@ def settings() -> InspectSettings:
 
 @app.post("/api/info")
 def inspect_source() -> dict[str, Any]:
-    url, playlist = requests.parse_info(http.json_object(app.current_event))
+    url, playlist = requests.parse_info(http.json_object(app.current_event), sites=_sites())
     left_s = app.lambda_context.get_remaining_time_in_millis() / 1000 - _LAST_WORDS_S
     return info.inspected(_inspect(url, playlist, deadline=time.monotonic() + min(MOST_S, left_s)))
+
+
+def _sites() -> SitePolicy:
+    return SitePolicy(allowed=settings().allowed_sites, denied=settings().denied_sites)
 
 
 def _inspect(url: str, playlist: str, *, deadline: float) -> Inspection:
@@ -72,6 +77,7 @@ def _inspect(url: str, playlist: str, *, deadline: float) -> Inspection:
             directory=directory,
             deadline=deadline,
             allowed_origins=settings().allowed_origins,
+            denied_sites=settings().denied_sites,
             on_progress=lambda _: None,
             stop=stop,
             log=logger.info,

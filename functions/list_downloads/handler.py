@@ -15,7 +15,7 @@ from reelhaul import http
 from reelhaul.aws import client
 from reelhaul.contracts import downloads, offline, replies
 from reelhaul.errors import InvalidRequest
-from reelhaul.links import LinkSigner
+from reelhaul.links import LinkSigner, signer_of
 from reelhaul.settings import ReadSettings
 from reelhaul.store import JobStore, Page
 
@@ -34,7 +34,7 @@ def dependencies() -> Dependencies:
     settings = ReadSettings.from_env(os.environ)
     return Dependencies(
         store=JobStore(client("dynamodb"), settings.table_name),
-        links=LinkSigner(client("secretsmanager"), settings.link_secret_arn, settings.bucket_name),
+        links=signer_of(settings, client("secretsmanager")),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from reelhaul import playlists, remove, steps
 from reelhaul.errors import Conflict, DeadLetter, JobNotFound, WorkerCrashed
+from reelhaul.items import partition
 from reelhaul.jobs import MAX_ATTEMPTS, MAX_SENDS, DeliveryState, Job, State
 from reelhaul.objects import MediaBucket
 from reelhaul.queue import JobQueue
@@ -61,13 +62,13 @@ class Sweeper:
             except (
                 Exception
             ):  # one broken record must not keep the others waiting; it is logged, counted, and still due
-                self._logger.exception("sweep_broken", found=_name(found))
+                self._logger.exception("sweep_broken", **_named(found))
                 done["broken"] += 1
         return dict(done)
 
     def _look_at(self, found: Job | Tombstone | Unreadable) -> str:
         if isinstance(found, Unreadable):
-            self._logger.error("sweep_unreadable", found=_name(found))
+            self._logger.error("sweep_unreadable", **_named(found))
             return "broken"
         if isinstance(found, Tombstone):
             return self._settle(found)
@@ -158,5 +159,7 @@ class Sweeper:
         send(job, queue=self._queue, log=self._logger.error)
 
 
-def _name(found: Job | Tombstone | Unreadable) -> str:
-    return found.id if isinstance(found, Job) else found.job_id
+def _named(found: Job | Tombstone | Unreadable) -> dict[str, str]:
+    job_id = found.id if isinstance(found, Job) else found.job_id
+    tenant = found.partition.removeprefix(partition("")) if isinstance(found, Unreadable) else found.tenant
+    return {"job_id": job_id, "tenant": tenant}

@@ -1,9 +1,11 @@
 """The embedded engine as seen from `reelhaul serve`: its process, its address, and AWS clients that talk to it."""
 
+import dataclasses
 import fcntl
 import http.client
 import shutil
 import socket
+import ssl
 import subprocess
 import time
 from pathlib import Path
@@ -31,11 +33,26 @@ class EngineFailed(Exception):
     """The engine does not start; the message says why as far as that is known."""
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Secured:
+    """How the engine is made to behave as AWS does, where `reelhaul serve` needs less.
+
+    It speaks TLS with `certificate` and `key`, which those trust who trust `roots` (all files of PEM); it checks every
+    signature and enforces every right; container functions run in containers of what listens at `docker_host`.
+    """
+
+    certificate: Path
+    key: Path
+    roots: Path
+    docker_host: str
+
+
 class Engine:
     """ministack on 127.0.0.1:`port`, its state below `directory`."""
 
-    def __init__(self, *, port: int, directory: Path) -> None:
-        self.url = f"http://127.0.0.1:{port}"
+    def __init__(self, *, port: int, directory: Path, secured: Secured | None = None) -> None:
+        self.url = f"{'https' if secured else 'http'}://127.0.0.1:{port}"
+        self._secured = secured
         self._port = port
         self._directory = directory
         self._api_file = directory / "api-id"
@@ -85,13 +102,15 @@ class Engine:
             aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
             aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
             config=config,
+            verify=str(self._secured.roots) if self._secured else None,
         )
 
     def _environment(self) -> dict[str, str]:
         state = {"PERSIST_STATE": "1", "STATE_DIR": str(self._directory / "state")}
         objects = {"S3_PERSIST": "1", "S3_DATA_DIR": str(self._directory / "s3")}
         unused = {"SFTP_ENABLED": "0", "IOT_MTLS_ENABLED": "0", "DOCKER_HOST": "unix:///nonexistent"}
-        return processes.plain_environment(
+        changes = {} if self._secured is None else self._secured_environment(self._secured)
+        settings = processes.plain_environment(
             LISTEN_PORT=str(self._port),
             GATEWAY_PORT=_NAMED_PORT,
             TMPDIR=str(self._scratch),
@@ -103,6 +122,22 @@ class Engine:
             **objects,
             **unused,
         )
+        return settings | changes
+
+    def _secured_environment(self, secured: Secured) -> dict[str, str]:
+        # Nothing is kept, so names need not outlive a start. The roots are for the functions too, which inherit them.
+        trusting = ("AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE")
+        return {
+            "PERSIST_STATE": "0",
+            "S3_PERSIST": "0",
+            "GATEWAY_PORT": str(self._port),
+            "USE_SSL": "1",
+            "MINISTACK_SSL_CERT": str(secured.certificate),
+            "MINISTACK_SSL_KEY": str(secured.key),
+            "AUTH": "true",
+            "DOCKER_HOST": secured.docker_host,
+            **dict.fromkeys(trusting, str(secured.roots)),
+        }
 
     def _wait(self, log: Path) -> None:
         deadline = time.monotonic() + _START_S
@@ -115,7 +150,7 @@ class Engine:
         raise EngineFailed(f"The engine did not answer within {_START_S:.0f} s; see {log}.")
 
     def _answers(self) -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=2)
+        connection = self._connection()
         try:
             connection.request("GET", "/_ministack/health")
             return connection.getresponse().status == 200
@@ -123,6 +158,12 @@ class Engine:
             return False
         finally:
             connection.close()
+
+    def _connection(self) -> http.client.HTTPConnection:
+        if self._secured is None:
+            return http.client.HTTPConnection("127.0.0.1", self._port, timeout=2)
+        context = ssl.create_default_context(cafile=str(self._secured.roots))
+        return http.client.HTTPSConnection("127.0.0.1", self._port, timeout=2, context=context)
 
 
 def _locked(path: Path) -> IO[str]:

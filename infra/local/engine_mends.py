@@ -15,6 +15,7 @@ def install() -> None:
     _accept_rotation_schedules()
     _understand_cors()
     _give_messages_back()
+    _accept_metric_math()
 
 
 def _accept_rotation_schedules() -> None:
@@ -55,3 +56,21 @@ def _give_messages_back() -> None:
                     message["visible_at"] = 0.0
 
     sqs.load_persisted_state = load_and_give_back
+
+
+def _accept_metric_math() -> None:
+    """The engine refuses an alarm on an expression. It evaluates none: it is given the first metric of it."""
+    handler = provisioners._RESOURCE_HANDLERS["AWS::CloudWatch::Alarm"]
+    handler["create"] = _simplifying(handler["create"], 1)
+    handler["update"] = _simplifying(handler["update"], 2)
+
+
+def _simplifying(handle: Callable[..., Any], position: int) -> Callable[..., Any]:
+    def handle_simplified(*arguments: Any, **options: Any) -> Any:
+        properties = dict(arguments[position])
+        used = [one["MetricStat"] for one in properties.pop("Metrics", []) if "MetricStat" in one]
+        if used:
+            properties |= {**used[0]["Metric"], "Period": used[0]["Period"]}
+        return handle(*arguments[:position], properties, *arguments[position + 1 :], **options)
+
+    return handle_simplified

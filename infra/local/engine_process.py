@@ -3,6 +3,8 @@
 On one port live two things. A request that is signed for AWS (or ministack's own health check) goes to the emulated
 services; every other is one for the service's HTTP API, whose address on AWS is a host name of its own. Nothing else of
 ministack's can be reached, such as its reset, which asks for no signature.
+
+Where every right is enforced (`AUTH`) it is as on AWS: `engine_hosts` goes by the host that a request is for.
 """
 
 import asyncio
@@ -17,7 +19,14 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack.services import s3
 
-from infra.local import engine_mends
+from infra.local import (
+    engine_callbacks,
+    engine_containers,
+    engine_deploy_mends,
+    engine_fair_queues,
+    engine_mends,
+)
+from infra.local.engine_hosts import HostDoor
 from infra.local.engine_streams import Streams
 
 _NOT_YET = b'{"success":false,"message":"Not deployed yet.","detail":"Not deployed yet.","code":"service.unavailable"}'
@@ -27,7 +36,7 @@ Headers = list[tuple[bytes, bytes]]
 
 
 def _is_for_aws(scope: dict[str, Any]) -> bool:
-    if scope["path"] == "/_ministack/health":
+    if scope["path"] == "/_ministack/health" or engine_callbacks.is_one(scope):
         return True
     headers = dict(scope["headers"])
     # No web page signs for AWS on its own. One that tries from elsewhere must not reach what is on this machine.
@@ -116,14 +125,22 @@ async def _reply(send: Any, status: int, headers: Headers, body: bytes) -> None:
 
 def main() -> None:
     engine_mends.install()
+    engine_callbacks.install()
+    engine_fair_queues.install()
     Streams().install()
+    if ministack.app.AUTH:
+        engine_deploy_mends.install()
+        engine_containers.install()
     _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
     config = Config()
     config.bind = [f"127.0.0.1:{os.environ['LISTEN_PORT']}"]
     config.keep_alive_timeout = 75
     config.loglevel = os.environ["LOG_LEVEL"]
-    asyncio.run(serve(FrontDoor(Path(os.environ["API_FILE"])), config))  # ends on SIGTERM, which saves the state
+    if os.environ.get("USE_SSL"):
+        config.certfile, config.keyfile = os.environ["MINISTACK_SSL_CERT"], os.environ["MINISTACK_SSL_KEY"]
+    door = HostDoor() if ministack.app.AUTH else FrontDoor(Path(os.environ["API_FILE"]))
+    asyncio.run(serve(door, config))  # ends on SIGTERM, which saves the state
 
 
 if __name__ == "__main__":

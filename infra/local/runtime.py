@@ -130,7 +130,7 @@ class _Slot:
             return
         self._port, runtime_port = processes.free_ports(2)
         command = [
-            _emulator(), "--log-level", "error",
+            emulator(), "--log-level", "error",
             "--runtime-interface-emulator-address", f"127.0.0.1:{self._port}",
             "--runtime-api-address", f"127.0.0.1:{runtime_port}",
             sys.executable, "-m", "awslambdaric", self._handler,
@@ -171,7 +171,8 @@ def _succeeded(body: bytes) -> bool:
     return not (isinstance(result, dict) and "errorType" in result)
 
 
-def _emulator() -> str:
+def emulator() -> str:
+    """The path of AWS's runtime interface emulator for this machine."""
     machine = {"x86_64": "x86_64", "aarch64": "arm64"}[platform.machine()]
     path = next((ROOT / ".venv-engine").glob(f"lib/python*/site-packages/samcli/local/rapid/aws-lambda-rie-{machine}"))
     path.chmod(0o755)

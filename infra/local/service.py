@@ -73,11 +73,11 @@ class LocalService:
 
     def _start_downloader(self) -> RuntimePool:
         name = self.outputs["DownloaderFunctionName"]
-        scaling = self._mapping("DownloaderFunctionName")["ScalingConfig"]
+        mappings = self._mappings("DownloaderFunctionName")
         return self._start_runtime(
             "downloader",
             name,
-            size=scaling["MaximumConcurrency"],
+            size=sum(mapping["ScalingConfig"]["MaximumConcurrency"] for mapping in mappings),
             limit_s=self._invocation_limit_s,
             env={"AWS_ENDPOINT_URL": self.url, **CREDENTIALS},
         )
@@ -130,17 +130,18 @@ class LocalService:
         opened = [variables.get("ALLOWED_ORIGINS", ""), *self._allowed_origins]
         return ",".join(origin for origin in opened if origin)
 
-    def _mapping(self, output: str) -> dict[str, Any]:
+    def _mappings(self, output: str) -> list[dict[str, Any]]:
         found = self._engine.client("lambda").list_event_source_mappings(FunctionName=self.outputs[output])
-        mapping: dict[str, Any] = found["EventSourceMappings"][0]
-        return mapping
+        mappings: list[dict[str, Any]] = found["EventSourceMappings"]
+        return mappings
 
     def _take_events(self, *, enabled: bool) -> None:
         """Whether messages go from the queues to the functions that leave this machine."""
         for output in _FED_BY_QUEUES:
             if self._engine.is_running():
                 functions = self._engine.client("lambda")
-                functions.update_event_source_mapping(UUID=self._mapping(output)["UUID"], Enabled=enabled)
+                for mapping in self._mappings(output):
+                    functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=enabled)
 
     def _ensure_link_key(self) -> None:
         """Have the first key for links made, in the four calls of Secrets Manager; the engine makes none."""

@@ -21,7 +21,7 @@ from list_downloads import handler, listing
 from reelhaul import aws, ids, items
 from reelhaul.contracts.downloads import Listing
 from reelhaul.jobs import Job
-from reelhaul.links import LINK_SECONDS, AccessKey, LinkSigner
+from reelhaul.links import LINK_SECONDS, AccessKey, S3Links
 from reelhaul.store import JobStore, Page
 from reelhaul.tokens import make_token, token_key
 from tests.benchmarks.stub import Secret, Table, connected
@@ -170,8 +170,8 @@ def long_named() -> Job:
     return done(tenant=TENANT, now=time.time(), name="n" * 200, media=dataclasses.replace(MEDIA, title="t" * 300))
 
 
-def signer() -> LinkSigner:
-    return LinkSigner(Secret(KEY.to_secret()), "arn", "media")
+def signer() -> S3Links:
+    return S3Links(Secret(KEY.to_secret()), "arn", "media")
 
 
 def wired() -> Any:

@@ -62,12 +62,13 @@ def request(
 class Client:
     """Calls the service at `url` with `key`; without one, with none."""
 
-    def __init__(self, url: str, key: str | None = KEY) -> None:
+    def __init__(self, url: str, key: str | None = KEY, *, timeout_s: float = 35) -> None:
         self.url = url
+        self._timeout_s = timeout_s
         self._headers = {} if key is None else {"x-access-token": key}
 
     def call(self, method: str, path: str, body: Any = None) -> Reply:
-        return request(method, self.url + path, body=body, headers=self._headers)
+        return request(method, self.url + path, body=body, headers=self._headers, timeout_s=self._timeout_s)
 
     def create(self, url: str, **fields: Any) -> str:
         reply = self.call("POST", "/download", {"stream_link": url, **fields})

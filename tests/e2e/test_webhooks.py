@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from standardwebhooks import Webhook
 
+from tests.authority import Authority
 from tests.e2e.running import REELHAUL, Client, Service, request, serve, until
 from tests.media import SourceServer
-from tests.receiver import Authority, Received, Receiver
+from tests.receiver import Received, Receiver
 
 pytestmark = pytest.mark.e2e
 

@@ -78,3 +78,31 @@ def test_access_log_tells_who_asked_for_what_without_query_or_headers(template: 
     fields = set(json.loads(log["Format"]).values())
     assert {"$context.requestId", "$context.routeKey", "$context.status", "$context.authorizer.key_id"} <= fields
     assert not any("header" in field or "query" in field for field in fields)
+
+
+def test_domain_of_the_operators_own_leads_to_the_api_over_tls(template: Template, other_template: Template) -> None:
+    assert not template.of_type("AWS::ApiGatewayV2::DomainName")
+    domain = other_template.only("AWS::ApiGatewayV2::DomainName")
+    assert domain["DomainName"] == "media.example.com"
+    (served,) = domain["DomainNameConfigurations"]
+    assert served == {
+        "CertificateArn": "arn:aws:acm:eu-central-1:000000000000:certificate/made-up",
+        "EndpointType": "REGIONAL",
+        "SecurityPolicy": "TLS_1_2",
+    }
+    mapping = other_template.only("AWS::ApiGatewayV2::ApiMapping")
+    assert other_template.plain(mapping["ApiId"]) == "api"
+    assert mapping["DomainName"]["Ref"] in other_template.of_type("AWS::ApiGatewayV2::DomainName")
+    assert mapping["Stage"] == other_template.only("AWS::ApiGatewayV2::Stage")["StageName"] == "$default"
+
+
+def test_outputs_lead_to_the_domain(template: Template, other_template: Template) -> None:
+    assert "DomainTarget" not in template.body["Outputs"]
+    assert other_template.body["Outputs"]["ApiUrl"]["Value"] == "https://media.example.com"
+    (name,) = other_template.of_type("AWS::ApiGatewayV2::DomainName")
+    assert other_template.body["Outputs"]["DomainTarget"]["Value"] == {"Fn::GetAtt": [name, "RegionalDomainName"]}
+
+
+def test_the_apis_own_address_goes_once_the_operator_says_so(template: Template, other_template: Template) -> None:
+    assert "DisableExecuteApiEndpoint" not in template.only("AWS::ApiGatewayV2::Api")
+    assert other_template.only("AWS::ApiGatewayV2::Api")["DisableExecuteApiEndpoint"] is True

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from infra.assets import ROOT
+from infra.settings import Settings
 from reelhaul import settings
 from tests.infra.template import Template
 
@@ -25,7 +26,7 @@ SETTINGS: dict[str, Any] = {
     "announcer": settings.AnnouncerSettings,
     "deliver_webhooks": settings.DeliverySettings,
 }
-NO_SETTINGS = {"docs"}
+NO_SETTINGS = {"docs", "tear_down"}
 IMAGES = {"downloader", "inspect_source"}
 ZIPPED = sorted((SETTINGS.keys() | NO_SETTINGS) - IMAGES)
 
@@ -44,7 +45,7 @@ def test_function_is_given_the_settings_it_reads_and_nothing_else(template: Temp
     SETTINGS[function].from_env({name: value if isinstance(value, str) else "a name" for name, value in given.items()})
 
 
-@pytest.mark.parametrize("function", NO_SETTINGS)
+@pytest.mark.parametrize("function", sorted(NO_SETTINGS))
 def test_function_that_reads_no_settings_is_given_none(template: Template, function: str) -> None:
     assert "Environment" not in template.functions[function]
 
@@ -54,6 +55,7 @@ def test_settings_point_at_the_resources_they_are_named_for(template: Template) 
         "TABLE_NAME": "table",
         "BUCKET_NAME": "bucket",
         "QUEUE_URL": "queue",
+        "EXPRESS_QUEUE_URL": "express queue",
         "WEBHOOK_QUEUE_URL": "webhook queue",
         "WEBHOOK_SECRET_ARN": "webhook secret",
         "BUS_NAME": "bus",
@@ -79,11 +81,16 @@ def test_choices_of_the_operator_reach_the_functions(template: Template, other_t
     for goes_out in ("downloader", "inspect_source", "deliver_webhooks"):
         assert chosen(template, goes_out, "ALLOWED_ORIGINS") == ""
         assert chosen(other_template, goes_out, "ALLOWED_ORIGINS") == "127.0.0.1:8000,[::1]:8001"
-    assert (
-        int(chosen(other_template, "downloader", "MAX_BYTES"))
-        < 1024**3
-        < int(chosen(template, "downloader", "MAX_BYTES"))
-    )
+    assert int(chosen(template, "downloader", "MAX_BYTES")) == 10_240 * 1024**2 * 45 // 100
+    assert int(chosen(other_template, "downloader", "MAX_BYTES")) == 600 * 1024**2
+    for name, before, after in (("MAX_DURATION_S", "0", "3600"), ("DENIED_SITES", "", "xn--bcher-kva.example")):
+        assert (chosen(template, "downloader", name), chosen(other_template, "downloader", name)) == (before, after)
+    for asked in ("create_download", "downloader", "inspect_source"):
+        assert chosen(template, asked, "ALLOWED_SITES") == ""
+        assert chosen(other_template, asked, "ALLOWED_SITES") == "example.com,example.org"
+        assert chosen(other_template, asked, "DENIED_SITES") == "xn--bcher-kva.example"
+    assert chosen(template, "create_download", "MAX_PLAYLIST_ITEMS") == "1000"
+    assert chosen(other_template, "create_download", "MAX_PLAYLIST_ITEMS") == "20"
 
 
 @pytest.mark.parametrize("function", ZIPPED)
@@ -108,16 +115,19 @@ def test_time_outs_are_what_each_caller_waits_for(template: Template) -> None:
     timeouts = {name: properties["Timeout"] for name, properties in template.functions.items()}
     assert timeouts == dict.fromkeys(ZIPPED, 10) | {
         "get_status": 29, "list_downloads": 29, "sweeper": 55, "rotate_link_key": 60, "downloader": 900,
-        "inspect_source": 29, "announcer": 60, "deliver_webhooks": 30,
+        "inspect_source": 29, "announcer": 60, "deliver_webhooks": 30, "tear_down": 900,
     }  # fmt: skip
 
 
-def test_every_function_writes_to_a_log_of_its_own_that_is_not_kept_forever(template: Template) -> None:
+def test_every_function_writes_to_a_log_of_its_own_that_is_not_kept_forever(
+    template: Template, other_template: Template
+) -> None:
     groups = template.of_type("AWS::Logs::LogGroup")
     used = [function["LoggingConfig"]["LogGroup"]["Ref"] for function in template.functions.values()]
     assert len(set(used)) == len(used)
     assert set(used) <= groups.keys()
     assert {group["RetentionInDays"] for group in groups.values()} == {30}
+    assert {group["RetentionInDays"] for group in other_template.of_type("AWS::Logs::LogGroup").values()} == {90}
 
 
 def test_downloader_is_an_image_as_large_as_the_settings_say(template: Template, other_template: Template) -> None:
@@ -162,6 +172,25 @@ def test_image_holds_what_its_dockerfile_copies_and_nothing_else(template: Templ
     assert not [file for file in files if "__pycache__" in file]
 
 
+def test_image_is_built_for_the_architecture_and_on_the_base_that_were_chosen(
+    template: Template, other_template: Template
+) -> None:
+    def build(which: Template) -> tuple[str, dict[str, str]]:
+        ((_, image),) = json.loads((which.outdir / "Reelhaul.assets.json").read_text())["dockerImages"].items()
+        return image["source"]["platform"], image["source"]["dockerBuildArgs"]
+
+    chosen = json.loads((ROOT / "cdk.json").read_text())["context"].get("base_image", Settings().base_image)
+    assert build(template) == ("linux/arm64", {"BASE": chosen})
+    platform, arguments = build(other_template)
+    assert platform == "linux/amd64"
+    assert arguments == {"BASE": f"registry.example:5000/python:3.13-slim-trixie@sha256:{'0123456789abcdef' * 4}"}
+
+
+def test_base_is_the_dockerfiles_own_unless_another_is_chosen() -> None:
+    dockerfile = (ROOT / "functions/downloader/Dockerfile").read_text()
+    assert f"ARG BASE={Settings().base_image}\n" in dockerfile
+
+
 def test_layer_is_another_one_for_another_python(template: Template, other_template: Template) -> None:
     def codes(which: Template) -> dict[str, str]:
         return {name: layer["Content"]["S3Key"] for name, layer in which.of_type("AWS::Lambda::LayerVersion").items()}
@@ -172,13 +201,15 @@ def test_layer_is_another_one_for_another_python(template: Template, other_templ
     ]
 
 
-def test_downloader_takes_one_message_at_a_time(template: Template, other_template: Template) -> None:
-    source = _event_source(template, "downloader")
-    assert template.plain(source["EventSourceArn"]) == "queue"
+@pytest.mark.parametrize(("queue", "at_once", "other"), [("queue", 10, 4), ("express queue", 2, 6)])
+def test_downloader_takes_one_message_at_a_time(
+    template: Template, other_template: Template, queue: str, at_once: int, other: int
+) -> None:
+    source = _event_source(template, "downloader", queue)
     assert source["BatchSize"] == 1
     assert source["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
-    assert source["ScalingConfig"] == {"MaximumConcurrency": 10}
-    assert _event_source(other_template, "downloader")["ScalingConfig"] == {"MaximumConcurrency": 4}
+    assert source["ScalingConfig"] == {"MaximumConcurrency": at_once}
+    assert _event_source(other_template, "downloader", queue)["ScalingConfig"] == {"MaximumConcurrency": other}
 
 
 def test_dead_letters_are_taken_one_at_a_time(template: Template) -> None:
@@ -303,9 +334,15 @@ def test_link_key_is_rotated_at_once_and_then_monthly(template: Template) -> Non
     assert permission["SourceAccount"] == {"Ref": "AWS::AccountId"}
 
 
-def _event_source(template: Template, function: str) -> dict[str, Any]:
+def _event_source(template: Template, function: str, queue: str | None = None) -> dict[str, Any]:
+    """The one of `function`, or where it has several, the one that takes from `queue`."""
     sources = template.of_type("AWS::Lambda::EventSourceMapping").values()
-    (found,) = (source for source in sources if template.function_behind(source["FunctionName"]) == function)
+    (found,) = (
+        source
+        for source in sources
+        if template.function_behind(source["FunctionName"]) == function
+        and queue in {None, template.plain(source["EventSourceArn"])}
+    )
     return found
 
 

@@ -83,6 +83,12 @@ def test_longest_retention_is_the_one_that_the_operator_chose(template: Template
     assert str(body["maximum"]) == chosen
 
 
+def test_longest_playlist_is_the_one_that_the_operator_chose(other_template: Template) -> None:
+    asset = other_template.outdir / ("asset." + other_template.functions["docs"]["Code"]["S3Key"].removesuffix(".zip"))
+    chosen = json.loads((asset / "docs" / "openapi.json").read_text())["components"]["schemas"]["DownloadRequest"]
+    assert chosen["properties"]["playlist_limit"]["maximum"] == 20
+
+
 def test_codes_are_those_of_the_errors(document: dict[str, Any]) -> None:
     known = {error.code for error in _all_of(errors.ReelhaulError)}
     named = {code for codes in _values_of(document, "enum", below="code") for code in codes}

@@ -2,10 +2,12 @@
 
 from typing import Any
 
+from reelhaul.links import LINK_SECONDS
 from tests.infra.template import Template
 
 QUEUES = {
-    "queue", "dead-letter queue", "webhook queue", "webhook dead-letter queue", "announcer's dead-letter queue",
+    "queue", "express queue", "dead-letter queue", "webhook queue", "webhook dead-letter queue",
+    "announcer's dead-letter queue",
 }  # fmt: skip
 
 
@@ -45,12 +47,24 @@ def test_bucket_and_queues_refuse_plain_http(template: Template) -> None:
     refused: dict[str, str] = {}
     for kind in ("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy"):
         for policy in template.of_type(kind).values():
-            (statement,) = policy["PolicyDocument"]["Statement"]
+            statement = policy["PolicyDocument"]["Statement"][0]
             assert (statement["Effect"], statement["Principal"]) == ("Deny", {"AWS": "*"})
             assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
             resources = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
             refused |= {template.plain(resource): statement["Action"] for resource in resources}
     assert refused == {"bucket": "s3:*", "bucket/*": "s3:*"} | dict.fromkeys(QUEUES, "sqs:*")
+
+
+def test_queues_policies_say_nothing_else(template: Template) -> None:
+    policies = template.of_type("AWS::SQS::QueuePolicy").values()
+    assert {len(policy["PolicyDocument"]["Statement"]) for policy in policies} == {1}
+
+
+def test_bucket_refuses_signatures_that_are_older_than_a_link_lives_and_none_that_is_not(template: Template) -> None:
+    _, statement = template.only("AWS::S3::BucketPolicy")["PolicyDocument"]["Statement"]
+    assert (statement["Effect"], statement["Principal"], statement["Action"]) == ("Deny", {"AWS": "*"}, "s3:*")
+    assert template.plain(statement["Resource"]) == "bucket/*"
+    assert statement["Condition"] == {"NumericGreaterThan": {"s3:signatureAge": str(LINK_SECONDS * 1000)}}
 
 
 def test_every_queue_is_encrypted(template: Template) -> None:
@@ -80,9 +94,9 @@ def test_web_page_may_read_what_it_has_a_link_for(template: Template) -> None:
 
 def test_message_reappears_only_after_its_worker_must_be_gone(template: Template, other_template: Template) -> None:
     for which, timeout_s in ((template, 900), (other_template, 300)):
-        queue = which.only("AWS::SQS::Queue", "WorkQueue")
         assert which.functions["downloader"]["Timeout"] == timeout_s
-        assert queue["VisibilityTimeout"] == timeout_s + 60
+        for name in ("WorkQueue", "WorkExpress"):
+            assert which.only("AWS::SQS::Queue", name)["VisibilityTimeout"] == timeout_s + 60
 
 
 def test_dead_letter_reappears_only_after_its_function_must_be_gone(template: Template) -> None:
@@ -91,10 +105,12 @@ def test_dead_letter_reappears_only_after_its_function_must_be_gone(template: Te
 
 
 def test_message_is_given_up_after_five_deliveries_and_kept_for_two_weeks(template: Template) -> None:
-    queue, dead_letters = (template.only("AWS::SQS::Queue", name) for name in ("WorkQueue", "WorkDeadLetters"))
-    assert template.plain(queue["RedrivePolicy"]["deadLetterTargetArn"]) == "dead-letter queue"
-    assert queue["RedrivePolicy"]["maxReceiveCount"] == 5
-    assert queue["MessageRetentionPeriod"] == 4 * 86_400
+    for name in ("WorkQueue", "WorkExpress"):
+        queue = template.only("AWS::SQS::Queue", name)
+        assert template.plain(queue["RedrivePolicy"]["deadLetterTargetArn"]) == "dead-letter queue"
+        assert queue["RedrivePolicy"]["maxReceiveCount"] == 5
+        assert queue["MessageRetentionPeriod"] == 4 * 86_400
+    dead_letters = template.only("AWS::SQS::Queue", "WorkDeadLetters")
     assert dead_letters["MessageRetentionPeriod"] == 14 * 86_400
 
 

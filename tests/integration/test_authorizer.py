@@ -7,6 +7,7 @@ import pytest
 from authorizer.handler import lambda_handler
 from reelhaul import aws
 from reelhaul.keys import KeyStore, pepper_from
+from reelhaul.limits import Limits
 from tests.conftest import Cloud
 from tests.events import Context, HttpRequest
 from tests.faults import refused
@@ -43,6 +44,13 @@ def test_a_valid_key_tells_its_tenant(keys: KeyStore, form: dict[str, str]) -> N
     text, record = keys.issue("acme")
     assert said_of({name: value.replace("{}", text) for name, value in form.items()}) == {
         "isAuthorized": True, "context": {"tenant": "acme", "key_id": record.id},
+    }  # fmt: skip
+
+
+def test_a_keys_limits_are_handed_on_as_texts(keys: KeyStore) -> None:
+    text, record = keys.issue("acme", limits=Limits(max_concurrent_jobs=5, max_bytes_per_day=10**10))
+    assert said_of({"x-access-token": text})["context"] == {
+        "tenant": "acme", "key_id": record.id, "max_concurrent_jobs": "5", "max_bytes_per_day": "10000000000",
     }  # fmt: skip
 
 

@@ -13,8 +13,9 @@ from reelhaul.options import Clip, Options
 from reelhaul.queue import JobMessage
 from tests.conftest import Cloud
 from tests.events import HOST
-from tests.faults import refused
+from tests.faults import hooked, refused
 from tests.integration.conftest import Api
+from tests.jobs_in import failed
 
 URL = "https://media.example/a.mp4"
 
@@ -56,6 +57,25 @@ def test_each_contract_has_its_default_quality(
 ) -> None:
     api("POST", path, json_body=body)
     assert the_job(cloud).options.quality == quality
+
+
+@pytest.mark.parametrize("path", ["/download", "/api/download", "retry"])
+def test_a_tenants_only_job_goes_into_the_express_lane_too(api: Api, cloud: Cloud, path: str) -> None:
+    lane: list[str] = []
+
+    def note(params: Any, **_: Any) -> None:
+        if params["QueueUrl"] == cloud.express_queue_url:
+            lane.append(JobMessage.parse(params["MessageBody"]).job_id)
+
+    job = failed()
+    cloud.store.create(job)
+    with hooked("provide-client-params", "sqs", "SendMessage", note):
+        for _ in range(2):
+            if path == "retry":
+                api("POST", f"/download/{job.id}")
+            else:
+                api("POST", path, json_body={"url": URL})
+    assert len(lane) == 1
 
 
 @pytest.mark.parametrize("path", ["/download", "/api/download"])
@@ -305,3 +325,37 @@ def test_a_key_that_is_none_is_400_and_changes_nothing(api: Api, cloud: Cloud, p
     assert (reply.status, reply.body["code"]) == (400, "request.invalid")
     assert reply.body["field"] == "Idempotency-Key"
     assert has_changed_nothing(cloud)
+
+
+# --- what the operator does not allow --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("path", "field"), [("/download", "stream_link"), ("/download", "url"), ("/api/download", "url")]
+)
+def test_a_site_that_is_not_allowed_is_403_and_changes_nothing(
+    api: Api, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, path: str, field: str
+) -> None:
+    monkeypatch.setenv("ALLOWED_SITES", "allowed.example")
+    monkeypatch.setenv("DENIED_SITES", "not.allowed.example")
+    for url in (URL, "https://not.allowed.example/a.mp4"):
+        reply = api("POST", path, json_body={field: url})
+        assert (reply.status, reply.body["code"], reply.body["field"]) == (403, "source.site_not_allowed", field)
+    assert has_changed_nothing(cloud)
+    assert api("POST", path, json_body={field: "https://www.allowed.example/a.mp4"}).status == 200
+
+
+def test_a_longer_playlist_than_the_operator_allows_is_400(
+    api: Api, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAX_PLAYLIST_ITEMS", "20")
+    reply = api("POST", "/download", json_body={"url": URL, "playlist_limit": 21})
+    assert (reply.status, reply.body["field"]) == (400, "playlist_limit")
+    assert has_changed_nothing(cloud)
+    api("POST", "/download", json_body={"url": URL})
+    assert the_job(cloud).options.playlist_limit == 20
+
+
+def test_the_reply_names_the_domain_that_was_asked(api: Api, cloud: Cloud) -> None:
+    reply = api("POST", "/download", json_body={"url": URL}, headers={"host": "media.example.com"})
+    assert reply.body["data"]["output_url"] == f"https://media.example.com/async-response/{the_job(cloud).id}"

@@ -18,14 +18,15 @@ from deliver_webhooks.post import Poster
 from reelhaul import aws, ids, remove, steps
 from reelhaul.errors import FileExpired, SourceNotFound
 from reelhaul.jobs import Delivery, DeliveryState, Job, State
-from reelhaul.links import LinkSigner
+from reelhaul.links import S3Links
 from reelhaul.webhooks import WebhookMessage, WebhookQueue, schedule
 from reelhaul.webhooks.signing import WebhookSecrets, as_secret, tenant_key
+from tests.authority import Authority
 from tests.conftest import Cloud
 from tests.events import Context, sqs_event
 from tests.faults import hooked, meanwhile, refused, reply_lost
 from tests.jobs_in import cancelled, done, expanded, expired, failed, queued
-from tests.receiver import Authority, Receiver
+from tests.receiver import Receiver
 
 Start = Callable[..., Receiver]
 
@@ -272,7 +273,7 @@ def courier(cloud: Cloud, receiver: Receiver, clock: Clock) -> Courier:
     return Courier(
         store=cloud.store,
         queue=WebhookQueue(aws.client("sqs"), cloud.webhook_queue_url),
-        links=LinkSigner(secrets, cloud.link_secret, cloud.bucket),
+        links=S3Links(secrets, cloud.link_secret, cloud.bucket),
         secrets=WebhookSecrets(secrets, cloud.webhook_secret),
         poster=Poster(allowed_origins=frozenset({receiver.origin})),
         logger=Quiet(),

@@ -24,17 +24,22 @@ def _installed(cloud: Cloud, source: SourceServer, tmp_path: Path, monkeypatch: 
     handler.dependencies.cache_clear()
 
 
-def submitted(cloud: Cloud, url: str) -> Job:
-    job = queued(url=url, now=time.time())
+def submitted(cloud: Cloud, url: str, **fields: Any) -> Job:
+    job = queued(url=url, now=time.time(), **fields)
     cloud.store.create(job)
     cloud.queue.send(job)
     return job
 
 
-def received(cloud: Cloud) -> dict[str, Any]:
+def received(cloud: Cloud, queue_url: str | None = None) -> dict[str, Any]:
     """The next message as SQS's event source mapping hands it on."""
-    message = aws.client("sqs").receive_message(QueueUrl=cloud.queue_url, VisibilityTimeout=900)["Messages"][0]
-    return {"messageId": message["MessageId"], "receiptHandle": message["ReceiptHandle"], "body": message["Body"]}
+    url = queue_url or cloud.queue_url
+    message = aws.client("sqs").receive_message(QueueUrl=url, VisibilityTimeout=900)["Messages"][0]
+    arn = f"arn:aws:sqs:eu-central-1:123456789012:{url.rpartition('/')[2]}"
+    return {
+        "messageId": message["MessageId"], "receiptHandle": message["ReceiptHandle"], "body": message["Body"],
+        "eventSourceARN": arn,
+    }  # fmt: skip
 
 
 def handled(*records: dict[str, Any]) -> list[str]:
@@ -63,14 +68,16 @@ def test_source_that_is_gone_ends_the_job(cloud: Cloud, source: SourceServer) ->
     assert cloud.store.get(job.tenant, job.id).error_code == "source.not_found"
 
 
+@pytest.mark.parametrize("queue", ["work", "express"])
 @pytest.mark.parametrize("body", ["", "no json", "{}", '{"version": 99, "tenant": "acme", "job_id": "x"}', "[1]"])
-def test_message_that_is_not_ours_is_reported_and_comes_again_at_once(cloud: Cloud, body: str) -> None:
-    aws.client("sqs").send_message(QueueUrl=cloud.queue_url, MessageBody=body or " ")
-    record = received(cloud) | {"body": body}
+def test_message_that_is_not_ours_is_reported_and_comes_again_at_once(cloud: Cloud, queue: str, body: str) -> None:
+    url = cloud.queue_url if queue == "work" else cloud.express_queue_url
+    aws.client("sqs").send_message(QueueUrl=url, MessageBody=body or " ")
+    record = received(cloud, url) | {"body": body}
 
     assert handled(record) == [record["messageId"]]
 
-    assert received(cloud)["messageId"] == record["messageId"]  # and so soon becomes a dead letter
+    assert received(cloud, url)["messageId"] == record["messageId"]  # and so soon becomes a dead letter
 
 
 def test_message_waits_for_a_table_that_is_down(cloud: Cloud, source: SourceServer) -> None:
@@ -98,6 +105,31 @@ def test_job_of_a_schema_to_come_is_left_for_a_newer_worker(cloud: Cloud, source
 
     assert handled(record) == [record["messageId"]]
     assert source.connections == 0
+
+
+def test_site_that_is_denied_since_the_job_came_is_not_asked(
+    cloud: Cloud, source: SourceServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = submitted(cloud, source.url("clip.mp4").replace("127.0.0.1", "www.localhost"))
+    monkeypatch.setenv("DENIED_SITES", "localhost")
+    handler.dependencies.cache_clear()
+
+    assert handled(received(cloud)) == []
+
+    assert cloud.store.get(job.tenant, job.id).error_code == "source.site_not_allowed"
+    assert source.connections == 0
+
+
+def test_limits_of_the_operator_reach_the_fetcher(
+    cloud: Cloud, source: SourceServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MAX_DURATION_S", "1")
+    handler.dependencies.cache_clear()
+    job = submitted(cloud, source.url("clip.mp4"))
+
+    assert handled(received(cloud)) == []
+
+    assert cloud.store.get(job.tenant, job.id).error_code == "source.too_long"
 
 
 def test_message_of_an_unknown_job_is_done_with(cloud: Cloud, source: SourceServer) -> None:

@@ -105,6 +105,8 @@ def _record_creation(record: Recorder) -> None:
     record("POST /download", "a file under a name", request={"stream_link": SOURCE, "name": "my video"})
     record("POST /download", "with options", request={"stream_link": SOURCE, **more})
     record("POST /download", "misspelt option", request={"stream_link": SOURCE, "qualty": "720p"})
+    spent = {"max_concurrent_jobs": "2"}
+    record("POST /download", "over a limit of the key", request={"stream_link": SOURCE}, said=spent)
     sound = {"url": SOURCE, "download_type": "audio", "audio_format": "mp3"}
     record("POST /download", "no key", request={"stream_link": SOURCE}, tenant=None)
     once = {"idempotency-key": "order-4711"}
@@ -121,6 +123,8 @@ def _record_first_contract(record: Recorder, give: Give) -> None:
     record("GET /async-response/{id}", "unknown")
     record("POST /download/{id}", "again", job=give(jobs_in.failed))
     record("POST /download/{id}", "not yet", job=give(jobs_in.running))
+    spent = {"max_jobs_per_day": "2"}
+    record("POST /download/{id}", "over a limit of the key", job=give(jobs_in.failed), said=spent)
     record("GET /download", "a page", query={"count": "2", "status": "done"})
     record("GET /download", "too many", query={"count": "9999"})
     record("DELETE /download/{id}", "removed", job=give(_done))

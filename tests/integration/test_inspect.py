@@ -154,3 +154,23 @@ def test_what_a_crash_left_behind_is_removed_by_the_next_process(source: SourceS
     (tmp_path / "job-of-another").mkdir()
     assert asked({"url": source.url("clip.mp4")}).status == 200
     assert [path.name for path in tmp_path.iterdir()] == ["job-of-another"]
+
+
+# --- what the operator does not allow --------------------------------------------------------------------------------
+
+
+def test_site_that_is_not_allowed_is_not_looked_at(source: SourceServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALLOWED_SITES", "example.com")
+    handler.settings.cache_clear()
+    assert of_error(asked({"url": source.url("clip.mp4")})) == (403, "source.site_not_allowed", "url")
+    assert source.connections == 0
+
+
+def test_look_is_not_led_to_a_denied_site(
+    source: SourceServer, canary: SourceServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DENIED_SITES", "localhost")
+    handler.settings.cache_clear()
+    port = canary.origin.rpartition(":")[2]
+    reply = asked({"url": source.url(f"redirect?to=http://localhost:{port}/clip.mp4")})
+    assert of_error(reply) == (403, "source.site_not_allowed", None)

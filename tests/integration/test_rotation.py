@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from reelhaul import aws
-from reelhaul.links import AccessKey, LinkSigner
+from reelhaul.links import AccessKey, S3Links
 from rotate_link_key import handler
 from rotate_link_key.rotation import Rotation, RotationFailed, RotationTooEarly
 from tests.conftest import Cloud
@@ -71,7 +71,7 @@ def test_a_rotation_makes_a_new_key_the_one_that_signs_and_keeps_the_old_one_act
         "AWSCURRENT"
         in aws.client("secretsmanager").describe_secret(SecretId=cloud.link_secret)["VersionIdsToStages"][token]
     )
-    signer = LinkSigner(aws.client("secretsmanager"), cloud.link_secret, cloud.bucket)
+    signer = S3Links(aws.client("secretsmanager"), cloud.link_secret, cloud.bucket)
     assert new.id in signer.sign("acme/x").url
 
 

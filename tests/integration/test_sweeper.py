@@ -311,7 +311,7 @@ def test_what_cannot_be_read_does_not_stop_the_rest(
     sound = [put(cloud, queued(now=ago(61 + number))) for number in range(4)]
     assert sweep() == {"broken": 8, "resent": 4}
     assert sorted(job_id for job_id, _ in messages(cloud)) == sorted(job.id for job in sound)
-    named = {vars(record)["found"] for record in caplog.records if record.getMessage() == "sweep_unreadable"}
+    named = {vars(record)["job_id"] for record in caplog.records if record.getMessage() == "sweep_unreadable"}
     assert named == {job.id for job in strange}
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from reelhaul.contracts.requests import IDEMPOTENCY_HEADER
 from reelhaul.options import Options
+from tests.benchmarks import cost
 from tests.routes import ROUTES
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -60,3 +61,9 @@ def test_every_option_is_in_the_table(option: str) -> None:
 def test_every_fault_is_in_the_table_with_a_test_that_holds_it(fault: str) -> None:
     [row] = [line for line in FAULT_ROWS if line.startswith("| ") and fault in line.split("|")[1]]
     assert NAMED_IN_ROW.search(row)
+
+
+def test_what_downloads_cost_follows_from_how_long_they_take() -> None:
+    rows = re.findall(r"^(\| (\d+) MB/s \| ([\d.]+) s \|.*)$", README, flags=re.M)
+    assert [int(rate) for _, rate, _ in rows] == list(cost.RATES_MB_S)
+    assert [row for row, _, _ in rows] == [cost.row(int(rate), float(seconds)) for _, rate, seconds in rows]

@@ -14,9 +14,10 @@ CORE = ROOT / "layers/core/python/reelhaul"
 PATH = os.pathsep.join(str(ROOT / part) for part in ("layers/core/python", "functions"))
 IMAGE_FUNCTIONS = {"downloader", "inspect_source"}
 ZIP_FUNCTIONS = sorted({path.parent.name for path in (ROOT / "functions").glob("*/handler.py")} - IMAGE_FUNCTIONS)
-PURE = ["addresses", "egress", "errors", "findings", "ids", "items", "jobs", "names", "options", "presign", "settings",
-        "sources", "steps", "tokens", "contracts.downloads", "contracts.info", "contracts.offline", "contracts.replies",
-        "contracts.requests"]  # fmt: skip
+PURE = ["addresses", "egress", "errors", "findings", "ids", "items", "jobs", "limits", "metrics", "names", "options",
+        "presign", "settings", "site_policy", "sources", "steps", "tokens", "contracts.downloads", "contracts.info",
+        "contracts.offline", "contracts.replies", "contracts.requests",
+        "sites.cookies", "sites.names"]  # fmt: skip
 AWS = {"boto3", "botocore", "aws_lambda_powertools"}
 
 
@@ -63,7 +64,7 @@ def test_a_zip_function_loads_neither_yt_dlp_nor_the_downloader_nor_infra(functi
 
 @pytest.mark.parametrize("function", ZIP_FUNCTIONS)
 def test_a_zip_function_loads_nothing_as_heavy_as_pydantic(function: str) -> None:
-    assert loaded_by(f"{function}.handler").isdisjoint({"pydantic", "pydantic_core", "aws_xray_sdk"})
+    assert loaded_by(f"{function}.handler").isdisjoint({"pydantic", "pydantic_core", "aws_xray_sdk", "cryptography"})
 
 
 def test_the_look_at_a_source_loads_what_fetches_and_nothing_that_works_with_aws() -> None:
@@ -97,10 +98,10 @@ def test_the_fetcher_alone_imports_yt_dlp() -> None:
     assert {path.parent.as_posix() for path in importers} == {"functions/downloader/fetcher"}
 
 
-def test_only_handlers_touch_the_environment_and_hand_it_to_their_settings() -> None:
+def test_only_handlers_and_the_command_touch_the_environment_and_hand_it_to_their_settings() -> None:
     functions = [path for name in (*ZIP_FUNCTIONS, "inspect_source") for path in files_below(f"functions/{name}")]
     touching = [path for path in [*functions, *files_below("layers/core")] if "os.environ" in path.read_text()]
-    assert {path.name for path in touching} == {"handler.py"}
+    assert {path.name for path in touching} == {"handler.py", "cli.py"}
     assert all(
         path.read_text().count("os.environ") == path.read_text().count("from_env(os.environ)") for path in touching
     )

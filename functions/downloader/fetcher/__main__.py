@@ -11,7 +11,7 @@ from downloader.fetcher.request import MAX_REQUEST_BYTES, Request
 def main() -> int:
     """Fetch one thing, or find several. 0 when the last event says how it ended."""
     request = Request.parse(sys.stdin.buffer.read(MAX_REQUEST_BYTES))
-    reporter = Reporter(os.dup(sys.stdout.fileno()), secret=request.proxy_password)
+    reporter = Reporter(os.dup(sys.stdout.fileno()), secrets=request.secrets)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever prints, it cannot pose as us
     guard.engage(
         proxy=request.proxy_address,

@@ -8,6 +8,7 @@ from typing import Any, Self
 import yt_dlp
 from yt_dlp.utils import MEDIA_EXTENSIONS, sanitize_url, unsmuggle_url
 
+from downloader.fetcher.numbers import number
 from downloader.fetcher.progress import Tracks
 from downloader.fetcher.request import Request
 from reelhaul.errors import (
@@ -19,6 +20,7 @@ from reelhaul.errors import (
     SourceLive,
     SourceNotFound,
     SourceTooLarge,
+    SourceTooLong,
     SourceUnsupported,
 )
 from reelhaul.sources import check_source
@@ -121,11 +123,16 @@ def _permitted(several: Several, request: Request) -> Several:
     return several
 
 
-def prepare(info: dict[str, Any]) -> dict[str, Any]:
-    """A medium, ready to be fetched. Raises `SourceError` for what is not fetched on principle."""
+def prepare(info: dict[str, Any], *, max_duration_s: int = 0) -> dict[str, Any]:
+    """A medium, ready to be fetched. Raises `SourceError` for what is not fetched on principle.
+
+    Nor is what plays longer than `max_duration_s`, unless that is 0. Of a plain file it shows only once that is there.
+    """
     if is_live(info):
         raise SourceLive
     refuse_drm(info)
+    if max_duration_s and (number(info.get("duration")) or 0) > max_duration_s:
+        raise SourceTooLong
     _name_plainly(info)
     return info
 

@@ -31,7 +31,7 @@ from yt_dlp.utils import (
 
 from downloader.fetcher.guard import Denied
 from reelhaul import errors
-from reelhaul.errors import SourceError
+from reelhaul.errors import ExtractorBroken, SourceError
 
 _MAX_CAUSES = 30
 _MAX_RETRY_AFTER_S = 86_400.0
@@ -106,6 +106,14 @@ _BY_TEXT: tuple[tuple[str, type[SourceError]], ...] = (
 def verdict(error: BaseException) -> SourceError:
     """The error that a job ends with, or is tried again for."""
     chain = list(_causes(error))
+    found = _verdict(error, chain)
+    if isinstance(found, ExtractorBroken):
+        names = (cause.ie for cause in chain if isinstance(cause, ExtractorError))
+        found.extractor = next((str(name) for name in names if name), None)
+    return found
+
+
+def _verdict(error: BaseException, chain: list[BaseException]) -> SourceError:
     for cause in chain:
         found = _from_type(cause, chain)
         if found is not None:

@@ -22,6 +22,7 @@ from reelhaul.errors import (
     SourceNoAudio,
     SourceNotMedia,
     SourceTooLarge,
+    SourceTooLong,
     SourceTooSlow,
     WorkerCrashed,
 )
@@ -50,12 +51,15 @@ class Output:
     clip_start_s: float | None
 
 
-def finish(path: Path, options: Options, *, deadline: Deadline) -> Output:
+def finish(path: Path, options: Options, *, deadline: Deadline, max_duration_s: int = 0) -> Output:
     """Make the file at `path` what is handed over, in the same directory.
 
-    Raises as `probe` does, `SourceNoAudio`, `SourceClipOutOfRange`, and `SourceTooSlow` at the deadline.
+    Raises as `probe` does, `SourceNoAudio`, `SourceClipOutOfRange`, `SourceTooLong` for what came (a clip is not yet
+    cut out of it) unless `max_duration_s` is 0, and `SourceTooSlow` at the deadline.
     """
     found = came = probe(path)
+    if max_duration_s and (found.duration_s or 0) > max_duration_s:
+        raise SourceTooLong
     if options.download_type == "audio" and not found.audio:
         raise SourceNoAudio
     wanted = recipes.recipe(found, options)

@@ -2,7 +2,17 @@
 
 from typing import Any
 
-from downloader.fetcher import description, extract, finishing, formats, options, patches, subtitles, thumbnails
+from downloader.fetcher import (
+    cookies,
+    description,
+    extract,
+    finishing,
+    formats,
+    options,
+    patches,
+    subtitles,
+    thumbnails,
+)
 from downloader.fetcher.extract import Extractor, Several
 from downloader.fetcher.extras import Extra, Session
 from downloader.fetcher.finishing import Output
@@ -21,13 +31,17 @@ def run(request: Request, reporter: Reporter) -> None:
     tracks = Tracks(reporter, max_bytes=request.max_bytes)
     with Extractor(options.parameters(request, on_progress=tracks)) as ydl:
         formats.install(ydl, request)
+        cookies.install(ydl.cookiejar, request.cookies)
         found = extract.find(ydl, request)
         if isinstance(found, Several):
             _tell_several(found, request, reporter)
         elif request.inspect:
             _tell_medium(ydl, found, reporter)
         else:
-            reporter.told("finished", _fetched(ydl, extract.prepare(found), request, tracks, deadline))
+            reporter.told(
+                "finished",
+                _fetched(ydl, extract.prepare(found, max_duration_s=request.max_duration_s), request, tracks, deadline),
+            )
 
 
 def _tell_several(found: Several, request: Request, reporter: Reporter) -> None:
@@ -53,7 +67,7 @@ def _fetched(
     ydl.add_postprocessor_hook(lambda _: tracks.finishing())
     path = extract.download(ydl, info, tracks=tracks, max_bytes=request.max_bytes)
     tracks.finishing()
-    output = finishing.finish(path, request.options, deadline=deadline)
+    output = finishing.finish(path, request.options, deadline=deadline, max_duration_s=request.max_duration_s)
     session = Session(
         ydl, request.directory, max_bytes=request.max_bytes - tracks.done_bytes - OVERHEAD_BYTES, deadline=deadline
     )

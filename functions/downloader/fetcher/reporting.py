@@ -5,11 +5,12 @@ import os
 import re
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from downloader.fetcher.numbers import number
-from reelhaul.errors import SourceError
+from downloader.redaction import without
+from reelhaul.errors import ExtractorBroken, SourceError
 
 PROGRESS_EVERY_S = 0.25
 MAX_DETAIL_CHARS = 500
@@ -20,11 +21,11 @@ _TARGET = re.compile(r"(with url: )\S+")  # how urllib3 puts it, without the hos
 
 
 class Reporter:
-    """Writes events to the descriptor `out`. `secret` never appears in one."""
+    """Writes events to the descriptor `out`. None of `secrets` appears in what is for the log."""
 
-    def __init__(self, out: int, *, secret: str) -> None:
+    def __init__(self, out: int, *, secrets: Iterable[str]) -> None:
         self._out = out
-        self._secret = secret
+        self._secrets = tuple(secrets)
         self._lock = threading.Lock()
         self._next_progress = 0.0
 
@@ -42,10 +43,10 @@ class Reporter:
         self._write({"event": event, **short})
 
     def failed(self, error: SourceError, *, detail: str) -> None:
-        if self._secret:
-            detail = detail.replace(self._secret, "***")
-        fields = {"code": error.code, "retry_after_s": error.retry_after_s}
-        self._write({"event": "failed", **fields, "detail": for_the_log(detail)})
+        fields: dict[str, Any] = {"code": error.code, "retry_after_s": error.retry_after_s}
+        if isinstance(error, ExtractorBroken):
+            fields["extractor"] = error.extractor
+        self._write({"event": "failed", **fields, "detail": for_the_log(without(self._secrets, detail))})
 
     def _write(self, event: dict[str, Any]) -> None:
         data = json.dumps(event).encode() + b"\n"
@@ -55,5 +56,10 @@ class Reporter:
 
 
 def for_the_log(text: str) -> str:
-    """`text` on one bounded line. Of URLs only the host is left: the rest may hold keys that open the media."""
-    return " ".join(_TARGET.sub(r"\1...", _URL.sub(r"\1\2/...", text)).split())[:MAX_DETAIL_CHARS]
+    """`text` on one bounded line, `without_addresses`."""
+    return " ".join(without_addresses(text).split())[:MAX_DETAIL_CHARS]
+
+
+def without_addresses(text: str) -> str:
+    """Of URLs only the host is left: the rest may hold keys that open the media."""
+    return _TARGET.sub(r"\1...", _URL.sub(r"\1\2/...", text))

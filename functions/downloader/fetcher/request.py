@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from reelhaul.options import Clip, Options
+from reelhaul.sites.cookies import Cookie
 
-MAX_REQUEST_BYTES = 64 * 1024
+MAX_REQUEST_BYTES = 1024**2  # cookies are most of it: 64 KiB as they are stored, several times that as JSON
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,11 +29,15 @@ class Request:
     directory: Path
     max_bytes: int
     max_memory_bytes: int
+    max_duration_s: int = 0
+    cookies: tuple[Cookie, ...] = dataclasses.field(default=(), repr=False)
 
     @classmethod
     def parse(cls, data: bytes) -> Self:
         fields = json.loads(data)
-        return cls(**{**fields, "options": _options(fields["options"]), "directory": Path(fields["directory"])})
+        cookies = tuple(Cookie.from_fields(one) for one in fields["cookies"])
+        own = {"options": _options(fields["options"]), "directory": Path(fields["directory"]), "cookies": cookies}
+        return cls(**{**fields, **own})
 
     @property
     def proxy_address(self) -> tuple[str, int]:
@@ -40,8 +45,10 @@ class Request:
         return str(parts.hostname), int(parts.port or 0)
 
     @property
-    def proxy_password(self) -> str:
-        return urllib.parse.urlsplit(self.proxy).password or ""
+    def secrets(self) -> tuple[str, ...]:
+        """What must not appear in anything that is written."""
+        password = urllib.parse.urlsplit(self.proxy).password or ""
+        return (password, *(cookie.value for cookie in self.cookies))
 
     @property
     def max_height(self) -> int | None:

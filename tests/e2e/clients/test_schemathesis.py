@@ -35,16 +35,18 @@ def no_downloads(service: Service) -> Iterator[None]:
         aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
         aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
     )
-    (mapping,) = (
+    mappings = [
         mapping["UUID"]
         for mapping in functions.list_event_source_mappings()["EventSourceMappings"]
         if "Downloader" in mapping["FunctionArn"]
-    )
-    functions.update_event_source_mapping(UUID=mapping, Enabled=False)
+    ]
+    for mapping in mappings:
+        functions.update_event_source_mapping(UUID=mapping, Enabled=False)
     try:
         yield
     finally:
-        functions.update_event_source_mapping(UUID=mapping, Enabled=True)
+        for mapping in mappings:
+            functions.update_event_source_mapping(UUID=mapping, Enabled=True)
 
 
 def all_downloads(client: Client) -> list[dict[str, Any]]:

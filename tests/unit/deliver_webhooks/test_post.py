@@ -11,7 +11,8 @@ import pytest
 
 from deliver_webhooks.post import Poster
 from reelhaul.webhooks.schedule import Outcome
-from tests.receiver import Authority, Receiver
+from tests.authority import Authority
+from tests.receiver import Receiver
 
 HEADERS = {"Content-Type": "application/json", "webhook-id": "msg_1"}
 BODY = '{"title": "文字"}'.encode()

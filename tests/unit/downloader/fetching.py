@@ -41,6 +41,8 @@ class Fetching:
         *,
         seconds: float = 60,
         max_bytes: int = MAX_BYTES,
+        max_duration_s: int = 0,
+        denied_sites: frozenset[str] = frozenset(),
         is_item: bool = False,
         entry: int | None = None,
         inspect: bool = False,
@@ -55,10 +57,12 @@ class Fetching:
             entry=entry,
             inspect=inspect,
             max_bytes=max_bytes,
+            max_duration_s=max_duration_s,
             max_memory_bytes=max_memory_bytes,
         )
         with EgressProxy(
             allowed_origins=frozenset({self.source.origin}),
+            denied_sites=denied_sites,
             max_bytes=max_bytes,
             deadline=time.monotonic() + seconds,
         ) as proxy:

@@ -8,7 +8,7 @@ import pytest
 
 from downloader import events
 from downloader.events import Failed, Finished, Implausible, Inspected, Listed, Several
-from reelhaul.errors import SourceError, SourceNotFound
+from reelhaul.errors import ExtractorBroken, SourceError, SourceNotFound
 from reelhaul.findings import Format
 from reelhaul.jobs import Phase, Progress
 
@@ -265,3 +265,20 @@ def test_title_loses_what_could_deceive_and_its_excess() -> None:
 )
 def test_thumbnail_that_no_browser_should_load_is_left_out(thumbnail: object) -> None:
     assert finished(thumbnail=thumbnail).media.thumbnail is None
+
+
+@pytest.mark.parametrize(
+    ("told", "name"),
+    [("Youtube", "Youtube"), ("twitch:vod", "twitch:vod"), (None, None), ("a b", None), ("x" * 61, None), ("", None)],
+)
+def test_broken_extractor_is_named_if_that_is_a_name(told: str | None, name: str | None) -> None:
+    fields = {"code": "source.extractor_broken", "retry_after_s": None, "detail": "", "extractor": told}
+    event = parse({"event": "failed", **fields})
+    assert isinstance(event, Failed)
+    assert isinstance(event.error, ExtractorBroken)
+    assert event.error.extractor == name
+
+
+def test_extractor_that_is_no_text_is_implausible() -> None:
+    with pytest.raises(Implausible):
+        parse({"event": "failed", "code": "source.extractor_broken", "detail": "", "extractor": ["x"]})

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from yt_dlp.utils import InAdvancePagedList, LazyList, OnDemandPagedList, smuggle_url
 
-from downloader.fetcher.extract import Several, own_address
+from downloader.fetcher.extract import Several, own_address, prepare
+from reelhaul.errors import SourceTooLong
 
 PAGE = 10
 
@@ -110,3 +111,15 @@ def test_what_is_no_address_of_ours_does_not(url: object) -> None:
 
 def test_medium_that_is_there_already_has_no_address_of_its_own() -> None:
     assert own_address({"url": "https://example.com/clip.mp4", "id": "1"}) is None
+
+
+def test_medium_that_is_known_to_play_too_long_is_not_fetched() -> None:
+    with pytest.raises(SourceTooLong):
+        prepare({"ext": "mp4", "duration": 61.5}, max_duration_s=61)
+
+
+@pytest.mark.parametrize(
+    ("duration", "most"), [(61, 61), (10_000, 0), (None, 61), ("61 s", 61), (float("nan"), 61), (-70, 61)]
+)
+def test_medium_that_plays_long_enough_or_nobody_knows_how_long_is_fetched(duration: object, most: int) -> None:
+    assert prepare({"ext": "mp4", "duration": duration}, max_duration_s=most)["ext"] == "mp4"

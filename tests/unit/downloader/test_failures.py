@@ -131,3 +131,18 @@ def test_retry_after_may_be_a_date() -> None:
 
 def test_file_closed_by_another_fragments_failure_is_an_interruption() -> None:
     assert failures.verdict(ValueError("write to closed file")).code == "source.interrupted"
+
+
+@pytest.mark.parametrize(
+    ("error", "extractor"),
+    [
+        (extraction(text="Unable to extract title", expected=False, ie="Youtube"), "Youtube"),
+        (extraction(KeyError("formats"), expected=False, ie="twitch:vod"), "twitch:vod"),
+        (TypeError("NoneType"), None),
+    ],
+    ids=["told", "caused", "unknown"],
+)
+def test_broken_extractor_is_named(error: Exception, extractor: str | None) -> None:
+    found = failures.verdict(reported(error) if extractor else error)  # a TypeError yt-dlp does not wrap
+    assert isinstance(found, errors.ExtractorBroken)
+    assert found.extractor == extractor

@@ -10,6 +10,7 @@ from downloader import child
 from reelhaul import errors
 from reelhaul.errors import LeaseLost, SourceError
 from reelhaul.jobs import Phase, Progress
+from reelhaul.options import Clip
 from tests.media import SourceServer, probed
 from tests.unit.downloader.fetching import Fetching, processes_in
 
@@ -106,6 +107,32 @@ def test_inside_is_refused_as_a_source_through_a_tunnel_too(fetching: Fetching, 
     with pytest.raises(errors.SourceRefused):
         fetching("clip.mp4")
     assert fetching.logged[0][1]["error_code"] == "source.refused_address"
+
+
+@pytest.mark.parametrize(
+    "path", ["redirect?to=http://{}/clip.mp4", "redirect?to=https://{}/clip.mp4", "hls-to/{}", "dash-to/{}"]
+)
+def test_detour_to_a_denied_site_reaches_nobody(fetching: Fetching, canary: SourceServer, path: str) -> None:
+    denied = f"localhost:{canary.origin.rpartition(':')[2]}"
+    with pytest.raises(errors.SiteNotAllowed):
+        fetching(path.format(denied), denied_sites=frozenset({"localhost"}))
+
+
+@pytest.mark.parametrize(
+    ("path", "options"),
+    [
+        ("hls/master.m3u8", {}),
+        ("hls/master.m3u8", {"clip": Clip(end_s=0.5)}),  # all of it is fetched for a clip, too
+        ("dash/manifest.mpd", {"download_type": "audio"}),
+        ("clip.mp4", {}),  # how long it is shows only once it is there
+    ],
+)
+def test_medium_that_plays_longer_than_is_allowed_is_refused(
+    fetching: Fetching, path: str, options: dict[str, Any]
+) -> None:
+    with pytest.raises(errors.SourceTooLong):
+        fetching(path, max_duration_s=1, **options)
+    assert fetching(path, max_duration_s=3, **options).path.is_file()
 
 
 def test_endless_source_is_too_large(fetching: Fetching) -> None:

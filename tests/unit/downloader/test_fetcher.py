@@ -9,7 +9,7 @@ import pytest
 
 from downloader.fetcher import guard, options
 from downloader.fetcher.progress import Tracks
-from downloader.fetcher.reporting import Reporter, for_the_log
+from downloader.fetcher.reporting import Reporter, for_the_log, without_addresses
 from downloader.fetcher.request import Request
 from reelhaul import errors
 from reelhaul.options import Options
@@ -26,6 +26,7 @@ REQUEST = {
     "directory": "/scratch/job",
     "max_bytes": 1000,
     "max_memory_bytes": 2 * 1024**3,
+    "cookies": [],
 }
 
 
@@ -80,7 +81,7 @@ def said(reader: int) -> list[dict[str, Any]]:
 
 def test_progress_adds_up_over_tracks_and_is_not_chatty() -> None:
     reader, writer = os.pipe()
-    tracks = Tracks(Reporter(writer, secret=""), max_bytes=1000)
+    tracks = Tracks(Reporter(writer, secrets=[]), max_bytes=1000)
     tracks.expect({"requested_formats": [{"filesize": 100}, {"filesize": 50}]})
     for count in range(1, 101):
         tracks({"status": "downloading", "filename": "v", "downloaded_bytes": count, "total_bytes": 100})
@@ -95,7 +96,7 @@ def test_progress_adds_up_over_tracks_and_is_not_chatty() -> None:
 
 def test_total_is_unknown_while_that_of_one_track_is() -> None:
     reader, writer = os.pipe()
-    tracks = Tracks(Reporter(writer, secret=""), max_bytes=1000)
+    tracks = Tracks(Reporter(writer, secrets=[]), max_bytes=1000)
     tracks.expect({"requested_formats": [{"filesize": 100}, {}]})
     tracks({"status": "downloading", "filename": "v", "downloaded_bytes": 1, "total_bytes": 100})
     assert said(reader)[0]["total_bytes"] is None
@@ -103,7 +104,9 @@ def test_total_is_unknown_while_that_of_one_track_is() -> None:
 
 def test_failure_is_told_without_the_password_and_on_one_line() -> None:
     reader, writer = os.pipe()
-    Reporter(writer, secret="pass-word").failed(errors.SourceRateLimited(retry_after_s=3), detail="a\npass-word " * 100)
+    Reporter(writer, secrets=["pass-word"]).failed(
+        errors.SourceRateLimited(retry_after_s=3), detail="a\npass-word " * 100
+    )
     (event,) = said(reader)
     assert (event["code"], event["retry_after_s"]) == ("source.rate_limited", 3)
     assert "pass-word" not in event["detail"]
@@ -120,3 +123,8 @@ def test_log_shows_no_path_where_the_host_is_named_apart() -> None:
     text = "HTTPSConnectionPool(host='cdn.example', port=443): Max retries exceeded with url: /a.mp4?token=hush (no)"
     assert "hush" not in for_the_log(text)
     assert "cdn.example" in for_the_log(text)
+
+
+def test_traceback_keeps_its_lines_and_of_urls_only_the_host() -> None:
+    text = "Traceback:\n  File x\nValueError: https://cdn.example/a.mp4?token=hush"
+    assert without_addresses(text) == "Traceback:\n  File x\nValueError: https://cdn.example/..."

@@ -2,15 +2,19 @@
 
 import json
 import time
+from collections.abc import Callable
+from pathlib import Path
 
 import boto3
 import pytest
 from standardwebhooks import Webhook
 
+from infra import public_keys
 from reelhaul import aws
 from reelhaul.cli import main
 from reelhaul.errors import Unauthorized
 from reelhaul.keys import KeyStore, pepper_from
+from reelhaul.links.cloudfront import LinkPrivateKey
 from reelhaul.webhooks.signing import WebhookSecrets, signed_headers
 from tests.conftest import Cloud
 
@@ -61,6 +65,62 @@ def test_list_shows_everything_but_the_key(stack: str, cloud: Cloud, capsys: pyt
     assert "acme" in shown
     assert "for the archive" in shown
     assert key not in shown
+
+
+LIMITS = ("--max-concurrent-jobs", "5", "--max-jobs-per-day", "100", "--max-bytes-per-day", "10GB")
+
+
+def listed(stack: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """The one key, as it is listed."""
+    assert main(["keys", "list", "--stack", stack]) == 0
+    return capsys.readouterr().out.splitlines()[1]
+
+
+def test_limits_of_a_key_are_shown(stack: str, capsys: pytest.CaptureFixture[str]) -> None:
+    issued(stack, capsys, *LIMITS)
+    assert "5 at a time, 100 a day, 10GB stored a day" in listed(stack, capsys)
+
+
+def test_a_key_is_made_without_limits_unless_they_are_named(stack: str, capsys: pytest.CaptureFixture[str]) -> None:
+    issued(stack, capsys)
+    assert "no limits" in listed(stack, capsys)
+
+
+def test_named_limits_are_changed_and_the_others_stay(stack: str, capsys: pytest.CaptureFixture[str]) -> None:
+    issued(stack, capsys, *LIMITS)
+    key_id = listed(stack, capsys).split()[0]
+    change = ["keys", "limit", key_id, "--stack", stack, "--max-jobs-per-day", "none", "--max-concurrent-jobs", "7"]
+
+    assert main(change) == 0
+
+    assert capsys.readouterr().out == f"{key_id} of tenant acme: 7 at a time, 10GB stored a day.\n"
+    assert "7 at a time, 10GB stored a day" in listed(stack, capsys)
+
+
+def test_a_change_of_no_limit_is_refused_with_a_sentence(stack: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["keys", "limit", "key-0123456789ab", "--stack", stack]) == 1
+    assert "at least one limit" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--max-concurrent-jobs", "0"),
+        ("--max-concurrent-jobs", "none"),
+        ("--max-jobs-per-day", "1.5"),
+        ("--max-jobs-per-day", "99999999999"),
+        ("--max-bytes-per-day", "10"),
+        ("--max-bytes-per-day", "ten GB"),
+    ],
+)
+def test_a_limit_that_is_none_makes_no_key(
+    stack: str, cloud: Cloud, capsys: pytest.CaptureFixture[str], option: str, value: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["keys", "create", "--tenant", "acme", "--stack", stack, option, value])
+    assert ended.value.code == 2
+    assert f"argument {option}: " in capsys.readouterr().err
+    assert aws.client("dynamodb").scan(TableName=cloud.table)["Count"] == 0
 
 
 def test_revoked_key_is_shown_as_such_and_opens_nothing(
@@ -140,3 +200,84 @@ def test_senseless_arguments_are_refused_with_the_usage(
 
     assert ended.value.code == 2
     assert "usage: reelhaul" in capsys.readouterr().err
+
+
+# --- keys for links by CloudFront -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cloudfront_stack(cloud: Cloud) -> Callable[[str], str]:
+    """Makes a stack whose links lead to CloudFront, which trusts the public key in a file."""
+
+    def made(public_key_file: str) -> str:
+        fingerprint = public_keys.fingerprint(public_keys.read(public_key_file))
+        said = {"LinkSecretArn": cloud.link_secret, "LinkKeyIds": f"0123456789abcdef:K0,{fingerprint}:K1"}
+        outputs = {name: {"Value": value} for name, value in said.items()}
+        template = {"Resources": {"Some": {"Type": "AWS::SQS::Queue"}}, "Outputs": outputs}
+        boto3.client("cloudformation").create_stack(StackName="Reelhaul-edge", TemplateBody=json.dumps(template))
+        return "Reelhaul-edge"
+
+    return made
+
+
+def test_new_key_is_for_its_owners_eyes_and_its_public_half_fits_the_template(tmp_path: Path) -> None:
+    file = tmp_path / "links.pem"
+
+    assert main(["links", "new-key", "--out", str(file)]) == 0
+
+    assert file.stat().st_mode & 0o777 == 0o600
+    private = LinkPrivateKey.of(file.read_text())
+    assert public_keys.read(f"{file}.pub") == private.public_pem
+
+
+@pytest.mark.parametrize("name", ["links.pem", "links.pem.pub"])
+def test_no_key_is_overwritten(tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / name).write_text("precious")
+
+    assert main(["links", "new-key", "--out", str(tmp_path / "links.pem")]) == 1
+
+    assert capsys.readouterr().err == f"{tmp_path / name} is there already, and stays as it is.\n"
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert (tmp_path / name).read_text() == "precious"
+
+
+def test_key_that_is_set_signs_links_from_then_on(
+    cloud: Cloud, cloudfront_stack: Callable[[str], str], tmp_path: Path
+) -> None:
+    main(["links", "new-key", "--out", str(tmp_path / "key")])
+    stack = cloudfront_stack(str(tmp_path / "key.pub"))
+
+    assert main(["links", "set-key", str(tmp_path / "key"), "--stack", stack]) == 0
+
+    stored = boto3.client("secretsmanager").get_secret_value(SecretId=cloud.link_secret)["SecretString"]
+    assert stored == (tmp_path / "key").read_text()
+
+
+def test_key_that_would_sign_dead_links_is_not_set(
+    cloud: Cloud, cloudfront_stack: Callable[[str], str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("known", "unknown"):
+        main(["links", "new-key", "--out", str(tmp_path / name)])
+    stack = cloudfront_stack(str(tmp_path / "known.pub"))
+    capsys.readouterr()
+
+    for name, sentence in (
+        ("unknown", "CloudFront does not know this key yet: deploy with its public half in cloudfront_public_key."),
+        ("known.pub", "There is no unencrypted private key in it."),
+    ):
+        assert main(["links", "set-key", str(tmp_path / name), "--stack", stack]) == 1
+        assert capsys.readouterr().err == f"{sentence}\n"
+
+    stored = boto3.client("secretsmanager").get_secret_value(SecretId=cloud.link_secret)["SecretString"]
+    assert stored == cloud.link_key.to_secret()
+
+
+def test_stack_whose_links_lead_to_s3_takes_no_such_key(
+    stack: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["links", "new-key", "--out", str(tmp_path / "key")])
+    capsys.readouterr()
+
+    assert main(["links", "set-key", str(tmp_path / "key"), "--stack", stack]) == 1
+
+    assert "rotated by itself" in capsys.readouterr().err

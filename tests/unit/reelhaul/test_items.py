@@ -7,6 +7,7 @@ import pytest
 
 from reelhaul import ids, items, jobs
 from reelhaul.jobs import PlaylistItem, Progress, State
+from reelhaul.limits import Limits
 from reelhaul.options import Clip, Options
 from tests.jobs_in import NOW, done, extra, in_state, queued, running
 
@@ -32,7 +33,8 @@ def test_everything_a_job_can_have_survives_the_way_through_dynamodb() -> None:
         name="a “name” 文字",
         options=EVERYTHING,
         callback_url="https://hooks.example/x",
-        item=PlaylistItem(parent_id=ids.new_id(NOW), index=3, total=9, entry=3),
+        item=PlaylistItem(parent_id=ids.new_id(NOW), index=3, total=9, entry=3, counted_apart=True),
+        limits=Limits(max_concurrent_jobs=5, max_bytes_per_day=10**10),
         extras=(extra(running(), "subtitles", language="de"), extra(running())),
     )
     assert items.from_item(items.from_wire(items.to_wire(items.to_item(job)))) == job

@@ -1,13 +1,16 @@
 """Access keys: issue, verify, revoke."""
 
+import dataclasses
+
 import boto3
 import pytest
 
 from reelhaul import aws
 from reelhaul.errors import InvalidRequest, KeyNotFound, ServiceUnavailable, Unauthorized
 from reelhaul.keys import KeyStore, pepper_from
+from reelhaul.limits import Limits
 from tests.conftest import Cloud
-from tests.faults import hooked, refused
+from tests.faults import hooked, meanwhile, refused
 
 
 class Clock:
@@ -154,3 +157,68 @@ def test_the_pepper_is_read_once(cloud: Cloud) -> None:
     with hooked("before-call", "secretsmanager", "GetSecretValue", lambda **_: reads.append("read")):
         assert pepper() == pepper() == b"a pepper for tests"
     assert reads == ["read"]
+
+
+# --- what a key allows -----------------------------------------------------------------------------------------------
+
+ALL = Limits(max_concurrent_jobs=5, max_jobs_per_day=100, max_bytes_per_day=10**10)
+
+
+def test_a_keys_limits_are_known_with_it(keys: KeyStore) -> None:
+    text, record = keys.issue("acme", limits=ALL)
+    assert keys.verify(text).limits == ALL
+    assert [known.limits for known in keys.list()] == [ALL]
+    assert keys.revoke(record.id).limits == ALL
+
+
+def test_a_key_made_without_limits_has_none(keys: KeyStore) -> None:
+    assert not keys.verify(keys.issue("acme")[0]).limits
+
+
+def test_the_same_key_made_anew_keeps_its_limits_unless_there_are_others(keys: KeyStore) -> None:
+    keys.issue("acme", key="sk-chosen-1", limits=ALL)
+    assert keys.issue("acme", key="sk-chosen-1")[1].limits == ALL
+    assert keys.issue("acme", key="sk-chosen-1", limits=Limits(max_jobs_per_day=1))[1].limits.max_jobs_per_day == 1
+    assert not keys.issue("acme", key="sk-chosen-1", limits=Limits())[1].limits
+
+
+def test_limits_are_changed_from_the_next_request_on(keys: KeyStore) -> None:
+    text, record = keys.issue("acme", label="laptop", limits=ALL)
+    changed = keys.limit(record.id, lambda limits: dataclasses.replace(limits, max_jobs_per_day=None))
+    assert changed == dataclasses.replace(record, limits=dataclasses.replace(ALL, max_jobs_per_day=None))
+    assert keys.verify(text) == changed
+    assert keys.list() == [changed]
+
+
+def test_limits_of_no_key_cannot_be_changed(keys: KeyStore) -> None:
+    with pytest.raises(KeyNotFound):
+        keys.limit("key-0123456789ab", lambda _: ALL)
+
+
+def test_a_revoked_key_is_not_limited_back_to_life(keys: KeyStore) -> None:
+    text, record = keys.issue("acme")
+    with (
+        meanwhile("dynamodb", "TransactWriteItems", lambda: keys.revoke(record.id)),
+        pytest.raises(InvalidRequest, match="revoked"),
+    ):
+        keys.limit(record.id, lambda _: ALL)
+    with pytest.raises(Unauthorized):
+        keys.verify(text)
+
+
+def test_limits_out_of_range_change_nothing(keys: KeyStore) -> None:
+    text, record = keys.issue("acme", limits=ALL)
+    with pytest.raises(InvalidRequest, match="max_jobs_per_day"):
+        keys.limit(record.id, lambda _: Limits(max_jobs_per_day=0))
+    with pytest.raises(InvalidRequest, match="max_jobs_per_day"):
+        keys.issue("acme", limits=Limits(max_jobs_per_day=0))
+    assert keys.list() == [keys.verify(text)] == [record]
+
+
+def test_what_a_newer_version_says_of_a_key_is_left_out(keys: KeyStore, cloud: Cloud) -> None:
+    text, record = keys.issue("acme", limits=ALL)
+    aws.client("dynamodb").update_item(
+        TableName=cloud.table, Key={"pk": {"S": f"KEY#{record.hash}"}, "sk": {"S": "KEY"}},
+        UpdateExpression="SET max_colours = :seven", ExpressionAttributeValues={":seven": {"N": "7"}},
+    )  # fmt: skip
+    assert keys.verify(text) == record

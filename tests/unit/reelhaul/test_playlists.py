@@ -10,12 +10,13 @@ from reelhaul import aws, ids, items, steps
 from reelhaul.errors import Conflict, ServiceUnavailable, SourceNotFound
 from reelhaul.findings import Entry
 from reelhaul.jobs import Job, Playlist, PlaylistItem, State
+from reelhaul.limits import Limits
 from reelhaul.options import Options
 from reelhaul.playlists import add_items, is_called_off, recount
 from reelhaul.queue import JobMessage
 from tests.conftest import Cloud
 from tests.faults import refused, reply_lost
-from tests.jobs_in import NOW, cancelled, done, expanded, expired, failed, queued, running
+from tests.jobs_in import MEDIA, NOW, cancelled, done, expanded, expired, failed, queued, running, stored
 
 
 def entries(number: int) -> list[Entry]:
@@ -58,8 +59,31 @@ def test_every_entry_becomes_a_job_of_its_own_with_the_playlists_options(cloud: 
         (parent.options, 3, "https://hooks.example/x")
     }
     assert [job.item for job in found] == [
-        PlaylistItem(parent_id=parent.id, index=index, total=3) for index in (1, 2, 3)
+        PlaylistItem(parent_id=parent.id, index=index, total=3, counted_apart=True) for index in (1, 2, 3)
     ]
+
+
+@pytest.mark.parametrize(("finished", "kept"), [((), 2), ((1, 2), 4), ((4, 5), 2), ((2, 3), 4), ((1, 2, 3, 4, 5), 5)])
+def test_a_retry_within_limits_keeps_what_is_done_and_begins_what_the_day_allows(
+    cloud: Cloud, finished: tuple[int, ...], kept: int
+) -> None:
+    first = running()
+    add(cloud, first, 5)
+    for item in items_of(cloud, first):
+        if item.item and item.item.index in finished:
+            held = cloud.store.swap(item, steps.claim(item, now=NOW))
+            cloud.store.swap(held, steps.complete(held, MEDIA, stored(held), now=NOW))
+    used = cloud.store.usage("acme", now=NOW).jobs_today
+    parent = dataclasses.replace(first, generation=2, limits=Limits(max_jobs_per_day=used + 2))
+
+    add(cloud, parent, 5)
+
+    ours = [item for item in items_of(cloud, parent) if item.item and item.item.generation == 2]
+    assert [item.item and (item.item.index, item.item.total) for item in ours] == [
+        (index, kept) for index in range(1, kept + 1)
+    ]
+    begun = min(2, 5 - len(finished))
+    assert cloud.store.usage("acme", now=NOW).jobs_today == used + begun
 
 
 def test_an_entry_without_an_address_is_known_by_its_number(cloud: Cloud) -> None:

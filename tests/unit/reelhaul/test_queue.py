@@ -17,8 +17,9 @@ VALID = {"version": 1, "tenant": "acme", "job_id": new_id(NOW), "generation": 2}
 
 
 def test_a_message_survives_the_round_trip() -> None:
-    message = JobMessage(tenant="acme", job_id=new_id(NOW), generation=3)
-    assert JobMessage.parse(message.body()) == message
+    for untried_only in (False, True):
+        message = JobMessage(tenant="acme", job_id=new_id(NOW), generation=3, untried_only=untried_only)
+        assert JobMessage.parse(message.body()) == message
 
 
 @pytest.mark.parametrize(
@@ -43,6 +44,10 @@ def test_what_is_no_json_object_is_malformed(body: str) -> None:
         JobMessage.parse(body)
 
 
+def test_a_message_that_does_not_say_whom_it_is_for_is_for_any_job() -> None:
+    assert not JobMessage.parse(json.dumps(VALID)).untried_only
+
+
 def test_fields_of_a_later_version_of_the_same_schema_are_ignored() -> None:
     assert JobMessage.parse(json.dumps(VALID | {"colour": "blue"})).generation == 2
 
@@ -60,6 +65,14 @@ def test_send_groups_by_tenant_and_delays_as_long_as_sqs_can(cloud: Cloud, delay
     with hooked("provide-client-params", "sqs", "SendMessage", lambda params, **_: requests.append(params)):
         cloud.queue.send(queued(), delay_s=delay_s)
     assert [(request["MessageGroupId"], request["DelaySeconds"]) for request in requests] == [("acme", sent)]
+
+
+def test_a_batch_is_grouped_by_tenant_as_well(cloud: Cloud) -> None:
+    requests: list[dict[str, Any]] = []
+    with hooked("provide-client-params", "sqs", "SendMessageBatch", lambda params, **_: requests.append(params)):
+        cloud.queue.send_batch([queued(), queued(tenant="umbrella")])
+    [request] = requests
+    assert [entry["MessageGroupId"] for entry in request["Entries"]] == ["acme", "umbrella"]
 
 
 def test_a_queue_that_cannot_be_reached_is_service_unavailable(cloud: Cloud) -> None:

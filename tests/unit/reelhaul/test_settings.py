@@ -6,12 +6,12 @@ import pytest
 
 from reelhaul.settings import DownloaderSettings, ReadSettings, SettingsError, SubmitSettings
 
-SUBMIT = {"TABLE_NAME": "jobs", "QUEUE_URL": "https://queue"}
+SUBMIT = {"TABLE_NAME": "jobs", "QUEUE_URL": "https://queue", "EXPRESS_QUEUE_URL": "https://express"}
 
 
 def test_every_field_is_the_variable_of_the_same_name() -> None:
     assert SubmitSettings.from_env(SUBMIT | {"RETENTION_DAYS": "3"}) == SubmitSettings(
-        table_name="jobs", queue_url="https://queue", retention_days=3
+        table_name="jobs", queue_url="https://queue", express_queue_url="https://express", retention_days=3
     )
 
 
@@ -36,7 +36,7 @@ def test_fractions_of_seconds_are_read() -> None:
 
 
 def test_a_list_is_separated_by_commas() -> None:
-    env = {"TABLE_NAME": "t", "BUCKET_NAME": "b", "QUEUE_URL": "q"}
+    env = {"TABLE_NAME": "t", "BUCKET_NAME": "b", "QUEUE_URL": "q", "EXPRESS_QUEUE_URL": "e", "SITES_PREFIX": "s"}
     settings = DownloaderSettings.from_env(env | {"ALLOWED_ORIGINS": "127.0.0.1:1, host:2,"})
     assert settings.allowed_origins == {"127.0.0.1:1", "host:2"}
     assert DownloaderSettings.from_env(env | {"ALLOWED_ORIGINS": ""}).allowed_origins == frozenset()

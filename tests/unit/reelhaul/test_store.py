@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from reelhaul import aws, ids, items, steps
+from reelhaul import aws, items, steps
 from reelhaul.errors import Conflict, JobNotFound, ServiceUnavailable, SourceNotFound
 from reelhaul.jobs import LEASE_S, Job, Progress, State
 from reelhaul.store import JobStore, Tombstone, Unreadable
@@ -43,7 +43,7 @@ def test_an_id_is_used_once(store: JobStore) -> None:
         store.create(dataclasses.replace(job, url="https://other.example/"))
 
 
-@pytest.mark.parametrize("job_id", [ids.new_id(NOW), "download-1", "", "../x", "KEY"])
+@pytest.mark.parametrize("job_id", ["download-01m808tx008cx83k0b2xmnd18p", "download-1", "", "../x", "KEY"])
 def test_an_unknown_id_is_not_found(store: JobStore, job_id: str) -> None:
     with pytest.raises(JobNotFound):
         store.get("acme", job_id)
@@ -311,7 +311,8 @@ def test_the_total_costs_the_same_however_many_jobs_there_are(store: JobStore) -
 
     with hooked("after-call", "dynamodb", "Query", note):
         assert store.total("acme") == 40
-    assert read == [items.COUNT_SHARDS]
+    (looked_at,) = read
+    assert 1 < looked_at <= items.COUNT_SHARDS  # a shard without any job is not there
 
 
 def test_counters_follow_a_job_through_its_life(store: JobStore) -> None:

@@ -1,6 +1,7 @@
 """How AWS is reached: one way to make clients, one way to translate their errors."""
 
 import functools
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -28,6 +29,9 @@ S3_CONFIG = _CONFIG.merge(
         retries={"mode": "standard", "max_attempts": 4},
     )
 )
+# At DEBUG these two write whole requests and replies, with the secrets in them: never, whatever level somebody sets.
+for _name in ("botocore.endpoint", "botocore.parsers"):
+    logging.getLogger(_name).setLevel(logging.INFO)
 
 
 @functools.cache

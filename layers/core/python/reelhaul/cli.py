@@ -1,6 +1,7 @@
-"""The command `reelhaul`: the service on this machine, and the access keys and webhook secrets of any deployment."""
+"""The command `reelhaul`: the service on this machine, and the access keys and secrets of any deployment."""
 
 import argparse
+import dataclasses
 import datetime
 import os
 import re
@@ -15,8 +16,12 @@ from typing import Any, NoReturn
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from reelhaul.errors import ReelhaulError
+from reelhaul.errors import InvalidRequest, ReelhaulError
 from reelhaul.keys import KeyRecord, KeyStore, check_tenant, pepper_from
+from reelhaul.limits import MAX_JOBS, Limits, format_size, parse_size
+from reelhaul.links import commands as links
+from reelhaul.settings import OperatorSettings
+from reelhaul.sites import commands as sites
 from reelhaul.webhooks.signing import WebhookSecrets, as_secret
 
 _LOCAL_STACK = "Reelhaul-local"
@@ -60,24 +65,44 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_keys(commands)
     _add_webhooks(commands)
+    links.add(commands, add_place=_add_place, place=_Place)
+    sites.add(commands, add_place=_add_place, place=_Place)
     return parser
 
 
 def _add_keys(commands: Any) -> None:
-    keys = commands.add_parser("keys", help="create, list and revoke access keys")
+    keys = commands.add_parser("keys", help="create, list, limit and revoke access keys")
     actions = keys.add_subparsers(required=True, metavar="ACTION")
     create = actions.add_parser("create", help="make a key and show it, this once")
     create.set_defaults(run=_create_key)
     create.add_argument("--tenant", required=True, help="whose key it is: jobs are seen by their tenant only")
     create.add_argument("--label", default="", help="a word for the list")
     create.add_argument("--days", type=_number(1, 3650), help="how long it is valid; default: until it is revoked")
+    _add_limits(create, or_none="")
     shown = actions.add_parser("list", help="show all keys, but never the keys themselves")
     shown.set_defaults(run=_list_keys)
     revoke = actions.add_parser("revoke", help="end a key at once")
     revoke.set_defaults(run=_revoke_key)
-    revoke.add_argument("key_id", help="as `reelhaul keys list` shows it")
-    for action in (create, shown, revoke):
+    limit = actions.add_parser("limit", help="change what a key allows; what is not named stays as it is")
+    limit.set_defaults(run=_limit_key)
+    _add_limits(limit, or_none=", or none")
+    for named in (revoke, limit):
+        named.add_argument("key_id", help="as `reelhaul keys list` shows it")
+    for action in (create, shown, revoke, limit):
         _add_place(action)
+
+
+def _add_limits(action: argparse.ArgumentParser, *, or_none: str) -> None:
+    jobs, size = _number(1, MAX_JOBS), _size
+    for option, parse, metavar, what in (
+        ("--max-concurrent-jobs", jobs, "N", "downloads of its tenant that may be under way at a time"),
+        ("--max-jobs-per-day", jobs, "N", "downloads of its tenant a day (UTC)"),
+        ("--max-bytes-per-day", size, "SIZE", "what its tenant may have stored a day (UTC), as in 10GB or 500MiB"),
+    ):
+        action.add_argument(
+            option, type=_or_none(parse) if or_none else parse, metavar=metavar, default=argparse.SUPPRESS,
+            help=what + or_none,
+        )  # fmt: skip
 
 
 def _add_webhooks(commands: Any) -> None:
@@ -165,13 +190,17 @@ def _create_key(options: argparse.Namespace) -> None:
     store = _key_store(options)
     if options.days:
         expires_at = int(datetime.datetime.now(datetime.UTC).timestamp()) + options.days * _DAY_S
-    text, record = store.issue(options.tenant, label=options.label, expires_at=expires_at)
+    limits = Limits(**_limits_in(options))
+    text, record = store.issue(options.tenant, label=options.label, expires_at=expires_at, limits=limits)
     print(f"{record.id} of tenant {record.tenant}. The key is shown this once:", file=sys.stderr)
     print(text)
 
 
 def _list_keys(options: argparse.Namespace) -> None:
-    rows = [("ID", "TENANT", "STATE", "CREATED", "LABEL"), *(_row(record) for record in _key_store(options).list())]
+    rows = [
+        ("ID", "TENANT", "STATE", "CREATED", "LIMITS", "LABEL"),
+        *(_row(record) for record in _key_store(options).list()),
+    ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -182,11 +211,32 @@ def _revoke_key(options: argparse.Namespace) -> None:
     print(f"{record.id} of tenant {record.tenant} is revoked.")
 
 
+def _limit_key(options: argparse.Namespace) -> int | None:
+    changes = _limits_in(options)
+    if not changes:
+        return _complain("Name at least one limit to change; see `reelhaul keys limit --help`.")
+    record = _key_store(options).limit(options.key_id, lambda limits: dataclasses.replace(limits, **changes))
+    print(f"{record.id} of tenant {record.tenant}: {_limits_of(record)}.")
+    return None
+
+
+def _limits_in(options: argparse.Namespace) -> dict[str, int | None]:
+    names = (field.name for field in dataclasses.fields(Limits))
+    return {name: getattr(options, name) for name in names if hasattr(options, name)}
+
+
+def _limits_of(record: KeyRecord) -> str:
+    limits = record.limits
+    size = limits.max_bytes_per_day and format_size(limits.max_bytes_per_day)
+    said = {"{} at a time": limits.max_concurrent_jobs, "{} a day": limits.max_jobs_per_day, "{} stored a day": size}
+    return ", ".join(words.format(value) for words, value in said.items() if value) or "no limits"
+
+
 def _row(record: KeyRecord) -> tuple[str, ...]:
     now = datetime.datetime.now(datetime.UTC)
     state = "valid" if record.is_valid(now.timestamp()) else "revoked" if record.revoked_at else "expired"
     created = datetime.datetime.fromtimestamp(record.created_at, datetime.UTC)
-    return record.id, record.tenant, state, f"{created:%Y-%m-%d %H:%M}", record.label
+    return record.id, record.tenant, state, f"{created:%Y-%m-%d %H:%M}", _limits_of(record), record.label
 
 
 def _key_store(options: argparse.Namespace) -> KeyStore:
@@ -212,7 +262,7 @@ class _Place:
     """The deployment that `--local` or `--stack` names."""
 
     def __init__(self, options: argparse.Namespace) -> None:
-        self._access: dict[str, Any] = {"region_name": os.environ.get("AWS_REGION")}  # which boto3 does not read
+        self._access: dict[str, Any] = {"region_name": OperatorSettings.from_env(os.environ).aws_region}
         if options.local:
             self._access = {
                 "endpoint_url": options.local, "region_name": "us-east-1", "aws_access_key_id": "test",
@@ -236,6 +286,17 @@ def _number(least: int, most: int) -> Callable[[str], int]:
         return int(text)
 
     return parse
+
+
+def _size(text: str) -> int:
+    try:
+        return parse_size(text)
+    except InvalidRequest as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _or_none(parse: Callable[[str], int]) -> Callable[[str], int | None]:
+    return lambda text: None if text == "none" else parse(text)
 
 
 def _origin(text: str) -> str:

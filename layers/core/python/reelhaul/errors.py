@@ -99,6 +99,37 @@ class KeyNotFound(ReelhaulError):
     sentence = "There is no access key with this id."
 
 
+class SiteNotFound(ReelhaulError):
+    code = "site.not_found"
+    sentence = "Nothing is set for this site."
+
+
+class LimitReached(ReelhaulError):
+    """The tenant has used up what the key allows: `limit`. What it is may have changed after `retry_after_s`."""
+
+    code = "limit.reached"
+    sentence = "The limit of {} is reached."
+
+    def __init__(self, limit: int, *, retry_after_s: int) -> None:
+        super().__init__(self.sentence.format(limit))
+        self.retry_after_s = retry_after_s
+
+
+class ConcurrentJobsReached(LimitReached):
+    code = "limit.concurrent_jobs"
+    sentence = "The limit of {} downloads at a time is reached."
+
+
+class JobsPerDayReached(LimitReached):
+    code = "limit.jobs_per_day"
+    sentence = "The limit of {} downloads a day is reached; the next day begins at midnight UTC."
+
+
+class BytesPerDayReached(LimitReached):
+    code = "limit.bytes_per_day"
+    sentence = "The limit of {} bytes a day is reached; the next day begins at midnight UTC."
+
+
 # --- what can happen on our side -------------------------------------------------------------------------------------
 
 
@@ -190,6 +221,24 @@ class SourceRefused(Permanent):
     sentence = "This service does not connect to the address that the source is at or leads to."
 
 
+class SiteNotAllowed(Permanent):
+    """The operator allows other sites only, or not this one. `field` names it where a request is at fault."""
+
+    code = "source.site_not_allowed"
+    sentence = "The operator of this service does not allow downloads from this site."
+
+    def __init__(
+        self, message: str | None = None, *, retry_after_s: float | None = None, field: str | None = None
+    ) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.field = field
+
+
+class SourceTooLong(Permanent):
+    code = "source.too_long"
+    sentence = "The media plays longer than this service allows."
+
+
 class SourceNotMedia(Permanent):
     code = "source.not_media"
     sentence = "What the source sent is neither video nor audio."
@@ -221,8 +270,11 @@ class SourceBlocked(Permanent):
 
 
 class ExtractorBroken(Permanent):
+    """`extractor` is what yt-dlp calls the one that could not cope, where that is known."""
+
     code = "source.extractor_broken"
     sentence = "The site has changed and cannot be read at the moment. An update of the extractor is needed."
+    extractor: str | None = None
 
 
 class SourceUnreachable(Transient):
@@ -255,6 +307,23 @@ class StorageUnavailable(Transient):
 
     code = "storage.unavailable"
     sentence = "The media could not be stored. Please try again."
+
+
+class SiteUnreadable(Transient):
+    """Neither the source's fault. Without what is set for it a site is not asked: the proxy may be relied on."""
+
+    code = "site.unreadable"
+    sentence = "What is set for this site, cookies or a proxy, could not be read."
+
+
+class SiteProxyFailed(Transient):
+    code = "site.proxy_failed"
+    sentence = "The proxy that is set for this site could not be reached, or could not reach the source."
+
+
+class SiteProxyRefused(Permanent):
+    code = "site.proxy_refused"
+    sentence = "The proxy that is set for this site refused its credentials, or to lead to the source."
 
 
 class WorkerCrashed(Transient):

@@ -22,6 +22,8 @@ from reelhaul.errors import (
     Unauthorized,
     UnsupportedMediaType,
 )
+from reelhaul.ids import is_id
+from reelhaul.limits import Limits
 
 MAX_BODY_BYTES = 16 * 1024  # as the contract says, like the next one
 MAX_DEPTH = 5  # objects and lists within one another; the body itself is the first
@@ -29,6 +31,7 @@ MAX_PARAMETERS = 50  # of a query string: far more than there are
 _JSON_TYPE = re.compile(r"application/([!#$&^_.+a-z0-9-]+\+)?json", re.ASCII)
 # What clients say who say nothing in particular: curl -d, and a browser's fetch with a text for a body.
 _UNSAID_TYPES = {"", "application/x-www-form-urlencoded", "text/plain"}
+_ATTRIBUTES = ("tenant", "job_id")
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?", re.ASCII)
 
 Event = APIGatewayProxyEventV2
@@ -69,7 +72,7 @@ def resolver(
     app.exception_handler(ReelhaulError)(explain)
     app.exception_handler(Exception)(conceal)
     app.not_found(lose_way)
-    app.use(middlewares=[_with_headers, *([_for_tenants] if for_tenants else [])])
+    app.use(middlewares=[_with_headers, *([_for_tenants(logger)] if for_tenants else [])])
     return app
 
 
@@ -79,10 +82,17 @@ def _with_headers(app: APIGatewayHttpResolver, next_middleware: Callable[..., Re
     return response
 
 
-def _for_tenants(app: APIGatewayHttpResolver, next_middleware: Callable[..., Response[Any]]) -> Response[Any]:
-    """Nobody gets past without a key."""
-    app.context["tenant"] = _tenant(app.current_event)
-    return next_middleware(app)
+def _for_tenants(logger: Logger) -> Callable[..., Response[Any]]:
+    """Nobody gets past without a key; and every line of the log says from here on who it was, and about which job."""
+
+    def attributed(app: APIGatewayHttpResolver, next_middleware: Callable[..., Response[Any]]) -> Response[Any]:
+        logger.remove_keys(_ATTRIBUTES)  # of the request before: errors are logged after this has been left
+        tenant = app.context["tenant"] = _tenant(app.current_event)
+        job_id = (app.current_event.path_parameters or {}).get("id", "")
+        logger.append_keys(tenant=tenant, **({"job_id": job_id} if is_id(job_id) else {}))
+        return next_middleware(app)
+
+    return attributed
 
 
 def _tenant(event: Event) -> str:
@@ -90,8 +100,7 @@ def _tenant(event: Event) -> str:
 
     Raises `Unauthorized`, and `ServiceUnavailable` when it could not look the key up.
     """
-    authorizer = (event.get("requestContext") or {}).get("authorizer") or {}
-    said = authorizer.get("lambda") or {}
+    said = _said(event)
     if said.get("unavailable"):
         raise ServiceUnavailable
     tenant = said.get("tenant")
@@ -104,6 +113,23 @@ def caller(app: APIGatewayHttpResolver) -> str:
     """The tenant on whose behalf the current request is."""
     tenant: str = app.context["tenant"]
     return tenant
+
+
+def limits(event: Event) -> Limits:
+    """What the caller's key allows, as the authorizer says.
+
+    Raises `ServiceUnavailable` for what cannot be read: a limit that is not understood is not one that is not there.
+    """
+    try:
+        return Limits.from_texts(_said(event))
+    except InvalidRequest as error:
+        raise ServiceUnavailable from error
+
+
+def _said(event: Event) -> dict[str, Any]:
+    """What the authorizer has said of the caller."""
+    authorizer = (event.get("requestContext") or {}).get("authorizer") or {}
+    return authorizer.get("lambda") or {}
 
 
 def query(event: Event) -> dict[str, str]:

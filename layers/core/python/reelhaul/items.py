@@ -26,6 +26,7 @@ from reelhaul.jobs import (
     StoredExtra,
     StoredObject,
 )
+from reelhaul.limits import Limits
 from reelhaul.options import Clip, Options
 
 DUE_SHARDS = 4  # a partition takes 1,000 writes a second; each running job writes to `due` every few seconds
@@ -61,8 +62,23 @@ def status_partition(tenant: str, status: str) -> str:
 
 
 def counts_partition(tenant: str) -> str:
-    """A tenant's counters, one item a shard: how many jobs have which status."""
+    """A tenant's counters, one item a shard: how many jobs have which status, and the day's use."""
     return f"TENANT#{tenant}#counts"
+
+
+def gate_partition(tenant: str) -> str:
+    """What those go through one after the other who begin jobs with a key that has limits."""
+    return f"TENANT#{tenant}#gate"
+
+
+def express_partition(tenant: str) -> str:
+    """Which job of a tenant is in the express lane."""
+    return f"TENANT#{tenant}#express"
+
+
+def grants_partition(tenant: str) -> str:
+    """How many items a playlist was granted of the day's jobs."""
+    return f"TENANT#{tenant}#grants"
 
 
 def requests_partition(tenant: str) -> str:
@@ -70,8 +86,17 @@ def requests_partition(tenant: str) -> str:
     return f"TENANT#{tenant}#requests"
 
 
+def sites_partition(tenant: str) -> str:
+    """The names of the sites that a tenant has set something for."""
+    return f"TENANT#{tenant}#sites"
+
+
 def count_shard(job_id: str) -> str:
     return str(sum(job_id.encode()) % COUNT_SHARDS)
+
+
+def count_shards() -> list[str]:
+    return [str(shard) for shard in range(COUNT_SHARDS)]
 
 
 def due_partitions() -> list[str]:
@@ -165,6 +190,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "stored": functools.partial(_made, StoredObject),
     "playlist": functools.partial(_made, Playlist),
     "item": functools.partial(_made, PlaylistItem),
+    "limits": functools.partial(_made, Limits),
     "progress": _progress,
     "options": _options,
     "extras": lambda extras: tuple(_made(StoredExtra, extra) for extra in extras),

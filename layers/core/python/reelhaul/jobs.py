@@ -4,6 +4,7 @@ import dataclasses
 from enum import StrEnum
 
 from reelhaul.errors import Conflict
+from reelhaul.limits import Limits
 from reelhaul.options import Options
 
 MAX_ATTEMPTS = 3  # claims per generation; a source that fails three times in a row rarely recovers within the minute
@@ -11,6 +12,7 @@ MAX_SENDS = 100  # messages for one wait in the queue, the later ones an hour ap
 LEASE_S = 45  # a worker silent for this long is taken for dead; it reports every few seconds
 RECORD_DAYS = 90  # how long a job is remembered after its file has expired
 SCHEMA_VERSION = 1
+PLAYLIST_LIMIT = "playlist_limit"  # why a playlist is truncated: what was asked for, or all that this service takes
 
 
 class State(StrEnum):
@@ -99,7 +101,8 @@ class PlaylistItem:
     """What makes a job an item of a playlist. `index` counts from 1.
 
     `entry` is for an item without an address of its own: its job has the playlist's, and fetches the entry with this
-    number from it. `generation` is that of the playlist, which is expanded anew when it is retried.
+    number from it. `generation` is that of the playlist, which is expanded anew when it is retried. `counted_apart`:
+    the tenant's counters know that this is an item, as those of records from before they did so do not.
     """
 
     parent_id: str
@@ -107,13 +110,15 @@ class PlaylistItem:
     total: int
     generation: int = 1
     entry: int | None = None
+    counted_apart: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Playlist:
     """What a playlist job knows of its items. `total` counts those that there are, the others those that ended.
 
-    `truncated`: the source had more than the limit. `unsettled`: the job ended before its items, which have to follow.
+    `truncated`: the source had more, and `truncated_by` is what was in the way: `PLAYLIST_LIMIT` or a
+    `LimitReached`'s code. `unsettled`: the job ended before its items, which have to follow.
     """
 
     title: str
@@ -122,6 +127,7 @@ class Playlist:
     failed: int = 0
     cancelled: int = 0
     truncated: bool = False
+    truncated_by: str | None = None
     unsettled: bool = False
 
     @property
@@ -156,7 +162,8 @@ class Job:
     `item` is set for an item of a playlist, `playlist` for a playlist once it has been expanded into such items.
     `fence` counts claims and everything that takes a job from its worker: a worker acts only while the table still
     shows the fence it was given. `generation` counts the user's tries, `sends` the messages of this wait in the queue.
-    `due_at` is when the sweeper has to look at the job, `None` for never.
+    `due_at` is when the sweeper has to look at the job, `None` for never. `limits` are those of the key it was last
+    asked for with.
     """
 
     id: str
@@ -168,6 +175,7 @@ class Job:
     created_at: float
     updated_at: float
     callback_url: str | None = None
+    limits: Limits | None = None
     item: PlaylistItem | None = None
     state: State = State.QUEUED
     generation: int = 1

@@ -14,8 +14,9 @@ from collections.abc import Callable
 from typing import Any
 
 from reelhaul.aws import translated
-from reelhaul.errors import InvalidRequest, KeyNotFound, Unauthorized
+from reelhaul.errors import Conflict, InvalidRequest, KeyNotFound, Unauthorized
 from reelhaul.items import Item
+from reelhaul.limits import Limits, check_limits
 from reelhaul.table import Table
 
 _PREFIX = "sk-"
@@ -36,6 +37,7 @@ class KeyRecord:
     created_at: int
     expires_at: int | None = None
     revoked_at: int | None = None
+    limits: Limits = dataclasses.field(default_factory=Limits)
 
     def is_valid(self, now: float) -> bool:
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
@@ -58,12 +60,19 @@ class KeyStore:
         self._clock = clock
 
     def issue(
-        self, tenant: str, *, label: str = "", expires_at: int | None = None, key: str | None = None
+        self,
+        tenant: str,
+        *,
+        label: str = "",
+        expires_at: int | None = None,
+        limits: Limits | None = None,
+        key: str | None = None,
     ) -> tuple[str, KeyRecord]:
         """A new key for `tenant`, and its record. `key` uses that text instead of a random one (for tests and demos).
 
-        Issuing the same `key` for the same tenant again renews it. Raises `InvalidRequest` for a tenant or key of the
-        wrong form, for a key that belongs to another tenant, and for one that was revoked.
+        Issuing the same `key` for the same tenant again renews it; without `limits` it keeps its own. Raises
+        `InvalidRequest` for a tenant, key or limit of the wrong form, for a key that belongs to another tenant, and for
+        one that was revoked.
         """
         check_tenant(tenant)
         text = key or _PREFIX + secrets.token_urlsafe(32)
@@ -78,9 +87,12 @@ class KeyStore:
         if known is not None and known.revoked_at is not None:
             raise InvalidRequest("This key has been revoked.", field="key")
         key_id = known.id if known else "key-" + secrets.token_hex(6)
+        given = limits if limits is not None else known.limits if known else Limits()
+        check_limits(given)
         record = KeyRecord(
-            id=key_id, tenant=tenant, label=label, hash=digest, created_at=int(self._clock()), expires_at=expires_at
-        )
+            id=key_id, tenant=tenant, label=label, hash=digest, created_at=int(self._clock()), expires_at=expires_at,
+            limits=given,
+        )  # fmt: skip
         self._put(record)
         return text, record
 
@@ -99,12 +111,27 @@ class KeyStore:
 
     def revoke(self, key_id: str) -> KeyRecord:
         """The key stops working with the next request. Raises `KeyNotFound`; revoking twice keeps the first time."""
-        record = next((record for record in self.list() if record.id == key_id), None)
-        if record is None:
-            raise KeyNotFound
+        record = self._by_id(key_id)
         if record.revoked_at is None:
             record = dataclasses.replace(record, revoked_at=int(self._clock()))
             self._put(record)
+        return record
+
+    def limit(self, key_id: str, change: Callable[[Limits], Limits]) -> KeyRecord:
+        """The key has other limits from its next request on. Raises `KeyNotFound`, and `InvalidRequest` if revoked."""
+        record = self._by_id(key_id)
+        record = dataclasses.replace(record, limits=change(record.limits))
+        check_limits(record.limits)
+        try:
+            self._put(record, "attribute_not_exists(revoked_at)")  # nor does what was revoked meanwhile come back
+        except Conflict as error:
+            raise InvalidRequest("This key has been revoked.", field="key") from error
+        return record
+
+    def _by_id(self, key_id: str) -> KeyRecord:
+        record = next((record for record in self.list() if record.id == key_id), None)
+        if record is None:
+            raise KeyNotFound
         return record
 
     def _hash(self, key: str) -> str:
@@ -114,14 +141,18 @@ class KeyStore:
         item = self._table.read(f"KEY#{digest}", "KEY")
         return _record(item) if item else None
 
-    def _put(self, record: KeyRecord) -> None:
-        fields = {name: value for name, value in dataclasses.asdict(record).items() if value is not None}
+    def _put(self, record: KeyRecord, condition: str = "") -> None:
+        fields = dataclasses.asdict(record)
+        fields = {name: value for name, value in (fields | fields.pop("limits")).items() if value is not None}
         places = {"pk": f"KEY#{record.hash}", "sk": "KEY"}, {"pk": _LIST, "sk": record.id}
-        self._table.write(*(self._table.put(place | fields) for place in places))
+        self._table.write(*(self._table.put(place | fields, condition) for place in places))
 
 
 def _record(item: Item) -> KeyRecord:
-    return KeyRecord(**{name: value for name, value in item.items() if name not in {"pk", "sk"}})
+    """What a newer version has added is left out."""
+    limits = Limits(**{field.name: item.get(field.name) for field in dataclasses.fields(Limits)})
+    fields = {field.name: item[field.name] for field in dataclasses.fields(KeyRecord) if field.name in item}
+    return KeyRecord(**fields, limits=limits)
 
 
 def pepper_from(secrets_client: Any, secret_arn: str) -> Callable[[], bytes]:

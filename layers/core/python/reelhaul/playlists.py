@@ -7,19 +7,23 @@ themselves: there is no counter that a crash could leave wrong.
 
 import collections
 import dataclasses
+import hashlib
 import itertools
+import json
 import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from reelhaul import ids, steps
-from reelhaul.errors import Conflict, JobNotFound, ServiceUnavailable
+from reelhaul.errors import Conflict, JobNotFound, JobsPerDayReached, ServiceUnavailable
 from reelhaul.findings import Entry
 from reelhaul.jobs import Job, PlaylistItem, State
+from reelhaul.limits import until_midnight_s
 from reelhaul.queue import MAX_BATCH, JobQueue
 from reelhaul.store import JobStore
 
 Log = Callable[..., object]
+Finished = dict[tuple[str, int | None], list[Job]]  # by URL and entry
 
 _WRITERS = 8  # batches of items that are written side by side
 _COUNTED = frozenset({State.EXPANDED, State.DONE, State.CANCELLED})
@@ -38,14 +42,17 @@ def add_items(
     log: Log,
     goes_on: Callable[[], bool] = lambda: True,
     clock: Callable[[], float] = time.time,
-) -> None:
-    """Have a job for each of `entries`, stored and queued, in the order of the playlist.
+) -> int:
+    """Have a job for each of `entries`, stored and queued, in the order of the playlist. Returns how many there are.
 
-    What an earlier try has made is left alone, and what its user has deleted since stays deleted. A playlist that is
-    retried takes over what is done. It ends early once it no longer `goes_on`. Raises `ServiceUnavailable` when not all
-    could be stored.
+    Those are fewer where the limits of `parent` allow no more today: the first of them. What an earlier try has made is
+    left alone, and what its user has deleted since stays deleted. A playlist that is retried takes over what is done.
+    It ends early once it no longer `goes_on`. Raises `JobsPerDayReached` when not a single one is allowed, and
+    `ServiceUnavailable` when not all could be stored.
     """
-    served = _adopted(parent, entries, store=store, clock=clock) if parent.generation > 1 else set()
+    finished = _finished(parent, store=store, clock=clock) if parent.generation > 1 else {}
+    entries = _allowed(parent, entries, finished, store=store, now=clock())
+    served = _adopted(parent, entries, finished, store=store, clock=clock)
     wanted = [
         _item(parent, index, len(entries), entry, now=clock())
         for index, entry in enumerate(entries, 1)
@@ -65,17 +72,47 @@ def add_items(
     with ThreadPoolExecutor(_WRITERS) as pool:
         for _ in pool.map(add, _batches(wanted)):
             pass  # an exception of `add` comes out here
+    return len(entries)
+
+
+def _allowed(
+    parent: Job, entries: Sequence[Entry], finished: Finished, *, store: JobStore, now: float
+) -> Sequence[Entry]:
+    """The first of `entries`: as many as may begin today, and what is done already between them."""
+    limit = parent.limits.max_jobs_per_day if parent.limits else None
+    if limit is None:
+        return entries
+    done = collections.Counter({known: len(items) for known, items in finished.items()})
+    new_at = []
+    for place, entry in enumerate(entries):
+        done[entry.url, entry.entry] -= 1
+        if done[entry.url, entry.entry] < 0:
+            new_at.append(place)
+    granted = store.grant_items(parent, len(new_at), fingerprint=_fingerprint(parent, entries), now=now)
+    kept = entries if granted == len(new_at) else entries[: new_at[granted]]
+    if entries and not kept:
+        raise JobsPerDayReached(limit, retry_after_s=until_midnight_s(now))
+    return kept
+
+
+def _fingerprint(parent: Job, entries: Sequence[Entry]) -> str:
+    """Known again by a worker that takes over. A list that has changed meanwhile is another one, and counts anew."""
+    known = [parent.generation, *([entry.url, entry.entry] for entry in entries)]
+    return hashlib.sha256(json.dumps(known).encode()).hexdigest()
 
 
 def _place(parent: Job, index: int, total: int, entry: Entry) -> PlaylistItem:
-    return PlaylistItem(parent_id=parent.id, index=index, total=total, generation=parent.generation, entry=entry.entry)
+    return PlaylistItem(
+        parent_id=parent.id, index=index, total=total, generation=parent.generation, entry=entry.entry,
+        counted_apart=True,
+    )  # fmt: skip
 
 
 def _item(parent: Job, index: int, total: int, entry: Entry, *, now: float) -> Job:
     return steps.new(
         job_id=ids.item_id(parent, index, f"{entry.entry} {entry.url}"), tenant=parent.tenant, url=entry.url,
         name=entry.title or None, options=parent.options, retention_days=parent.retention_days,
-        callback_url=parent.callback_url, item=_place(parent, index, total, entry), now=now,
+        callback_url=parent.callback_url, limits=parent.limits, item=_place(parent, index, total, entry), now=now,
     )  # fmt: skip
 
 
@@ -90,15 +127,22 @@ def _is_made(item: Job, *, store: JobStore) -> bool:
     return True
 
 
-def _adopted(parent: Job, entries: Sequence[Entry], *, store: JobStore, clock: Callable[[], float]) -> set[int]:
-    """The places of those entries that an item of an earlier expansion serves, which has its file still."""
-    finished = collections.defaultdict(list)
+def _finished(parent: Job, *, store: JobStore, clock: Callable[[], float]) -> Finished:
+    """The items of earlier expansions that have their files still."""
+    finished: Finished = {}
     for item in store.items_of(parent.tenant, parent.id):
         if item.item is not None and item.seen_at(clock()).state is State.DONE:
-            finished[item.url, item.item.entry].append(item)
+            finished.setdefault((item.url, item.item.entry), []).append(item)
+    return finished
+
+
+def _adopted(
+    parent: Job, entries: Sequence[Entry], finished: Finished, *, store: JobStore, clock: Callable[[], float]
+) -> set[int]:
+    """The places of those entries that one of the `finished` serves, each of which is taken from there."""
     served = set()
     for index, entry in enumerate(entries, 1):
-        known = finished[entry.url, entry.entry]
+        known = finished.get((entry.url, entry.entry))
         if known:
             place = _place(parent, index, len(entries), entry)
             try:

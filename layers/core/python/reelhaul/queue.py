@@ -17,16 +17,22 @@ MAX_BATCH = 10  # likewise
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class JobMessage:
+    """`untried_only`: it is for a job that no worker has tried yet, and void for one that waits to be tried again."""
+
     tenant: str
     job_id: str
     generation: int
+    untried_only: bool = False
 
     @classmethod
     def parse(cls, body: str) -> "JobMessage":
         """Raises `MalformedMessage` for anything that is not a message of a version we know."""
         try:
             fields = json.loads(body)
-            message = cls(tenant=fields["tenant"], job_id=fields["job_id"], generation=fields["generation"])
+            message = cls(
+                tenant=fields["tenant"], job_id=fields["job_id"], generation=fields["generation"],
+                untried_only=fields.get("untried_only", False) is True,
+            )  # fmt: skip
             known = fields["version"] == MESSAGE_VERSION
         except (ValueError, KeyError, TypeError) as error:
             raise MalformedMessage from error
@@ -48,11 +54,13 @@ class JobQueue:
         self._client = client
         self._queue_url = queue_url
 
-    def send(self, job: Job, *, delay_s: float = 0) -> None:
-        """Ask a worker to take `job`, not before `delay_s`. Raises `ServiceUnavailable`; the sweeper repairs that."""
+    def send(self, job: Job, *, delay_s: float = 0, untried_only: bool = False) -> None:
+        """Ask a worker to take `job`, not before `delay_s`, see `JobMessage`. Raises `ServiceUnavailable`."""
         with translated():
             self._client.send_message(
-                QueueUrl=self._queue_url, **_entry(job), DelaySeconds=min(round(delay_s), MAX_DELAY_S)
+                QueueUrl=self._queue_url,
+                **_entry(job, untried_only=untried_only),
+                DelaySeconds=min(round(delay_s), MAX_DELAY_S),
             )
 
     def send_batch(self, batch: Sequence[Job]) -> None:
@@ -71,7 +79,7 @@ class JobQueue:
             )
 
 
-def _entry(job: Job) -> dict[str, str]:
-    message = JobMessage(tenant=job.tenant, job_id=job.id, generation=job.generation)
+def _entry(job: Job, *, untried_only: bool = False) -> dict[str, str]:
+    message = JobMessage(tenant=job.tenant, job_id=job.id, generation=job.generation, untried_only=untried_only)
     # A group on a standard queue makes it a fair one: a busy tenant does not hold up the others.
     return {"MessageBody": message.body(), "MessageGroupId": job.tenant}

@@ -53,17 +53,29 @@ class SubmitSettings(_Settings):
 
     table_name: str
     queue_url: str
+    express_queue_url: str
     retention_days: int = 7
     max_retention_days: int = 30
+    max_playlist_items: int = 1000
+    allowed_sites: frozenset[str] = frozenset()  # see `reelhaul.site_policy`; empty: all
+    denied_sites: frozenset[str] = frozenset()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class ReadSettings(_Settings):
+class LinkSettings(_Settings):
+    """For the functions that sign links. Those with a `link_domain` lead to CloudFront, the others to S3."""
+
+    bucket_name: str
+    link_secret_arn: str
+    link_domain: str | None = None
+    link_key_ids: frozenset[str] = frozenset()  # "<fingerprint>:<id>" of the public keys that CloudFront trusts
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class ReadSettings(LinkSettings):
     """For the functions that show jobs and hand out links."""
 
     table_name: str
-    bucket_name: str
-    link_secret_arn: str
     hold_s: float = 20.0  # how long a status request may be held back; API Gateway gives up at 30 s
 
 
@@ -97,8 +109,14 @@ class DownloaderSettings(_Settings):
     table_name: str
     bucket_name: str
     queue_url: str
+    express_queue_url: str
+    sites_prefix: str  # what the names of the secrets with tenants' cookies and proxies begin with
     allowed_origins: frozenset[str] = frozenset()  # HOST:PORT that the egress guard lets through
+    allowed_sites: frozenset[str] = frozenset()  # see `reelhaul.site_policy`; empty: all
+    denied_sites: frozenset[str] = frozenset()
     max_bytes: int = 8 * 1024**3  # what leaves room for a merge on Lambda's largest /tmp is set by the template
+    max_duration_s: int = 0  # of a medium; 0: any
+    stack_name: str = "Reelhaul"  # what its metrics go by
     work_directory: str = "/tmp"  # noqa: S108 - the only place Lambda lets a function write
 
 
@@ -107,15 +125,14 @@ class AnnouncerSettings(_Settings):
     table_name: str
     bus_name: str
     webhook_queue_url: str
+    stack_name: str = "Reelhaul"  # what its metrics go by
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class DeliverySettings(_Settings):
+class DeliverySettings(LinkSettings):
     """For the function that calls webhooks."""
 
     table_name: str
-    bucket_name: str
-    link_secret_arn: str
     webhook_secret_arn: str
     webhook_queue_url: str
     allowed_origins: frozenset[str] = frozenset()  # as the downloader's
@@ -126,5 +143,14 @@ class InspectSettings(_Settings):
     """For the function that looks at a source without downloading it."""
 
     allowed_origins: frozenset[str] = frozenset()  # as the downloader's
+    allowed_sites: frozenset[str] = frozenset()
+    denied_sites: frozenset[str] = frozenset()
     max_bytes: int = 64 * 1024**2  # of pages and manifests
     work_directory: str = "/tmp"  # noqa: S108 - as the downloader's
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class OperatorSettings(_Settings):
+    """For the command line."""
+
+    aws_region: str | None = None  # where the CDK deploys to; boto3 reads AWS_DEFAULT_REGION only

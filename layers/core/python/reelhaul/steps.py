@@ -24,6 +24,7 @@ from reelhaul.jobs import (
     StoredExtra,
     StoredObject,
 )
+from reelhaul.limits import Limits
 from reelhaul.options import Options
 
 _RECOUNT_S = 60  # how often the sweeper counts a playlist's items, should the announcements of their ends be lost
@@ -44,11 +45,12 @@ def new(
     retention_days: int,
     now: float,
     callback_url: str | None = None,
+    limits: Limits | None = None,
     item: PlaylistItem | None = None,
 ) -> Job:
     return Job(
         id=job_id, tenant=tenant, url=url, name=name, options=options, retention_days=retention_days,
-        callback_url=callback_url, item=item,
+        callback_url=callback_url, limits=limits, item=item,
         created_at=now, updated_at=now, due_at=now + _patience_s(1),
     )  # fmt: skip
 
@@ -141,7 +143,7 @@ def resend(job: Job, *, now: float) -> Job:
     return dataclasses.replace(job, fence=job.fence + 1, sends=sends, due_at=now + _patience_s(sends), updated_at=now)
 
 
-def retry(job: Job, *, now: float) -> Job:
+def retry(job: Job, *, now: float, limits: Limits | None = None) -> Job:
     """The user wants it again: a new generation with all its attempts. Raises `Conflict` from other states.
 
     A file that had expired and was not removed yet is removed once there is another.
@@ -152,6 +154,7 @@ def retry(job: Job, *, now: float) -> Job:
         State.QUEUED, generation=job.generation + 1, fence=job.fence + 1, attempts=0, sends=1, progress=Progress(),
         media=None, stored=None, extras=(), playlist=None, webhook=None, error_code=None, error=None,
         completed_at=None, untidy=job.untidy or bool(job.keys), due_at=now + _patience_s(1), updated_at=now,
+        limits=limits,
     )  # fmt: skip
 
 

@@ -1,7 +1,8 @@
 """The jobs in DynamoDB. Every write is conditional on what was read: of two who act at once one loses, and knows it.
 
-A write that changes what a job counts as (see `items.STATUSES`) changes the tenant's counters in the same transaction.
-A condition that does not hold is `Conflict`, whatever else AWS cannot do is `ServiceUnavailable`.
+A write that changes what a job counts as changes the tenant's counters in the same transaction (`reelhaul.counters`).
+A condition that does not hold is `Conflict`, whatever else AWS cannot do is `ServiceUnavailable`. A job begins, created
+or retried, within its `limits`, or not at all: `LimitReached`.
 """
 
 import dataclasses
@@ -13,15 +14,20 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from reelhaul import items
-from reelhaul.errors import Conflict, JobNotFound, KeyReused
+from reelhaul.counters import Counters
+from reelhaul.errors import Conflict, JobNotFound, KeyReused, LimitReached, ServiceUnavailable
 from reelhaul.ids import is_id, item_prefix
 from reelhaul.items import Item
-from reelhaul.jobs import LEASE_S, Job
-from reelhaul.table import Operation, Table
+from reelhaul.jobs import LEASE_S, Job, State
+from reelhaul.limits import Usage
+from reelhaul.table import Operation, Table, pause
 
 REQUEST_KEPT_S = 86_400  # how long an idempotency key is remembered
 
 _TOMBSTONES = "DELETED"
+_PLACE = "PLACE"
+_MAX_PASSES = 12  # of a gate where others come as often; after that, it is too busy
+_MAX_PAUSE_S = 0.8
 _MAX_TRIES = 8  # a change competes with a worker's heartbeat, which comes every few seconds; eight in a row is a bug
 _UNCHANGED = "#state = :state AND #fence = :fence AND #generation = :generation"
 _UNREADABLE = (KeyError, ValueError, TypeError, AttributeError)
@@ -70,6 +76,7 @@ class JobStore:
 
     def __init__(self, client: Any, table_name: str, *, clock: Callable[[], float] = time.time) -> None:
         self._table = Table(client, table_name)
+        self._counters = Counters(self._table)
         self._clock = clock
 
     # --- one job -----------------------------------------------------------------------------------------------------
@@ -77,7 +84,8 @@ class JobStore:
     def create(self, job: Job, request: IdempotentRequest | None = None) -> Job:
         """The job as it is stored: `job`, or the one that the same `request` has made before.
 
-        Raises `Conflict` when a job with this id is there already, `KeyReused` for a key that stood for something else.
+        Raises `Conflict` when a job with this id is there already, `KeyReused` for a key that stood for something else,
+        and `LimitReached`, but not for what was accepted before.
         """
         forgotten = ""
         for _ in range(_MAX_TRIES):
@@ -85,7 +93,7 @@ class JobStore:
                 self._write(
                     job, "attribute_not_exists(pk)", {}, before=None, also=self._claims(job, request, forgotten)
                 )
-            except Conflict:
+            except (Conflict, LimitReached):
                 known = self._read_request(job.tenant, request) if request else {}
                 if not known or request is None:
                     raise
@@ -119,7 +127,7 @@ class JobStore:
     def change(self, tenant: str, job_id: str, step: Callable[[Job], Job]) -> Job:
         """Apply one of `reelhaul.steps` to the job as it is, however busy others are with it.
 
-        Raises `JobNotFound`, and `Conflict` when the step does.
+        Raises `JobNotFound`, `Conflict` when the step does, and `LimitReached` for a retry.
         """
         for _ in range(_MAX_TRIES):
             job = self.get(tenant, job_id)
@@ -137,14 +145,14 @@ class JobStore:
             "has_items": int(job.item is None), **items.due_keys(job.id, now + LEASE_S),
         }  # fmt: skip
         try:
-            self._table.write(self._removal(job), self._table.put(tombstone), *self._counting(job, None))
+            self._table.write(self._removal(job), self._table.put(tombstone), *self._counters.changes(job, None))
         except Conflict:
             if not self.is_deleted(job.id):  # else the reply to our own write was lost
                 raise
 
     def forget(self, job: Job) -> None:
         """Remove the record of a job that has left nothing behind. Raises `Conflict` when it has moved on."""
-        self._table.write(self._removal(job), *self._counting(job, None))
+        self._table.write(self._removal(job), *self._counters.changes(job, None))
 
     # --- many --------------------------------------------------------------------------------------------------------
 
@@ -168,18 +176,49 @@ class JobStore:
 
     def counts(self, tenant: str) -> dict[str, int]:
         """How many jobs have which status, without reading them."""
-        query = {
-            "KeyConditionExpression": "pk = :counts",
-            "ExpressionAttributeValues": {":counts": items.counts_partition(tenant)},
-            "ConsistentRead": True,
-        }
-        shards = list(self._table.query(query, page_size=items.COUNT_SHARDS))
-        statuses = dict.fromkeys(items.STATUSES.values())
-        return {status: sum(int(shard.get(status, 0)) for shard in shards) for status in statuses}
+        return self._counters.statuses(tenant)
 
     def total(self, tenant: str, *, status: str | None = None) -> int:
         counts = self.counts(tenant)
         return sum(counts.values()) if status is None else counts[status]
+
+    def usage(self, tenant: str, *, now: float) -> Usage:
+        """What the tenant has used of the day that it is at `now`."""
+        return self._counters.usage(tenant, now=now)
+
+    def grant_items(self, playlist: Job, wanted: int, *, fingerprint: str, now: float) -> int:
+        """How many of `wanted` items the playlist's limits still allow. With this they are counted.
+
+        Asked again with the same fingerprint the answer is the same, and nothing is counted twice.
+        """
+        for attempt in range(_MAX_PASSES):
+            try:
+                return self._counters.grant(playlist, wanted, fingerprint=fingerprint, now=now)
+            except Conflict:
+                pause(attempt, most_s=_MAX_PAUSE_S)
+        raise ServiceUnavailable
+
+    def take_express_place(self, job: Job) -> bool:
+        """Whether `job` is now the one that its tenant has in the express lane: none is while another waits or runs."""
+        partition = items.express_partition(job.tenant)
+        holder = str(self._table.read(partition, _PLACE).get("job_id", ""))
+        if holder not in {"", job.id} and self._is_busy(job.tenant, holder):
+            return False
+        free = "attribute_not_exists(pk) OR #job_id = :job_id"
+        try:
+            self._table.write(
+                self._table.put({"pk": partition, "sk": _PLACE, "job_id": job.id}, free, {":job_id": holder})
+            )
+        except Conflict:
+            return False
+        return True
+
+    def _is_busy(self, tenant: str, job_id: str) -> bool:
+        """Whether the job waits for a worker or has one."""
+        try:
+            return self.get(tenant, job_id).state in {State.QUEUED, State.RUNNING}
+        except JobNotFound:
+            return False
 
     def is_deleted(self, job_id: str) -> bool:
         """Whether a job with this id was deleted a short time ago."""
@@ -228,26 +267,26 @@ class JobStore:
     def _write(
         self, job: Job, condition: str, values: Item, *, before: Job | None, also: Sequence[Operation] = ()
     ) -> None:
-        # By its token a write whose reply was lost is known again, and told from another's of the very same content.
-        token = secrets.token_hex(8)
-        put = self._table.put(items.to_item(job) | {"written_as": token}, condition, values)
-        try:
-            self._table.write(put, *self._counting(before, job), *also)
-        except Conflict:
-            if self._table.read(items.partition(job.tenant), job.id).get("written_as") != token:
-                raise
+        for attempt in range(_MAX_PASSES):
+            # By its token a write whose reply was lost is known again, and told from another's of the same content.
+            token = secrets.token_hex(8)
+            put = self._table.put(items.to_item(job) | {"written_as": token}, condition, values)
+            passing = self._counters.admit(before, job)
+            try:
+                self._table.write(put, *self._counters.changes(before, job), *also, *passing)
+            except Conflict:
+                seen = self._table.read(items.partition(job.tenant), job.id)
+                if seen.get("written_as") == token:
+                    return
+                if not passing or not _is_as_read(seen, before) or not self._counters.has_moved(job.tenant, passing):
+                    raise
+                pause(attempt, most_s=_MAX_PAUSE_S)  # only the gate was in the way
+            else:
+                return
+        raise ServiceUnavailable
 
     def _removal(self, job: Job) -> Operation:
         return self._table.removal(items.partition(job.tenant), job.id, _UNCHANGED, _as_read(job))
-
-    def _counting(self, before: Job | None, after: Job | None) -> list[Operation]:
-        """What the counters of the job's tenant have to do with it."""
-        was, becomes = (job and items.STATUSES[job.state] for job in (before, after))
-        job = after or before
-        if job is None or was == becomes:
-            return []
-        steps = {status: step for status, step in ((was, -1), (becomes, 1)) if status}
-        return [self._table.addition(items.counts_partition(job.tenant), items.count_shard(job.id), steps)]
 
     def _claims(self, job: Job, request: IdempotentRequest | None, forgotten: str) -> list[Operation]:
         """The idempotency key is taken with the job's creation: for one of several that come at once."""
@@ -288,6 +327,13 @@ def _listing(tenant: str, status: str | None) -> dict[str, Any]:
 def _as_read(job: Job) -> Item:
     """What a condition compares, so that a job that has moved on is not overwritten."""
     return {":state": job.state.value, ":fence": job.fence, ":generation": job.generation}
+
+
+def _is_as_read(item: Item, job: Job | None) -> bool:
+    """Whether the table has `job` as it was read, or no such job where it is `None`."""
+    if job is None:
+        return not item
+    return all(item.get(name[1:]) == value for name, value in _as_read(job).items())
 
 
 def _job_in(item: Item) -> Job | Unreadable:

@@ -6,9 +6,9 @@ botocore's errors are translated here, once: a condition that does not hold is `
 
 import random
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from botocore.exceptions import ClientError
 
@@ -21,6 +21,7 @@ _WAIT_S = 0.05  # up to this, doubled with each try, between two that write the 
 _BUSY = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})  # reasons to wait
 
 Operation = dict[str, Any]  # a member of TransactItems
+T = TypeVar("T")
 
 
 class Table:
@@ -36,6 +37,16 @@ class Table:
         with translated():
             reply = self._client.get_item(TableName=self._name, Key=key, ConsistentRead=True)
         return from_wire(reply.get("Item", {}))
+
+    def snapshot(self, *places: tuple[str, str]) -> list[Item]:
+        """The items at these partitions and sort keys as they are at one moment: of a transaction all is seen or none.
+
+        That is more than one consistent read after the other, or a query, would give.
+        """
+        keys = [to_wire({"pk": partition, "sk": sort_key}) for partition, sort_key in places]
+        gets = [{"Get": {"TableName": self._name, "Key": key}} for key in keys]
+        reply = _patiently(lambda: self._client.transact_get_items(TransactItems=gets))
+        return [from_wire(response.get("Item", {})) for response in reply["Responses"]]
 
     def query(self, query: Mapping[str, Any], *, page_size: int) -> Iterator[Item]:
         """Everything that `query` finds, read as it is consumed. Its expression's values are plain."""
@@ -53,14 +64,7 @@ class Table:
 
         Of two transactions that come to one item at once DynamoDB refuses one: that is waited out.
         """
-        for attempt in range(_MAX_TRIES):
-            try:
-                self._carry_out(operations)
-            except _Contention:
-                time.sleep(random.uniform(0, _WAIT_S * 2**attempt))  # noqa: S311 - spreads load, protects nothing
-            else:
-                return
-        raise ServiceUnavailable
+        _patiently(lambda: self._carry_out(operations))
 
     def put(self, item: Item, condition: str = "", values: Item | None = None) -> Operation:
         """Store `item` in the place of what was there, if `condition` holds for that."""
@@ -70,24 +74,40 @@ class Table:
         key = to_wire({"pk": partition, "sk": sort_key})
         return {"Delete": {"TableName": self._name, "Key": key, **_conditioned(condition, values or {})}}
 
-    def addition(self, partition: str, sort_key: str, steps: Mapping[str, int]) -> Operation:
-        """Add to numbers, which begin at 0 where there are none yet."""
-        update = {
-            "TableName": self._name,
-            "Key": to_wire({"pk": partition, "sk": sort_key}),
-            "UpdateExpression": "ADD " + ", ".join(f"#{name} :{name}" for name in steps),
-            **_expressed({f":{name}": step for name, step in steps.items()}),
-        }
-        return {"Update": update}
+    def addition(
+        self, partition: str, sort_key: str, steps: Mapping[str, int], *, dropped: Sequence[str] = ()
+    ) -> Operation:
+        """Add to numbers, which begin at 0 where there are none yet. The attributes in `dropped` go."""
+        expression = "ADD " + ", ".join(f"#{name} :{name}" for name in steps)
+        expressed = _expressed({f":{name}": step for name, step in steps.items()})
+        if dropped:
+            expression += " REMOVE " + ", ".join(f"#{name}" for name in dropped)
+            expressed["ExpressionAttributeNames"] |= {f"#{name}": name for name in dropped}
+        key = to_wire({"pk": partition, "sk": sort_key})
+        return {"Update": {"TableName": self._name, "Key": key, "UpdateExpression": expression, **expressed}}
 
     def _carry_out(self, operations: tuple[Operation, ...]) -> None:
-        with _conditional():
-            if len(operations) > 1:
-                self._client.transact_write_items(TransactItems=operations)
-            elif "Put" in operations[0]:
-                self._client.put_item(**operations[0]["Put"])  # half the price of a transaction
-            else:
-                self._client.delete_item(**operations[0]["Delete"])
+        if len(operations) > 1:
+            self._client.transact_write_items(TransactItems=operations)
+        elif "Put" in operations[0]:
+            self._client.put_item(**operations[0]["Put"])  # half the price of a transaction
+        else:
+            self._client.delete_item(**operations[0]["Delete"])
+
+
+def pause(attempt: int, *, most_s: float = 60) -> None:
+    """Wait a little before another try, the `attempt`th, so that those who got in each other's way part."""
+    time.sleep(random.uniform(0, min(most_s, _WAIT_S * 2**attempt)))  # noqa: S311 - spreads load, protects nothing
+
+
+def _patiently(act: Callable[[], T]) -> T:
+    for attempt in range(_MAX_TRIES):
+        try:
+            with _conditional():
+                return act()
+        except _Contention:
+            pause(attempt)
+    raise ServiceUnavailable
 
 
 class _Contention(Exception):

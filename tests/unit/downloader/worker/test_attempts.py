@@ -23,6 +23,7 @@ from reelhaul.errors import (
     SourceRateLimited,
 )
 from reelhaul.jobs import MAX_ATTEMPTS, Job, State, StoredObject
+from reelhaul.queue import JobMessage
 from tests.conftest import Cloud
 from tests.faults import meanwhile, refused, reply_lost
 from tests.unit.downloader.worker.working import CONTENT, MEDIA, Fetching, failing, made, now_in, run
@@ -61,6 +62,20 @@ def test_message_that_is_not_for_a_waiting_job_does_nothing(
 
     assert now_in(cloud, job) == before
     assert len(fetching.directories) == (1 if again == "same message" else 0)
+
+
+def test_express_message_is_for_a_job_that_nobody_has_tried(
+    worker: Worker, cloud: Cloud, job: Job, fetching: Fetching
+) -> None:
+    express = JobMessage(tenant=job.tenant, job_id=job.id, generation=1, untried_only=True)
+    fetching.act = failing(SourceRateLimited(retry_after_s=300))
+    worker.run(express, ends_at=time.monotonic() + 60)
+    waiting = now_in(cloud, job)
+    assert (waiting.state, waiting.attempts) == (State.QUEUED, 1)
+
+    worker.run(express, ends_at=time.monotonic() + 60)
+
+    assert now_in(cloud, job) == waiting  # until the source has had its pause
 
 
 def test_message_of_a_deleted_job_does_nothing(worker: Worker, cloud: Cloud, job: Job, fetching: Fetching) -> None:

@@ -12,11 +12,12 @@ from downloader.fetch import FetchedExtra, FoundPlaylist, Inspection
 from downloader.worker import Worker
 from reelhaul import aws, steps
 from reelhaul.findings import Entry
-from reelhaul.jobs import MAX_ATTEMPTS, Job, Playlist, PlaylistItem, State, StoredExtra
+from reelhaul.jobs import MAX_ATTEMPTS, PLAYLIST_LIMIT, Job, Playlist, PlaylistItem, State, StoredExtra
+from reelhaul.limits import Limits
 from tests.conftest import Cloud
 from tests.faults import hooked, meanwhile, refused
 from tests.jobs_in import queued
-from tests.unit.downloader.worker.working import Fetching, now_in, run
+from tests.unit.downloader.worker.working import CONTENT, Fetching, now_in, run
 
 # --- what comes beside the medium ------------------------------------------------------------------------------------
 
@@ -88,10 +89,83 @@ def test_a_playlist_becomes_jobs_of_its_items(worker: Worker, cloud: Cloud, job:
     run(worker, job)
 
     expanded = now_in(cloud, job)
-    assert (expanded.state, expanded.playlist) == (State.EXPANDED, Playlist(title="A list", total=3, truncated=True))
+    playlist = Playlist(title="A list", total=3, truncated=True, truncated_by=PLAYLIST_LIMIT)
+    assert (expanded.state, expanded.playlist) == (State.EXPANDED, playlist)
     assert {item.state for item in items_of(cloud, job)} == {State.QUEUED}
     assert {json.loads(body)["job_id"] for body in cloud.messages()} == {item.id for item in items_of(cloud, job)}
     assert cloud.object_keys() == []
+
+
+def limited(cloud: Cloud, limits: Limits) -> Job:
+    made = queued(now=time.time(), limits=limits)
+    cloud.store.create(made)
+    return made
+
+
+def test_a_playlist_is_cut_to_what_the_day_allows_and_says_so(worker: Worker, cloud: Cloud, fetching: Fetching) -> None:
+    job = limited(cloud, Limits(max_jobs_per_day=3))
+    fetching.found = a_list(5)
+
+    run(worker, job)
+
+    playlist = Playlist(title="A list", total=2, truncated=True, truncated_by="limit.jobs_per_day")
+    assert now_in(cloud, job).playlist == playlist
+    assert [item.url for item in items_of(cloud, job)[::-1]] == [f"https://media.example/{index}" for index in (2, 1)]
+    assert {item.limits for item in items_of(cloud, job)} == {job.limits}
+    assert cloud.store.usage("acme", now=time.time()).jobs_today == 3
+
+
+def test_a_playlist_that_the_day_allows_no_item_of_fails_with_the_limits_code(
+    worker: Worker, cloud: Cloud, fetching: Fetching
+) -> None:
+    job = limited(cloud, Limits(max_jobs_per_day=1))
+    fetching.found = a_list(5)
+
+    run(worker, job)
+
+    ended = now_in(cloud, job)
+    assert (ended.state, ended.error_code, ended.attempts) == (State.FAILED, "limit.jobs_per_day", 1)
+    assert items_of(cloud, job) == []
+
+
+def test_a_worker_that_takes_a_playlist_over_makes_the_rest_of_its_items_and_no_more(
+    worker: Worker, cloud: Cloud, fetching: Fetching
+) -> None:
+    job = limited(cloud, Limits(max_jobs_per_day=13))
+    fetching.found = a_list(20)
+    written: list[str] = []
+
+    def all_but_some_fail(params: Any, **_: Any) -> None:
+        written.append(params["url_path"])
+        if len(written) > 1 + 5:  # what is granted, and some of the items
+            raise ClientError({"Error": {"Code": "InternalError"}}, "TransactWriteItems")
+
+    with hooked("before-call", "dynamodb", "TransactWriteItems", all_but_some_fail):
+        run(worker, job)
+    assert len(items_of(cloud, job)) == 5
+
+    run(worker, job)
+
+    assert now_in(cloud, job).playlist == Playlist(
+        title="A list", total=12, truncated=True, truncated_by="limit.jobs_per_day"
+    )
+    assert len(items_of(cloud, job)) == 12
+    assert cloud.store.usage("acme", now=time.time()).jobs_today == 13
+
+
+def test_a_job_whose_turn_comes_after_the_days_bytes_are_used_up_ends_with_the_limits_code(
+    worker: Worker, cloud: Cloud, fetching: Fetching
+) -> None:
+    limits = Limits(max_bytes_per_day=len(CONTENT))
+    first, second = limited(cloud, limits), limited(cloud, limits)
+
+    run(worker, first)
+    run(worker, second)
+
+    assert now_in(cloud, first).state is State.DONE
+    ended = now_in(cloud, second)
+    assert (ended.state, ended.error_code, ended.attempts) == (State.FAILED, "limit.bytes_per_day", 0)
+    assert len(fetching.directories) == 1
 
 
 def test_items_that_ended_before_their_playlist_was_written_are_counted(

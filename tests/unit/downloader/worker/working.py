@@ -12,6 +12,7 @@ from downloader.fetch import Fetched, FetchedExtra, Found
 from downloader.worker import Worker
 from reelhaul import aws
 from reelhaul.jobs import Job, Media, Progress
+from reelhaul.measures import Measures
 from reelhaul.queue import JobMessage
 from tests.conftest import Cloud
 
@@ -74,6 +75,7 @@ def made(cloud: Cloud, fetching: Fetching, work_directory: Path) -> Worker:
         fetch=fetching,
         work_directory=work_directory,
         logger=_Logger(logging.getLogger("worker")),
+        measures=Measures("Reelhaul-test"),
     )
 
 

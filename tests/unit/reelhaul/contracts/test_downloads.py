@@ -160,6 +160,15 @@ def test_a_playlist_counts_its_items_and_its_progress_is_how_many_have_ended() -
     assert "failed_items" not in shown
 
 
+@pytest.mark.parametrize("why", ["playlist_limit", "limit.jobs_per_day"])
+def test_a_playlist_that_was_cut_says_why(why: str) -> None:
+    job = expanded()
+    playlist = Playlist(title="A list", total=3, truncated=True, truncated_by=why)
+    shown = detailed(dataclasses.replace(job, playlist=playlist))
+    assert (shown["truncated"], shown["truncated_by"]) == (True, why)
+    assert "truncated_by" not in detailed(job)
+
+
 def test_a_playlist_shows_its_items_in_their_order() -> None:
     second, first = item(failed, 2), item(running, 1)
     assert detailed(expanded(), second, first)["items"] == [

@@ -22,6 +22,7 @@ from reelhaul.errors import ReelhaulError
         (errors.FileNotFound(), 404),
         (errors.RouteNotFound(), 404),
         (errors.Conflict(), 409),
+        (errors.JobsPerDayReached(5, retry_after_s=7), 429),
         (errors.ServiceUnavailable(), 503),
         (errors.LeaseLost(), 500),
         (ReelhaulError(), 500),
@@ -45,6 +46,7 @@ def test_an_error_speaks_to_clients_of_both_contracts_and_to_programs() -> None:
     [
         (errors.Unauthorized(), "WWW-Authenticate", "Bearer"),
         (errors.MethodNotAllowed({"POST", "GET"}), "Allow", "GET, POST"),
+        (errors.BytesPerDayReached(5, retry_after_s=7), "Retry-After", "7"),
         (errors.ServiceUnavailable(), "Retry-After", "5"),
     ],
 )

@@ -5,9 +5,17 @@ from typing import Any
 
 import pytest
 
-from reelhaul.contracts.requests import fingerprint, parse_download, parse_offline, parse_retry, request_key
-from reelhaul.errors import InvalidRequest
+from reelhaul.contracts.requests import (
+    fingerprint,
+    parse_download,
+    parse_info,
+    parse_offline,
+    parse_retry,
+    request_key,
+)
+from reelhaul.errors import InvalidRequest, SiteNotAllowed
 from reelhaul.options import Clip, DownloadRequest, Options
+from reelhaul.site_policy import SitePolicy
 
 URL = "https://media.example/a.mp4"
 EVERYTHING: dict[str, Any] = {
@@ -201,6 +209,29 @@ def test_how_long_a_file_may_be_kept_is_the_operators_to_say() -> None:
     assert parse_offline({"url": URL, "retention_days": 90}, max_retention_days=90).retention_days == 90
     with pytest.raises(InvalidRequest, match="from 1 to 90"):
         parse_offline({"url": URL, "retention_days": 91}, max_retention_days=90)
+
+
+@pytest.mark.parametrize(("asked", "limit"), [({}, 20), ({"playlist_limit": 20}, 20), ({"playlist_limit": 3}, 3)])
+def test_how_long_a_playlist_may_be_is_the_operators_to_say(asked: dict[str, int], limit: int) -> None:
+    body = {"url": URL} | asked
+    assert parse_offline(body, max_retention_days=30, max_playlist_items=20).options.playlist_limit == limit
+
+
+def test_a_longer_playlist_than_the_operator_allows_is_refused() -> None:
+    with pytest.raises(InvalidRequest, match=r"^playlist_limit must be a whole number from 1 to 20"):
+        parse_download({"url": URL, "playlist_limit": 21}, max_retention_days=30, max_playlist_items=20)
+
+
+def test_which_sites_may_be_asked_for_is_the_operators_to_say() -> None:
+    sites = SitePolicy(allowed=frozenset({"allowed.example"}))
+    assert parse_info({"url": "https://allowed.example/"}, sites=sites) == ("https://allowed.example/", "auto")
+    for field, parse in (("stream_link", parse_download), ("url", parse_download), ("url", parse_offline)):
+        with pytest.raises(SiteNotAllowed) as caught:
+            parse({field: "https://other.example/"}, max_retention_days=30, sites=sites)
+        assert caught.value.field == field
+    with pytest.raises(SiteNotAllowed) as caught:
+        parse_info({"url": "https://other.example/"}, sites=sites)
+    assert caught.value.field == "url"
 
 
 def test_a_retry_takes_no_parameters() -> None:

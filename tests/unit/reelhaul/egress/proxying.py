@@ -16,18 +16,28 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from reelhaul.egress import EgressProxy
+from reelhaul.egress import EgressProxy, Upstream
 
 MIB = 1024**2
 
 
 @contextlib.contextmanager
 def a_proxy(
-    *allowed: str, max_bytes: int = 100 * MIB, seconds: float = 20, resolve: Any = socket.getaddrinfo
+    *allowed: str,
+    denied: frozenset[str] = frozenset(),
+    max_bytes: int = 100 * MIB,
+    seconds: float = 20,
+    resolve: Any = socket.getaddrinfo,
+    upstream: Upstream | None = None,
 ) -> Iterator[EgressProxy]:
     deadline = time.monotonic() + seconds
     with EgressProxy(
-        allowed_origins=frozenset(allowed), max_bytes=max_bytes, deadline=deadline, resolve=resolve
+        allowed_origins=frozenset(allowed),
+        denied_sites=denied,
+        max_bytes=max_bytes,
+        deadline=deadline,
+        resolve=resolve,
+        upstream=upstream,
     ) as proxy:
         yield proxy
 

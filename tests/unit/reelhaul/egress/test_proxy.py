@@ -52,6 +52,26 @@ def test_allowed_origin_is_served(source: SourceServer) -> None:
     assert answer.endswith((source.directory / "page.html").read_bytes())
 
 
+@pytest.mark.parametrize("request_line", ["GET http://{}/clip.mp4", "CONNECT {}"])
+@pytest.mark.parametrize("host", ["denied.example", "WWW.Denied.example", "denied.example."])
+def test_denied_site_is_not_even_looked_up(source: SourceServer, request_line: str, host: str) -> None:
+    resolver, origin = Resolver(["127.0.0.1"]), f"{host}:{source.origin.rpartition(':')[2]}"
+    denied = frozenset({"denied.example"})
+    with a_proxy(origin, denied=denied, resolve=resolver) as proxy:  # opened by name, and denied all the same
+        answer = read_all(ask(proxy, request_line.format(origin)))
+        assert (status(answer), proxy.refused, proxy.refused_site) == (403, True, True)
+    assert resolver.questions == []
+    assert source.connections == 0
+
+
+def test_what_only_ends_like_a_denied_site_is_served(source: SourceServer) -> None:
+    port = source.origin.rpartition(":")[2]
+    resolver = Resolver(["127.0.0.1"])
+    with a_proxy(f"notdenied.example:{port}", denied=frozenset({"denied.example"}), resolve=resolver) as proxy:
+        assert status(get(proxy, f"http://notdenied.example:{port}/page.html")) == 200
+        assert not proxy.refused_site
+
+
 # --- where it goes ---------------------------------------------------------------------------------------------------
 
 

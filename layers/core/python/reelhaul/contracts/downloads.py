@@ -152,6 +152,7 @@ def _place_in_playlist(job: Job) -> Body:
         return {}
     return {
         "is_playlist": True, "playlist_index": 0, "playlist_total": playlist.total, "truncated": playlist.truncated,
+        **({"truncated_by": playlist.truncated_by} if playlist.truncated_by else {}),
         "items_total": playlist.total, "items_done": playlist.done, "items_failed": playlist.failed,
         "items_cancelled": playlist.cancelled,
     }  # fmt: skip

@@ -10,11 +10,13 @@ from reelhaul.errors import (
     InvalidRequest,
     JobNotFound,
     KeyReused,
+    LimitReached,
     MethodNotAllowed,
     ReelhaulError,
     RequestTooLarge,
     RouteNotFound,
     ServiceUnavailable,
+    SiteNotAllowed,
     SourceError,
     Unauthorized,
     UnsupportedMediaType,
@@ -36,7 +38,9 @@ STATUS: dict[type[ReelhaulError], int] = {
     RequestTooLarge: 413,
     UnsupportedMediaType: 415,
     KeyReused: 422,
+    SiteNotAllowed: 403,
     SourceError: 422,  # where a source is looked at while its user waits; a job that failed is no error of a request
+    LimitReached: 429,
     ServiceUnavailable: 503,
 }
 _RETRY_AFTER_S = 5  # the SDK has tried several times already
@@ -49,11 +53,15 @@ def status_of(error: ReelhaulError) -> int:
 
 
 def headers_of(error: ReelhaulError) -> dict[str, str]:
-    """The headers of an error's reply; RFC 9110 asks for those of 401 and 405, and provides for that of 503."""
+    """The headers of an error's reply; RFC 9110 asks for those of 401 and 405, and provides for that of 503,
+    as RFC 6585 does for 429.
+    """
     if isinstance(error, Unauthorized):
         return {**HEADERS, "WWW-Authenticate": "Bearer"}
     if isinstance(error, MethodNotAllowed):
         return {**HEADERS, "Allow": ", ".join(error.allowed)}
+    if isinstance(error, LimitReached):
+        return {**HEADERS, "Retry-After": str(error.retry_after_s)}
     if isinstance(error, ServiceUnavailable):
         return {**HEADERS, "Retry-After": str(_RETRY_AFTER_S)}
     return HEADERS

@@ -14,6 +14,7 @@ from reelhaul.contracts.replies import echo
 from reelhaul.errors import InvalidRequest
 from reelhaul.names import clean_title
 from reelhaul.options import MAX_NAME_CHARS, MAX_PLAYLIST_ITEMS, Clip, DownloadRequest, Options, check_options
+from reelhaul.site_policy import SitePolicy
 from reelhaul.sources import check_source
 
 IDEMPOTENCY_HEADER = "Idempotency-Key"
@@ -21,23 +22,53 @@ IDEMPOTENCY_HEADER = "Idempotency-Key"
 _TEXTS = ("url", "name", "quality", "download_type", "audio_format", "container", "callback_url")
 _FIELDS = frozenset({*_TEXTS, "subtitles", "clip", "playlist", "playlist_limit", "retention_days"})
 _CLIP_FIELDS = frozenset({"start", "end"})
+_ALL_SITES = SitePolicy()
 _KEY = re.compile(r"[ -~]{1,255}", re.ASCII)
 
 
-def parse_download(body: Mapping[str, Any], *, max_retention_days: int) -> DownloadRequest:
-    """`POST /download`. Raises `InvalidRequest` naming the field; `url` is another name of `stream_link`."""
+def parse_download(
+    body: Mapping[str, Any],
+    *,
+    max_retention_days: int,
+    max_playlist_items: int = MAX_PLAYLIST_ITEMS,
+    sites: SitePolicy = _ALL_SITES,
+) -> DownloadRequest:
+    """`POST /download`. `url` is another name of `stream_link`.
+
+    Raises `InvalidRequest` naming the field, and `SiteNotAllowed`.
+    """
     given = _given(body, _FIELDS | {"stream_link"})
     links = {field: _text(given, field) for field in ("stream_link", "url") if field in given}
     if len(set(links.values())) > 1:
         raise InvalidRequest("stream_link and url name different sources.", field="stream_link")
     url_field = next(iter(links), "stream_link")
-    return _request(given, url_field=url_field, default_quality="best", max_retention_days=max_retention_days)
+    return _request(
+        given,
+        url_field=url_field,
+        default_quality="best",
+        max_retention_days=max_retention_days,
+        max_playlist_items=max_playlist_items,
+        sites=sites,
+    )
 
 
-def parse_offline(body: Mapping[str, Any], *, max_retention_days: int) -> DownloadRequest:
-    """`POST /api/download`. Raises `InvalidRequest` naming the field."""
+def parse_offline(
+    body: Mapping[str, Any],
+    *,
+    max_retention_days: int,
+    max_playlist_items: int = MAX_PLAYLIST_ITEMS,
+    sites: SitePolicy = _ALL_SITES,
+) -> DownloadRequest:
+    """`POST /api/download`. Raises `InvalidRequest` naming the field, and `SiteNotAllowed`."""
     given = _given(body, _FIELDS)
-    return _request(given, url_field="url", default_quality="720p", max_retention_days=max_retention_days)
+    return _request(
+        given,
+        url_field="url",
+        default_quality="720p",
+        max_retention_days=max_retention_days,
+        max_playlist_items=max_playlist_items,
+        sites=sites,
+    )
 
 
 def parse_retry(body: Mapping[str, Any]) -> None:
@@ -45,13 +76,14 @@ def parse_retry(body: Mapping[str, Any]) -> None:
     _given(body, frozenset())
 
 
-def parse_info(body: Mapping[str, Any]) -> tuple[str, str]:
-    """`POST /api/info`: the URL, and how a playlist is meant. Raises `InvalidRequest` naming the field."""
+def parse_info(body: Mapping[str, Any], *, sites: SitePolicy = _ALL_SITES) -> tuple[str, str]:
+    """`POST /api/info`: the URL, and how a playlist is meant. Raises as `parse_offline` does."""
     given = _given(body, frozenset({"url", "playlist"}))
     if "url" not in given:
         raise InvalidRequest("url is required.", field="url")
     url = _text(given, "url")
     check_source(url)
+    sites.check(url, field="url")
     options = Options(playlist=_playlist(given.get("playlist", "auto")))
     check_options(options)
     return url, options.playlist
@@ -81,23 +113,30 @@ def _given(body: Mapping[str, Any], known: frozenset[str], *, within: str = "") 
 
 
 def _request(
-    given: Mapping[str, Any], *, url_field: str, default_quality: str, max_retention_days: int
+    given: Mapping[str, Any],
+    *,
+    url_field: str,
+    default_quality: str,
+    max_retention_days: int,
+    max_playlist_items: int,
+    sites: SitePolicy,
 ) -> DownloadRequest:
     if url_field not in given:
         raise InvalidRequest(f"{url_field} is required.", field=url_field)
     url = _text(given, url_field)
     check_source(url, field=url_field)
+    sites.check(url, field=url_field)
     return DownloadRequest(
         url=url,
         name=_name(_text(given, "name", "")),
-        options=_options(given, default_quality=default_quality),
+        options=_options(given, default_quality=default_quality, max_playlist_items=max_playlist_items),
         retention_days=_whole(given, "retention_days", None, high=max_retention_days),
         callback_url=_text(given, "callback_url") if "callback_url" in given else None,
     )
 
 
-def _options(given: Mapping[str, Any], *, default_quality: str) -> Options:
-    limit = _whole(given, "playlist_limit", MAX_PLAYLIST_ITEMS, high=MAX_PLAYLIST_ITEMS)
+def _options(given: Mapping[str, Any], *, default_quality: str, max_playlist_items: int) -> Options:
+    limit = _whole(given, "playlist_limit", max_playlist_items, high=max_playlist_items)
     return Options(
         quality=_text(given, "quality", default_quality),
         download_type=_text(given, "download_type", "video"),
@@ -106,7 +145,7 @@ def _options(given: Mapping[str, Any], *, default_quality: str) -> Options:
         subtitles=_languages(given.get("subtitles", [])),
         clip=_clip(given.get("clip", {})),
         playlist=_playlist(given.get("playlist", "auto")),
-        playlist_limit=limit or MAX_PLAYLIST_ITEMS,
+        playlist_limit=limit or max_playlist_items,
     )
 
 

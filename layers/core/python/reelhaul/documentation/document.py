@@ -9,6 +9,7 @@ from typing import Any
 from reelhaul.documentation import replies, requests
 from reelhaul.documentation.operations import JSON, OPERATIONS, TAGS
 from reelhaul.documentation.words import Schema
+from reelhaul.options import MAX_PLAYLIST_ITEMS
 
 EXAMPLES = Path(__file__).with_name("examples.json")  # copied from real replies by a test
 TITLE = "Reelhaul"
@@ -38,7 +39,7 @@ class RoutesDiffer(Exception):
     """A route without documentation, or documentation without a route; the message names them."""
 
 
-def document(skeleton: Document, *, max_retention_days: int) -> Document:
+def document(skeleton: Document, *, max_retention_days: int, max_playlist_items: int = MAX_PLAYLIST_ITEMS) -> Document:
     """`skeleton` is a document with the routes as the handlers know them. Raises `RoutesDiffer`.
 
     What it says about an operation is replaced: of a request or a reply it knows nothing.
@@ -54,7 +55,8 @@ def document(skeleton: Document, *, max_retention_days: int) -> Document:
             "securitySchemes": _SECURITY_SCHEMES,
             "parameters": requests.PARAMETERS,
             "headers": _HEADERS,
-            "schemas": requests.bodies(max_retention_days=max_retention_days) | replies.ALL,
+            "schemas": requests.bodies(max_retention_days=max_retention_days, max_playlist_items=max_playlist_items)
+            | replies.ALL,
         },
     }
 

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from reelhaul.documentation.words import Schema, ref
+from reelhaul.errors import BytesPerDayReached, ConcurrentJobsReached, JobsPerDayReached
 
 Operation = dict[str, Any]
 
@@ -20,27 +21,31 @@ JSON = "application/json"
 
 _INVALID = {"400": ["request.invalid"]}
 _BODY = _INVALID | {"413": ["request.too_large"], "415": ["request.media_type"]}
+_SITE = {"403": ["source.site_not_allowed"]}
 # An id with characters that no id has may be refused before it is looked at as one.
 _NO_JOB = {"404": ["job.not_found", "route.not_found"]}
 _NO_FILE = {"404": ["job.not_found", "file.not_found", "route.not_found"]}
+_OVER_LIMIT = {"429": [cls.code for cls in (ConcurrentJobsReached, JobsPerDayReached, BytesPerDayReached)]}
 _ALWAYS = {"401": ["auth.unauthorized"], "429": [], "500": ["internal"], "503": ["service.unavailable"]}
 _WHY = {
     "400": "The request cannot be understood; `field` names what is to blame. Nothing was changed.",
     "401": "There is no key, or none that is valid.",
+    "403": "The operator allows other sites only, or not this one. Nothing was changed.",
     "404": "There is no such thing, or it belongs to another tenant.",
     "409": "The download is not in a state that allows this. Nothing was changed.",
     "413": "The body is too large.",
     "415": "The body says of itself that it is something else than JSON.",
     "422": "The request is well formed and cannot be carried out.",
-    "429": "More requests than the service takes at a time.",
+    "429": "More than the key allows, or than the service takes at a time. Nothing was changed.",
     "500": "Something went wrong on our side.",
     "503": "The service cannot answer at the moment.",
 }
 _HEADERS = {
     "401": {"WWW-Authenticate": ref("WwwAuthenticate", kind="headers")},
+    "429": {"Retry-After": ref("RetryAfter", kind="headers")},
     "503": {"Retry-After": ref("RetryAfter", kind="headers")},
 }
-_OF_GATEWAY = {"413", "500", "503"}  # API Gateway may also say this itself, in words of its own
+_OF_GATEWAY = {"413", "429", "500", "503"}  # API Gateway may also say this itself, in words of its own
 
 
 def _refusal(status: str, codes: Sequence[str], shape: str) -> Schema:
@@ -49,7 +54,7 @@ def _refusal(status: str, codes: Sequence[str], shape: str) -> Schema:
     ours = {"allOf": [ref(shape), {"properties": {"code": known}}]}
     foreign = ref("GatewayError")
     schema = foreign if not codes else {"anyOf": [ours, foreign]} if status in _OF_GATEWAY else ours
-    headers = {"headers": _HEADERS[status]} if status in _HEADERS else {}
+    headers = {"headers": _HEADERS[status]} if status in _HEADERS and codes else {}
     return {"description": _WHY[status], **headers, "content": {JSON: {"schema": schema}}}
 
 
@@ -138,7 +143,7 @@ OPERATIONS: dict[str, Operation] = {
         takes=["IdempotencyKey"],
         body="DownloadRequest",
         answers=_json(ref("Accepted"), "The download is on its way.", links=_FIRST_FOLLOW_UPS),
-        refusals=_BODY | {"422": ["request.key_reused"]},
+        refusals=_BODY | _SITE | _OVER_LIMIT | {"422": ["request.key_reused"]},
     ),
     "GET /download": _contract(
         FIRST,
@@ -189,7 +194,7 @@ OPERATIONS: dict[str, Operation] = {
         body="RetryRequest",
         body_required=False,
         answers=_json(ref("Accepted"), "The download is on its way again."),
-        refusals=_BODY | _NO_JOB | {"409": ["job.conflict"]},
+        refusals=_BODY | _NO_JOB | _OVER_LIMIT | {"409": ["job.conflict"]},
     ),
     "DELETE /download/{id}": _contract(
         FIRST,
@@ -216,7 +221,7 @@ OPERATIONS: dict[str, Operation] = {
         takes=["IdempotencyKey"],
         body="OfflineRequest",
         answers=_json(ref("OfflineAccepted"), "The download is on its way.", links=_SECOND_FOLLOW_UPS),
-        refusals=_BODY | {"422": ["request.key_reused"]},
+        refusals=_BODY | _SITE | _OVER_LIMIT | {"422": ["request.key_reused"]},
     ),
     "POST /api/info": _contract(
         SECOND,
@@ -224,7 +229,7 @@ OPERATIONS: dict[str, Operation] = {
         "What is at an address, without downloading it",
         body="InfoRequest",
         answers=_json(ref("Info"), "What a download would be of."),
-        refusals=_BODY | {"422": ["source."]},
+        refusals=_BODY | _SITE | {"422": ["source."]},
     ),
     "GET /api/downloads": _contract(
         SECOND,

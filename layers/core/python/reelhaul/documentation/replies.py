@@ -15,8 +15,9 @@ from reelhaul.documentation.words import (
     time,
     whole,
 )
+from reelhaul.errors import JobsPerDayReached
 from reelhaul.items import STATUSES
-from reelhaul.jobs import DeliveryState
+from reelhaul.jobs import PLAYLIST_LIMIT, DeliveryState
 from reelhaul.options import AUDIO_FORMATS, CONTAINERS, DOWNLOAD_TYPES, PLAYLIST_MODES, QUALITIES
 
 _ID = text("The download's id. Ids sort by the time of creation.", pattern=ID_PATTERN)
@@ -120,7 +121,8 @@ _OF_PLAYLIST = {
     "playlist_id": text("Of an item: the playlist's id.", pattern=ID_PATTERN),
     "playlist_index": whole("Of an item: its number, from 1; 0 for the playlist."),
     "playlist_total": whole("How many items there are."),
-    "truncated": flag("Of a playlist: whether the source has more items than were asked for."),
+    "truncated": flag("Of a playlist: whether the source has more items than were taken."),
+    "truncated_by": choice([PLAYLIST_LIMIT, JobsPerDayReached.code], "What was in the way of the others."),
     "items_total": whole("Of a playlist: how many items became downloads."),
     "items_done": whole("How many of them are done."),
     "items_failed": whole("How many failed."),

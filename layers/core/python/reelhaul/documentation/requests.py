@@ -46,7 +46,7 @@ _PLAYLIST = {
 }
 
 
-def _options(default_quality: str, max_retention_days: int) -> dict[str, Schema]:
+def _options(default_quality: str, max_retention_days: int, max_playlist_items: int) -> dict[str, Schema]:
     fields = {
         "name": text("What the file will be called. Left out: the media's own title.", maxLength=MAX_NAME_CHARS),
         "quality": choice(
@@ -70,7 +70,7 @@ def _options(default_quality: str, max_retention_days: int) -> dict[str, Schema]
         ),
         "clip": ref("Clip"),
         "playlist_limit": whole(
-            "How many items of a playlist at most.", low=1, maximum=MAX_PLAYLIST_ITEMS, default=MAX_PLAYLIST_ITEMS
+            "How many items of a playlist at most.", low=1, maximum=max_playlist_items, default=max_playlist_items
         ),
         "callback_url": address(
             "An https address that is told when the job has ended, by a POST signed after the Standard Webhooks "
@@ -108,8 +108,9 @@ _ONE_ADDRESS = {
 }
 
 
-def bodies(*, max_retention_days: int) -> dict[str, Schema]:
+def bodies(*, max_retention_days: int, max_playlist_items: int = MAX_PLAYLIST_ITEMS) -> dict[str, Schema]:
     """The schemas of all request bodies by name, for a service that keeps a file for so long at most."""
+    most = (max_retention_days, max_playlist_items)
     return {
         "Clip": closed(
             {
@@ -124,13 +125,13 @@ def bodies(*, max_retention_days: int) -> dict[str, Schema]:
             {
                 "stream_link": or_null(address(_SOURCE)),
                 "url": or_null(address("Another name of `stream_link`; one of them is required.")),
-                **_options("best", max_retention_days),
+                **_options("best", *most),
             },
             description="What the first contract creates a download from. `null` is the same as leaving a field out.",
             allOf=[_ONE_ADDRESS, _VIDEO_OR_AUDIO],
         ),
         "OfflineRequest": closed(
-            {"url": address(_SOURCE), **_options("720p", max_retention_days)},
+            {"url": address(_SOURCE), **_options("720p", *most)},
             required=["url"],
             description="What the second contract creates a download from. `null` is the same as leaving a field out.",
             allOf=[_VIDEO_OR_AUDIO],

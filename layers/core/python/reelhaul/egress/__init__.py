@@ -4,5 +4,6 @@ Standard library only: the fetcher's parent and the sender of webhooks run it be
 """
 
 from reelhaul.egress.proxy import EgressProxy
+from reelhaul.egress.upstream import Upstream
 
-__all__ = ["EgressProxy"]
+__all__ = ["EgressProxy", "Upstream"]

@@ -20,10 +20,13 @@ from typing import Any, Self
 from reelhaul.addresses import WEB_PORTS, is_public
 from reelhaul.egress import framing, relay
 from reelhaul.egress.framing import Head, HeadTooLarge, MalformedHead
+from reelhaul.egress.upstream import Upstream, UpstreamFailed
+from reelhaul.site_policy import is_within, plain_host
 
 Resolve = Callable[[str, int, int, int], list[Any]]
 
 CONNECT_S = 10.0
+UPSTREAM_S = 20.0  # until a proxy behind this one has connected, or says why not
 HEAD_S = 10.0  # for our own child to say what it wants
 CLOSE_S = 5.0
 
@@ -52,19 +55,26 @@ class EgressProxy:
     """A context manager that closes everything it opened.
 
     `allowed_origins` are HOST:PORT as they stand in URLs: these may resolve to anything and have any port. `deadline`
-    is a time of `time.monotonic()`. `refused` tells whether a connection was denied by policy.
+    is a time of `time.monotonic()`. `refused` tells whether a connection was denied by policy, `refused_site` whether
+    one was for being to one of `denied_sites` (as in `reelhaul.site_policy`) or below it. With an `upstream` all
+    connections go through that, and `upstream_error` is the code of the `SourceError` for the last one that did not.
     """
 
     def __init__(
         self,
         *,
         allowed_origins: frozenset[str] = frozenset(),
+        denied_sites: frozenset[str] = frozenset(),
         max_bytes: int,
         deadline: float,
         resolve: Resolve = socket.getaddrinfo,
+        upstream: Upstream | None = None,
     ) -> None:
         self.deadline = deadline
-        self.refused = False
+        self.refused = self.refused_site = False
+        self.upstream_error: str | None = None
+        self._upstream = upstream
+        self._denied_sites = denied_sites
         self._allowed_origins = frozenset(origin.lower() for origin in allowed_origins)
         self._resolve = resolve
         self._budget = relay.Budget(max_bytes=max_bytes, deadline=deadline)
@@ -108,7 +118,7 @@ class EgressProxy:
             open_sockets = list(self._sockets)
         for each in open_sockets:
             with contextlib.suppress(OSError):
-                each.shutdown(socket.SHUT_RDWR)
+                socket.socket.shutdown(each, socket.SHUT_RDWR)  # TLS's own would have what is left read as it is
         until = time.monotonic() + CLOSE_S  # a look-up by the system's resolver cannot be interrupted, all else was
         for _round in range(2):  # whoever was accepted at the last moment is there once the listener's thread has ended
             with self._lock:
@@ -216,15 +226,29 @@ class EgressProxy:
 
     def _connect(self, host: str, port: int) -> socket.socket:
         """A connection to one of the addresses of `host`, each of which has been judged. Raises `_Answer`."""
+        if is_within(plain_host(host), self._denied_sites):
+            self.refused = self.refused_site = True
+            raise _denied()
         failure = _failed(502, "connect")
+        upstream_error = None
         for address in self._judged(host, port):
             try:
-                return socket.create_connection((address, port), min(CONNECT_S, self._budget.left_s()))
+                return self._open(address, port)
             except TimeoutError:
                 failure = _failed(504, "timeout")
             except OSError:
                 failure = _failed(502, "connect")
+            except UpstreamFailed as error:
+                upstream_error = error.code
+                if error.is_final:
+                    break
+        self.upstream_error = upstream_error or self.upstream_error
         raise failure
+
+    def _open(self, address: str, port: int) -> socket.socket:
+        if self._upstream is None:
+            return socket.create_connection((address, port), min(CONNECT_S, self._budget.left_s()))
+        return self._upstream.connect(address, port, within_s=min(UPSTREAM_S, self._budget.left_s()))
 
     def _judged(self, host: str, port: int) -> list[str]:
         exempt = _origin(host, port) in self._allowed_origins

@@ -4,6 +4,7 @@ import contextlib
 import io
 import select
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -108,7 +109,7 @@ class Exchange:
     def pass_response(self, method: str) -> None:
         """Pass on head and body and end the client's connection. Raises unless all that was announced has come."""
         head = self._final_head()
-        status, reason = _status(head)
+        status, reason = status_of(head)
         length = framing.response_length(head, status=status, method=method)
         fields = head.passed_on()
         if length is Ends.CHUNKED:  # that is what counts then, so a length beside it is dropped (RFC 9112, 6.3)
@@ -125,7 +126,7 @@ class Exchange:
             if head is None:
                 raise BrokenOff
             self._budget.take(head.size)
-            if _status(head)[0] >= 200:
+            if status_of(head)[0] >= 200:
                 return head
         raise MalformedHead("only interim responses")
 
@@ -175,7 +176,8 @@ class Exchange:
             self._patience_s = patience_s
 
 
-def _status(head: Head) -> tuple[int, str]:
+def status_of(head: Head) -> tuple[int, str]:
+    """Status and reason of a response. Raises `MalformedHead`."""
     version, _, rest = head.start.partition(" ")
     code, _, reason = rest.partition(" ")
     if not version.startswith("HTTP/1.") or len(code) != 3 or not (code.isascii() and code.isdigit()):
@@ -188,6 +190,22 @@ def _chunk_size(line: bytes) -> int:
     if not digits or len(digits) > 15 or digits.strip(b"0123456789abcdefABCDEF"):
         raise BrokenOff
     return int(digits, 16)
+
+
+def _received(reader: socket.socket, view: memoryview) -> int | None:
+    """What a socket that is ready has to give, 0 at its end; None if that was of TLS alone, or half a record.
+
+    An end without TLS's own goodbye, as proxies are used to, is one like any other: see `tunnel`.
+    """
+    if not isinstance(reader, ssl.SSLSocket):
+        return reader.recv_into(view)
+    reader.settimeout(0)
+    try:
+        return reader.recv_into(view)
+    except ssl.SSLWantReadError:
+        return None
+    except ssl.SSLEOFError:
+        return 0
 
 
 def tunnel(client: socket.socket, upstream: socket.socket, budget: Budget) -> None:
@@ -208,7 +226,9 @@ def tunnel(client: socket.socket, upstream: socket.socket, budget: Budget) -> No
         for number, _ in ready:
             reader, writer = other[number]
             writer.settimeout(patience_s)
-            got = reader.recv_into(view)
+            got = _received(reader, view)
+            if got is None:
+                continue
             if reader is upstream:
                 budget.take(got)
             if not got:

@@ -1,0 +1,138 @@
+"""What downloads cost on AWS. Prints a table; `python -m tests.benchmarks.cost`, from the root of the project.
+
+Each row is measured: files of 100 MB through the running service, from a source that sends as fast as the row says.
+What Lambda would bill for is what its runtime interface emulator reports. The rest is the formula of `of_downloads`.
+"""
+
+import dataclasses
+import re
+import statistics
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from infra.local.media import make_mp4
+from tests.e2e.running import Service, serve, until
+from tests.media import SourceServer
+
+COUNT, SIZE_MB = 1_000, 100
+RUNS = 3
+RATES_MB_S = (5, 20, 40)  # of sources that have been seen to throttle, and of some that do not
+_BILLED = re.compile(r"Billed Duration: (\d+) ms")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Prices:
+    """USD in us-east-1, November 2026, beyond every free allowance. https://aws.amazon.com/pricing/"""
+
+    lambda_gb_s: float = 0.0000133334  # arm64
+    lambda_request: float = 0.20 / 1e6
+    tmp_gb_s: float = 0.0000000309  # beyond the first 512 MB
+    api_request: float = 1.00 / 1e6
+    queue_request: float = 0.40 / 1e6
+    table_write: float = 0.625 / 1e6  # of 1 KB; in a transaction it counts twice
+    table_read: float = 0.125 / 1e6
+    bucket_put: float = 0.005 / 1e3
+    bucket_gb_month: float = 0.023
+    egress_gb: float = 0.09
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """USD for a number of downloads."""
+
+    worker: float
+    rest: float
+    storage: float
+    egress: float
+
+    @property
+    def without_egress(self) -> float:
+        return self.worker + self.rest + self.storage
+
+
+def of_downloads(
+    *,
+    count: int,
+    size_mb: float,
+    seconds: float,
+    memory_mb: int = 2048,
+    tmp_mb: int = 10_240,
+    kept_days: float = 7,
+    prices: Prices | None = None,
+) -> Cost:
+    """What `count` downloads of `size_mb` cost that keep a worker busy for `seconds` each, and are fetched once.
+
+    The worker is seconds x (GB of memory x price + GB of /tmp beyond 512 MB x price). The rest is the requests around
+    it: five calls of the API with two functions each (128 MB-seconds apiece are generous), one message, two dozen
+    transactional writes of a job and its counters, and the parts of the upload.
+    """
+    price = prices or Prices()
+    parts = size_mb / 16 + 3
+    small = 10 * (price.lambda_request + 0.128 * price.lambda_gb_s) + 5 * price.api_request
+    state = 4 * price.queue_request + 2 * 2 * 12 * price.table_write + 20 * price.table_read
+    worker = seconds * (memory_mb / 1024 * price.lambda_gb_s + (tmp_mb - 512) / 1024 * price.tmp_gb_s)
+    return Cost(
+        worker=count * (worker + price.lambda_request),
+        rest=count * (small + state + parts * price.bucket_put),
+        storage=count * size_mb / 1024 * price.bucket_gb_month * kept_days / 30,
+        egress=count * size_mb / 1024 * price.egress_gb,
+    )
+
+
+def row(rate_mb_s: int, seconds: float) -> str:
+    """A line of the README's table."""
+    cost = of_downloads(count=COUNT, size_mb=SIZE_MB, seconds=seconds)
+    figures = (cost.worker, cost.rest, cost.storage, cost.without_egress, cost.egress)
+    return f"| {rate_mb_s} MB/s | {seconds:.1f} s | " + " | ".join(f"{usd:.2f}" for usd in figures) + " |"
+
+
+def main() -> None:
+    """Measure and print. Takes about two minutes."""
+    sys.stdout.write("| source sends | worker, billed | worker | requests | storage, 7 days | in all | egress |\n")
+    sys.stdout.write("| --- | --- | --- | --- | --- | --- | --- |\n")
+    with tempfile.TemporaryDirectory() as folder:
+        media = Path(folder) / "media"
+        media.mkdir()
+        make_file(media / "large.mp4")
+        with SourceServer(media) as source, serve(Path(folder) / "data", "--allow-origin", source.origin) as service:
+            fetch(service, source.url("slow/large.mp4?rate=100000000"))  # whatever happens only once
+            for rate in RATES_MB_S:
+                url = source.url(f"slow/large.mp4?rate={rate * 1_000_000}")
+                seconds = statistics.median(fetch(service, url) for _ in range(RUNS))
+                sys.stdout.write(row(rate, seconds) + "\n")
+                sys.stdout.flush()
+
+
+def fetch(service: Service, url: str) -> float:
+    """One download of its own. What Lambda would bill the worker for, in seconds."""
+    log = service.data / "downloader.log"
+    before = len(list(_billed(log)))
+    client = service.client()
+    ended = client.ended(client.create(url), within_s=300)
+    assert ended["status"] == "done", ended
+    (billed,) = _until_reported(log, before)
+    return billed / 1000
+
+
+def make_file(path: Path) -> None:
+    """An mp4 of `SIZE_MB` that plays for two seconds: the rest is a box that players skip (ISO 14496-12, `free`)."""
+    make_mp4(path)
+    missing = SIZE_MB * 1_000_000 - path.stat().st_size
+    with path.open("ab") as file:
+        file.write(missing.to_bytes(4, "big") + b"free")
+        file.write(bytes(missing - 8))
+
+
+def _billed(log: Path) -> Iterable[int]:
+    return (int(match[1]) for match in _BILLED.finditer(log.read_text(errors="replace") if log.exists() else ""))
+
+
+def _until_reported(log: Path, before: int) -> list[int]:
+    """The report comes after the job's end."""
+    return until(lambda: list(_billed(log))[before:], lambda found: len(found) == 1, within_s=30)
+
+
+if __name__ == "__main__":
+    main()
