@@ -8,7 +8,7 @@ export URL  # for `demo`, which takes it from the environment: a URL is full of 
 # An environment that does not work any more, as after the checkout was moved, is made again.
 $(shell $(PY) -c 'import reelhaul, infra' 2>/dev/null || rm -f .venv/.ready)
 $(shell .venv-engine/bin/python -c 'import ministack' 2>/dev/null || rm -f .venv-engine/.ready)
-.PHONY: help setup demo serve test lint types unit e2e e2e-browser e2e-image e2e-deploy faults soak bench examples lock newest bootstrap deploy diff destroy clean
+.PHONY: help setup demo serve test lint types unit e2e e2e-browser e2e-image e2e-deploy faults soak bench model examples diagram lock newest bootstrap deploy diff destroy clean
 
 help:            ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*##/\1\t/p' Makefile | expand -t 12
@@ -41,8 +41,8 @@ types: setup     ## mypy, strict
 	.venv/bin/mypy
 
 RUNNING := tests/faults/system
-unit: setup      ## unit, integration and template tests, and what one call may meet with
-	.venv/bin/pytest --numprocesses=$(PROCESSES) --dist=loadfile tests/unit tests/integration tests/infra tests/faults --ignore=$(RUNNING)
+unit: setup      ## unit, integration and template tests, what one call may meet with, and the model
+	.venv/bin/pytest --numprocesses=$(PROCESSES) --dist=loadfile tests/unit tests/integration tests/infra tests/model tests/faults --ignore=$(RUNNING)
 
 e2e: setup       ## the deployed template over HTTP, also by clients that exist; npm fetches one of them at its first run
 	.venv/bin/pytest tests/e2e --ignore=$(BROWSER)
@@ -75,6 +75,13 @@ bench: setup     ## what it costs, in ratios: nothing fails because a machine is
 
 examples: setup  ## copy the OpenAPI document's examples anew from what the handlers answer
 	WRITE_EXAMPLES=1 .venv/bin/pytest -q tests/integration/test_examples.py
+
+EXAMPLES := 2000
+model: setup     ## the model of all faults at length, which `make unit` runs briefly: make model EXAMPLES=5000
+	EXAMPLES=$(EXAMPLES) .venv/bin/pytest tests/model/test_machine.py --timeout 0
+
+diagram: setup   ## write the README's diagram of a job's life anew, from the table of its steps
+	WRITE_DIAGRAM=1 .venv/bin/pytest -q tests/unit/test_diagram.py
 
 # The dependency groups of pyproject.toml, compiled for every Python from 3.11 on. `tests` first: the others follow its versions.
 COMPILE := .venv/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \

@@ -4,6 +4,7 @@ import dataclasses
 import importlib
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -118,28 +119,41 @@ def canary(media: Path) -> Iterator[SourceServer]:
 
 
 @pytest.fixture
-def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+def cloud() -> Iterator[Cloud]:
+    """An empty installation in moto, and the environment that tells the functions about it."""
+    with installed() as made:
+        yield made
+
+
+@contextmanager
+def installed() -> Iterator[Cloud]:
     """An empty installation in moto, and the environment that tells the functions about it.
 
     The clients of `reelhaul.aws` are made once and live on: making them takes longer than most tests. All are made
     after moto was imported, without which it would not intercept them.
     """
-    for name, value in {
-        "AWS_ACCESS_KEY_ID": "testing",
-        "AWS_SECRET_ACCESS_KEY": "testing",
-        "AWS_SESSION_TOKEN": "testing",
-        "AWS_DEFAULT_REGION": REGION,
-    }.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    for name in FUNCTIONS:
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_SESSION_TOKEN": "testing",
+            "AWS_DEFAULT_REGION": REGION,
+        }.items():
+            patch.setenv(name, value)
+        patch.delenv("AWS_ENDPOINT_URL", raising=False)
+        forget_dependencies(*FUNCTIONS)
+        patch.setattr(BotocoreStubber, "process_request", _one_at_a_time(BotocoreStubber.process_request))
+        with mock_aws():
+            made = _installation()
+            for name, value in environment(made).items():
+                patch.setenv(name, value)
+            yield made
+
+
+def forget_dependencies(*functions: str) -> None:
+    """What a function keeps from one call to the next is gone, as when its process has ended."""
+    for name in functions:
         importlib.import_module(f"{name}.handler").dependencies.cache_clear()
-    monkeypatch.setattr(BotocoreStubber, "process_request", _one_at_a_time(BotocoreStubber.process_request))
-    with mock_aws():
-        made = _installation()
-        for name, value in _environment(made).items():
-            monkeypatch.setenv(name, value)
-        yield made
 
 
 def _one_at_a_time(process: Callable[..., Any]) -> Callable[..., Any]:
@@ -182,7 +196,7 @@ def _secret(name: str, value: str) -> str:
     return arn
 
 
-def _environment(made: Cloud) -> dict[str, Any]:
+def environment(made: Cloud) -> dict[str, Any]:
     return {
         "TABLE_NAME": made.table,
         "BUCKET_NAME": made.bucket,

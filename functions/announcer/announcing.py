@@ -13,7 +13,7 @@ from typing import Any
 from reelhaul import items, playlists, steps
 from reelhaul.aws import translated
 from reelhaul.contracts.replies import dumps
-from reelhaul.errors import ServiceUnavailable
+from reelhaul.errors import RecordUnreadable, ServiceUnavailable
 from reelhaul.ids import is_id
 from reelhaul.jobs import ACTIVE, Job, State
 from reelhaul.measures import Measures
@@ -22,6 +22,7 @@ from reelhaul.webhooks import WebhookQueue, events
 
 Record = Mapping[str, Any]
 
+_DEPLOY_S = 900  # how long two versions may be at work at once; what the newer one wrote waits for it
 _ENDS = frozenset({State.DONE.value, State.FAILED.value, State.CANCELLED.value})
 
 
@@ -51,6 +52,7 @@ class Change:
     sequence: str
     ended: Job | None = None
     playlist: tuple[str, str] | None = None
+    is_newer: bool = False  # what it means is for a later version to say
 
 
 def read(record: Record, *, now: float) -> Change:
@@ -90,7 +92,7 @@ def _has_ended(old: items.Item | None, new: items.Item) -> bool:
     """Whether this very change ended the job. Its record is written again later: for webhooks, and by the sweeper."""
     if new["state"] not in _ENDS:
         return False
-    return old is None or old["generation"] != new["generation"] or old["state"] in ACTIVE
+    return old is None or old.get("generation") != new["generation"] or old.get("state") in ACTIVE
 
 
 def _ended(sequence: str, job: Job) -> Change:
@@ -136,9 +138,18 @@ class Announcer:
         return min(failed, key=int, default=None)
 
     def _read(self, record: Record) -> Change | None:
-        """A record that cannot be read now never can: it must not hold up those behind it."""
+        """A record that cannot be read now never can: it must not hold up those behind it.
+
+        One of a later version can, as soon as that is everywhere. It is waited for, but not for ever.
+        """
+        now = self._clock()
         try:
-            return read(record, now=self._clock())
+            return read(record, now=now)
+        except items.NewerSchema:
+            written_at = float(record["dynamodb"].get("ApproximateCreationDateTime", now))
+            self._logger.exception("change_newer", event_id=record.get("eventID"))
+            is_late = now - written_at > _DEPLOY_S
+            return None if is_late else Change(record["dynamodb"]["SequenceNumber"], is_newer=True)
         except (KeyError, TypeError, ValueError, AttributeError):
             self._logger.exception("change_unreadable", event_id=record.get("eventID"), **_named(record))
             return None
@@ -146,7 +157,7 @@ class Announcer:
     def _announce(self, change: Change) -> bool:
         job = change.ended
         if job is None:
-            return True
+            return not change.is_newer
         try:
             self._bus.put(job)
             if job.callback_url is not None:
@@ -164,8 +175,8 @@ class Announcer:
         for (tenant, parent_id), sequence in first.items():
             try:
                 playlists.recount(tenant, parent_id, store=self._store, clock=self._clock)
+            except RecordUnreadable:  # of an item, which ends with a change of its own when it is mended
+                self._logger.exception("recount_impossible", job_id=parent_id, tenant=tenant)
             except ServiceUnavailable:
                 self._logger.exception("recount_postponed", job_id=parent_id, tenant=tenant)
                 yield sequence
-            except (KeyError, TypeError, ValueError):  # a record that cannot be read now never can, see `_read`
-                self._logger.exception("recount_impossible", job_id=parent_id, tenant=tenant)

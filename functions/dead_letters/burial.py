@@ -14,7 +14,9 @@ def give_up(message: JobMessage, *, store: JobStore, clock: Callable[[], float] 
     """End the job that `message` stood for, with a reason. False when that is none of the message's business any more.
 
     A job that is done, retried or deleted has moved on; one that is running with a live lease belongs to its worker,
-    and to the sweeper should that die. Raises `ServiceUnavailable`.
+    and to the sweeper should that die. A job whose record is damaged has failed then.
+
+    Raises `ServiceUnavailable`, and `RecordUnreadable` for a later version's record.
     """
 
     def step(job: Job) -> Job:

@@ -8,7 +8,7 @@ from aws_lambda_powertools import Logger
 
 from dead_letters.burial import give_up
 from reelhaul.aws import client
-from reelhaul.errors import MalformedMessage, ServiceUnavailable
+from reelhaul.errors import RecordUnreadable, ServiceUnavailable
 from reelhaul.queue import JobMessage
 from reelhaul.settings import DeadLetterSettings
 from reelhaul.store import JobStore
@@ -28,17 +28,26 @@ def lambda_handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 
 
 def _is_settled(record: dict[str, Any]) -> bool:
-    try:
-        message = JobMessage.parse(record["body"])
-    except MalformedMessage:
+    message = JobMessage.named(record["body"])
+    if message is None:
         # Nothing can be done about it, now or later. Its text is left out: what is not ours may be anything.
-        logger.exception("dead_letter_unreadable", message_id=record["messageId"], size=len(record["body"]))
+        logger.error("dead_letter_unreadable", message_id=record["messageId"], size=len(record["body"]))
         return True
     with logger.append_context_keys(job_id=message.job_id, tenant=message.tenant):
-        try:
-            ended = give_up(message, store=dependencies())
-        except ServiceUnavailable:
-            logger.exception("dead_letter_postponed", message_id=record["messageId"])
-            return False
-        logger.info("dead_letter_settled", ended=ended)
+        return _is_given_up(message, record["messageId"])
+
+
+def _is_given_up(message: JobMessage, message_id: str) -> bool:
+    try:
+        ended = give_up(message, store=dependencies())
+    except RecordUnreadable:  # a later version's: its sweeper will see to the job
+        logger.exception("dead_letter_newer", message_id=message_id)
+        return True
+    except ServiceUnavailable:
+        logger.exception("dead_letter_postponed", message_id=message_id)
+        return False
+    except Exception:  # unforeseen, and so it would be the next time; the sweeper knows the job as well
+        logger.exception("dead_letter_broken", message_id=message_id)
+        return True
+    logger.info("dead_letter_settled", ended=ended)
     return True

@@ -23,7 +23,7 @@ from deliver_webhooks.post import Poster
 from reelhaul import steps
 from reelhaul.contracts import downloads
 from reelhaul.contracts.replies import Body, dumps
-from reelhaul.errors import Conflict, JobNotFound
+from reelhaul.errors import Conflict, JobNotFound, RecordUnreadable
 from reelhaul.jobs import Delivery, DeliveryState, Job
 from reelhaul.links import LinkSigner
 from reelhaul.store import JobStore
@@ -80,10 +80,10 @@ class Courier:
         )  # fmt: skip
 
     def _job(self, message: WebhookMessage) -> Job | None:
-        """The job, unless it has been deleted or retried since."""
+        """The job, unless it has been deleted or retried since, or cannot be read."""
         try:
             job = self._store.get(message.tenant, message.job_id)
-        except JobNotFound:
+        except (JobNotFound, RecordUnreadable):
             return None
         return job if _is_about(message, job) else None
 
@@ -116,7 +116,7 @@ class Courier:
 
         try:
             self._store.change(message.tenant, message.job_id, step)
-        except JobNotFound:
+        except (JobNotFound, RecordUnreadable):
             return True  # there is nothing to note, and nobody else to go on
         except Conflict:
             return False

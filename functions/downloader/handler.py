@@ -17,7 +17,7 @@ from downloader.fetch import FetchRequest, Found, guarded_fetch, harden_parent
 from downloader.site_access import SiteAccess
 from downloader.worker import Worker
 from reelhaul import aws
-from reelhaul.errors import MalformedMessage, ServiceUnavailable, SiteUnreadable, SourceError
+from reelhaul.errors import MalformedMessage, NewerMessage, ServiceUnavailable, SiteUnreadable, SourceError
 from reelhaul.jobs import Job, Progress
 from reelhaul.measures import Measures
 from reelhaul.queue import JobMessage, JobQueue
@@ -28,7 +28,7 @@ from reelhaul.store import JobStore
 
 logger = Logger(service="downloader")
 
-_AGAIN_S = 10  # when AWS cannot be reached before a claim, the message comes again after this
+_AGAIN_S = 10  # when AWS cannot be reached before a claim, or a record not be read, the message comes again after this
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -126,6 +126,9 @@ def _handled(record: dict[str, Any], context: Any) -> bool:
     ends_at = time.monotonic() + context.get_remaining_time_in_millis() / 1000
     try:
         message = JobMessage.parse(record["body"])
+    except NewerMessage:  # a deploy is under way: by then there may be somebody who knows it
+        logger.warning("message_newer", message_id=record["messageId"])
+        return _again(record, after_s=_AGAIN_S)
     except MalformedMessage:
         logger.exception("message_malformed", message_id=record["messageId"], size=len(record["body"]))
         return _again(record, after_s=0)

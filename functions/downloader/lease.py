@@ -55,15 +55,19 @@ class Lease:
             raise LeaseLost
         return self._job
 
+    def look(self) -> None:
+        """Tell that the worker is alive, or that the job has moved on, which ends the lease. Never raises."""
+        try:
+            self._beat()
+        except (Conflict, JobNotFound):
+            self._lose()
+        except ServiceUnavailable:
+            if self._clock() > (self._job.due_at or 0):  # somebody else may have the job by now
+                self._lose()
+
     def _run(self) -> None:
         while not self._ended.wait(BEAT_S):
-            try:
-                self._beat()
-            except (Conflict, JobNotFound):
-                self._lose()
-            except ServiceUnavailable:
-                if self._clock() > (self._job.due_at or 0):  # somebody else may have the job by now
-                    self._lose()
+            self.look()
 
     def _beat(self) -> None:
         now, progress = self._clock(), self._progress

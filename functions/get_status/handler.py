@@ -22,7 +22,7 @@ from reelhaul.jobs import Job, State
 from reelhaul.links import Link, LinkSigner, signer_of
 from reelhaul.names import curl_disposition
 from reelhaul.settings import ReadSettings
-from reelhaul.store import JobStore
+from reelhaul.store import JobStore, Unreadable
 
 _MARGIN_S = 2  # of the invocation's time that is left for the reply
 
@@ -93,8 +93,13 @@ def get_thumbnail(job_id: str) -> Response[str]:
 
 def _detailed(job: Job) -> replies.Body:
     deps, now = dependencies(), time.time()
-    items = deps.store.items_of(job.tenant, job.id) if job.playlist is not None else ()
+    items = deps.store.items_of(job.tenant, job.id, skip=_report) if job.playlist is not None else ()
     return downloads.detailed(job, deps.links.sign, (item.seen_at(now) for item in items))
+
+
+def _report(found: Unreadable) -> None:
+    """An item that cannot be read is not shown, and does not keep the others from being shown."""
+    logger.error("item_unreadable", job_id=found.job_id)
 
 
 def _redirect(link: Link) -> Response[str]:

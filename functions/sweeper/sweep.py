@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Any
 
 from reelhaul import playlists, remove, steps
-from reelhaul.errors import Conflict, DeadLetter, JobNotFound, WorkerCrashed
-from reelhaul.items import partition
+from reelhaul.errors import Conflict, DeadLetter, JobNotFound, RecordUnreadable, WorkerCrashed
+from reelhaul.items import is_partition, partition
 from reelhaul.jobs import MAX_ATTEMPTS, MAX_SENDS, DeliveryState, Job, State
 from reelhaul.objects import MediaBucket
 from reelhaul.queue import JobQueue
@@ -57,6 +57,8 @@ class Sweeper:
                 break
             try:
                 done[self._look_at(found)] += 1
+            except RecordUnreadable as error:  # its own record, or that of one of its items
+                done[self._condemn(error)] += 1
             except (Conflict, JobNotFound):
                 done["moved_on"] += 1  # somebody was faster, which is all that matters
             except (
@@ -68,8 +70,7 @@ class Sweeper:
 
     def _look_at(self, found: Job | Tombstone | Unreadable) -> str:
         if isinstance(found, Unreadable):
-            self._logger.error("sweep_unreadable", **_named(found))
-            return "broken"
+            return self._see_to(found)
         if isinstance(found, Tombstone):
             return self._settle(found)
         job, now = self._store.get(found.tenant, found.id, even_over=True), self._clock()
@@ -77,6 +78,22 @@ class Sweeper:
             return "moved_on"  # the index lags behind: a heartbeat may have come in since
         looks = {State.QUEUED: self._remind, State.RUNNING: self._take_back, State.EXPANDED: self._recount}
         return looks.get(job.state, self._look_after)(job, now)
+
+    def _see_to(self, found: Unreadable) -> str:
+        if found.is_newer or is_partition(found.partition):
+            raise found.error
+        self._logger.error("sweep_unreadable", **_named(found))
+        self._store.shelve(found)  # nobody can say what it was to be done about
+        return "broken"
+
+    def _condemn(self, error: RecordUnreadable) -> str:
+        """A damaged record ends its job, or it would be stumbled over for ever. A later version's is left for that."""
+        if error.is_newer:
+            self._logger.error("sweep_newer", job_id=error.job_id, tenant=error.tenant)
+            return "newer"
+        self._store.condemn(error.tenant, error.job_id)
+        self._logger.error("job_condemned", job_id=error.job_id, tenant=error.tenant)
+        return "condemned"
 
     def _remind(self, job: Job, now: float) -> str:
         if job.attempts >= MAX_ATTEMPTS or job.sends >= MAX_SENDS:
@@ -103,7 +120,7 @@ class Sweeper:
 
         Only what this job's fences wrote is removed: it may be retried, and claimed, at this very moment.
         """
-        if job.untidy or (job.playlist and job.playlist.unsettled):
+        if job.is_untidy_at(now):
             return self._tidy(job, now)
         if job.state is State.DONE and job.file_expires_at is not None and now >= job.file_expires_at:
             self._store.swap(job, steps.expire(job, now=now))
@@ -151,6 +168,7 @@ class Sweeper:
         ):
             return "postponed"
         if self._clock() < tombstone.final_at:
+            self._store.put_off(tombstone)
             return "cleaned"
         self._store.bury(tombstone)
         return "buried"

@@ -149,6 +149,7 @@ def test_repeated_records_repeat_the_same_event(cloud: Cloud, listener: Any) -> 
 # --- what else is in the table -------------------------------------------------------------------------------------
 
 _KEYS = {"pk": {"S": "TENANT#acme"}, "sk": {"S": "download-00000000000000000000000000"}}
+_ENDED = _KEYS | {"state": {"S": "DONE"}, "generation": {"N": "1"}}
 
 
 @pytest.mark.parametrize(
@@ -165,19 +166,19 @@ def test_what_is_no_job_is_passed_over(cloud: Cloud, listener: Any, item: Any, c
 
 
 @pytest.mark.parametrize(
-    "item",
+    ("item", "said"),
     [
-        _KEYS | {"state": {"S": "DONE"}, "generation": {"N": "1"}},
-        _KEYS | {"state": {"S": "DONE"}, "generation": {"N": "1"}, "schema": {"N": "1"}, "job": {"S": "{"}},
-        _KEYS | {"state": {"S": "DONE"}, "generation": {"N": "1"}, "schema": {"N": "99"}, "job": {"S": "{}"}},
-        _KEYS,
+        (_ENDED, "change_unreadable"),
+        (_ENDED | {"schema": {"N": "1"}, "job": {"S": "{"}}, "change_unreadable"),
+        (_ENDED | {"schema": {"N": "99"}, "job": {"S": "{}"}}, "change_newer"),
+        (_KEYS, "change_unreadable"),
     ],
 )
-def test_unreadable_record_is_logged_and_holds_up_nothing(cloud: Cloud, item: Any, caplog: Any) -> None:
+def test_unreadable_record_is_logged_and_holds_up_nothing(cloud: Cloud, item: Any, said: str, caplog: Any) -> None:
     job = done(callback_url=URL)
     assert announce(of_items(None, item), change(before(job), job)) == []
     assert [message.job_id for message in webhooks(cloud)] == [job.id]
-    assert [r.getMessage() for r in caplog.records if r.levelname == "ERROR"] == ["change_unreadable"]
+    assert [r.getMessage() for r in caplog.records if r.levelname == "ERROR"] == [said]
 
 
 # --- what AWS cannot do at the moment -------------------------------------------------------------------------------

@@ -69,7 +69,7 @@ def test_source_that_is_gone_ends_the_job(cloud: Cloud, source: SourceServer) ->
 
 
 @pytest.mark.parametrize("queue", ["work", "express"])
-@pytest.mark.parametrize("body", ["", "no json", "{}", '{"version": 99, "tenant": "acme", "job_id": "x"}', "[1]"])
+@pytest.mark.parametrize("body", ["", "no json", "{}", '{"version": 0, "tenant": "acme", "job_id": "x"}', "[1]"])
 def test_message_that_is_not_ours_is_reported_and_comes_again_at_once(cloud: Cloud, queue: str, body: str) -> None:
     url = cloud.queue_url if queue == "work" else cloud.express_queue_url
     aws.client("sqs").send_message(QueueUrl=url, MessageBody=body or " ")

@@ -14,6 +14,7 @@ from reelhaul.jobs import (
     MAX_ATTEMPTS,
     MAX_SENDS,
     RECORD_DAYS,
+    STRAY_S,
     DeliveryState,
     Job,
     Playlist,
@@ -164,9 +165,20 @@ def test_what_a_cancelled_worker_left_is_removed(cloud: Cloud) -> None:
     aws.client("s3").create_multipart_upload(Bucket=cloud.bucket, Key=f"acme/{job.id}/1.webm")
     assert sweep() == {"tidied": 1}
     after = read(cloud, job)
-    assert (after.state, after.untidy, after.due_at) == (State.CANCELLED, False, after.forgotten_at)
+    assert (after.state, after.untidy, after.due_at) == (State.CANCELLED, False, job.stray_until)
     assert cloud.object_keys() == []
     assert "Uploads" not in aws.client("s3").list_multipart_uploads(Bucket=cloud.bucket)
+
+
+def test_what_a_worker_writes_after_it_was_taken_for_dead_is_removed_once_it_cannot_live_any_more(cloud: Cloud) -> None:
+    job = put(cloud, cut_off(running(now=ago(2000)), seconds_ago=STRAY_S + 1), 1)
+    assert sweep() == {"tidied": 1}  # as soon as it could, and in time the sweeper comes at once
+    late = put(cloud, steps.tidied(cut_off(running(now=ago(2000)), seconds_ago=STRAY_S + 1), now=ago(900)), 1)
+    assert (late.untidy, late.due_at) == (False, late.stray_until)
+    assert sweep() == {"tidied": 1}
+    assert cloud.object_keys() == []
+    for settled in (read(cloud, job), read(cloud, late)):
+        assert (settled.stray_until, settled.due_at) == (None, settled.forgotten_at)
 
 
 def test_a_worker_gets_its_lease_to_notice_before_its_leftovers_are_removed(cloud: Cloud) -> None:
@@ -180,7 +192,7 @@ def test_a_done_job_keeps_its_own_file_when_an_earlier_workers_is_removed(cloud:
     assert sweep() == {"tidied": 1}
     assert cloud.object_keys() == [stored(again).key]
     after = read(cloud, job)
-    assert (after.state, after.stored, after.due_at) == (State.DONE, stored(again), job.file_expires_at)
+    assert (after.state, after.stored, after.due_at) == (State.DONE, stored(again), job.stray_until)
 
 
 def test_leftovers_that_cannot_be_removed_stay_due(cloud: Cloud) -> None:
@@ -277,20 +289,21 @@ def test_what_a_worker_of_a_deleted_job_writes_late_is_removed(cloud: Cloud) -> 
     cloud.put_object(ids.object_key(job, "mp4"))
     assert sweep() == {"cleaned": 1}
     assert cloud.object_keys() == []
-    assert sweep() == {"cleaned": 1}  # a worker may write once more
+    assert sweep() == {}
+    assert [found.final_at for found in cloud.store.due(time.time() + STRAY_S) if isinstance(found, Tombstone)] != []
 
 
 def test_a_tombstone_is_buried_when_no_worker_can_be_left(cloud: Cloud) -> None:
-    job = put(cloud, running(now=ago(200)))
-    delete(cloud, job, seconds_ago=2 * LEASE_S + 1)
+    job = put(cloud, running(now=ago(2000)))
+    delete(cloud, job, seconds_ago=STRAY_S + 1)
     cloud.put_object(ids.object_key(job, "mp4"))
     assert sweep() == {"buried": 1}
     assert (sweep(), cloud.object_keys()) == ({}, [])
 
 
 def test_a_tombstone_is_not_buried_before_its_files_are_removed(cloud: Cloud) -> None:
-    job = put(cloud, running(now=ago(200)))
-    delete(cloud, job, seconds_ago=2 * LEASE_S + 1)
+    job = put(cloud, running(now=ago(2000)))
+    delete(cloud, job, seconds_ago=STRAY_S + 1)
     cloud.put_object(ids.object_key(job, "mp4"))
     with refused("s3", "DeleteObject"):
         assert sweep() == {"broken": 1}
@@ -300,18 +313,21 @@ def test_a_tombstone_is_not_buried_before_its_files_are_removed(cloud: Cloud) ->
 # --- one among many --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("broken", [{"schema": 99}, {"job": '{"state":"ASLEEP"}'}])
+@pytest.mark.parametrize(
+    ("broken", "what", "said"),
+    [({"schema": 99}, "newer", "sweep_newer"), ({"job": '{"state":"ASLEEP"}'}, "condemned", "job_condemned")],
+)
 def test_what_cannot_be_read_does_not_stop_the_rest(
-    cloud: Cloud, broken: dict[str, Any], caplog: pytest.LogCaptureFixture
+    cloud: Cloud, broken: dict[str, Any], what: str, said: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     strange = [queued(now=ago(500 + number)) for number in range(8)]
     for job in strange:
         item = items.to_wire(items.to_item(job) | broken)
         aws.client("dynamodb").put_item(TableName=cloud.table, Item=item)
     sound = [put(cloud, queued(now=ago(61 + number))) for number in range(4)]
-    assert sweep() == {"broken": 8, "resent": 4}
+    assert sweep() == {what: 8, "resent": 4}
     assert sorted(job_id for job_id, _ in messages(cloud)) == sorted(job.id for job in sound)
-    named = {vars(record)["job_id"] for record in caplog.records if record.getMessage() == "sweep_unreadable"}
+    named = {vars(record)["job_id"] for record in caplog.records if record.getMessage() == said}
     assert named == {job.id for job in strange}
 
 
@@ -385,7 +401,7 @@ def test_items_of_a_deleted_playlist_are_deleted_with_their_files(cloud: Cloud) 
     parent = expanded(now=ago(300))
     made = playlist(cloud, parent, done(now=ago(5)), running(now=ago(5)))
     cloud.put_object(ids.object_key(made[0], "mp4"))
-    delete(cloud, parent, seconds_ago=2 * LEASE_S + 1)
+    delete(cloud, parent, seconds_ago=STRAY_S + 1)
     assert sweep() == {"buried": 1}
     assert (cloud.store.total("acme"), cloud.object_keys()) == (0, [])
 

@@ -87,10 +87,21 @@ def test_an_item_of_a_newer_schema_is_refused() -> None:
         items.from_item(item)
 
 
-def test_attributes_that_a_later_version_added_are_ignored() -> None:
+def test_what_a_later_version_added_is_kept_for_it() -> None:
     job = queued()
     item = items.to_item(job)
     newer = json.loads(item["job"])
     newer |= {"colour": "blue"}
     newer["options"] |= {"loudness": 3}
-    assert items.from_item(item | {"shade": "dark", "job": json.dumps(newer)}) == job
+    read = items.from_item(item | {"shade": "dark", "job": json.dumps(newer)})
+    assert read == dataclasses.replace(job, beyond='{"colour": "blue"}')
+    assert json.loads(items.to_item(read)["job"]) == json.loads(item["job"]) | {"colour": "blue"}
+
+
+@pytest.mark.parametrize("name", ["state", "fence", "generation"])
+def test_no_default_stands_for_what_every_write_is_conditional_on(name: str) -> None:
+    item = items.to_item(running())
+    fields = json.loads(item["job"])
+    del fields[name]
+    with pytest.raises(KeyError, match=name):
+        items.from_item(item | {"job": json.dumps(fields)})

@@ -7,7 +7,7 @@ import pytest
 
 from reelhaul import ids, steps
 from reelhaul.errors import Conflict, JobNotFound, ServiceUnavailable
-from reelhaul.jobs import Job, PlaylistItem, State
+from reelhaul.jobs import STRAY_S, Job, PlaylistItem, State
 from reelhaul.remove import cancel, cancel_items, delete
 from reelhaul.store import Tombstone
 from tests.conftest import Cloud
@@ -107,7 +107,7 @@ def test_a_file_that_cannot_be_removed_now_is_left_to_the_sweeper(cloud: Cloud) 
     with refused("s3", "DeleteObject"):
         delete_now(cloud, job, log=lambda event, **_: events.append(event))
     assert events == ["file_removal_postponed"]
-    assert list(cloud.store.due(NOW + 1000)) == [Tombstone("acme", job.id, NOW + 90, has_items=True)]
+    assert list(cloud.store.due(NOW + 1000)) == [Tombstone("acme", job.id, NOW + STRAY_S, has_items=True)]
 
 
 def test_a_record_that_cannot_be_removed_keeps_its_file(cloud: Cloud) -> None:

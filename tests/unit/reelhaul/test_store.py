@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from reelhaul import aws, items, steps
 from reelhaul.errors import Conflict, JobNotFound, ServiceUnavailable, SourceNotFound
-from reelhaul.jobs import LEASE_S, Job, Progress, State
+from reelhaul.jobs import LEASE_S, STRAY_S, Job, Progress, State
 from reelhaul.store import JobStore, Tombstone, Unreadable
 from tests.conftest import Cloud
 from tests.faults import connection_lost, hooked, meanwhile, refused, reply_lost
@@ -189,7 +189,21 @@ def test_delete_leaves_a_tombstone_that_becomes_due_when_a_worker_must_have_noti
     store.create(job)
     store.delete(job, now=NOW)
     assert list(store.due(NOW + LEASE_S - 1)) == []
-    assert list(store.due(NOW + LEASE_S)) == [Tombstone("acme", job.id, NOW + 2 * LEASE_S, has_items=True)]
+    assert list(store.due(NOW + LEASE_S)) == [Tombstone("acme", job.id, NOW + STRAY_S, has_items=True)]
+
+
+def test_a_tombstone_is_looked_at_again_when_no_worker_can_be_left(store: JobStore) -> None:
+    job = running()
+    store.create(job)
+    store.delete(job, now=NOW)
+    [tombstone] = store.due(NOW + LEASE_S)
+    assert isinstance(tombstone, Tombstone)
+    store.put_off(tombstone)
+    assert list(store.due(NOW + STRAY_S - 1)) == []
+    assert list(store.due(NOW + STRAY_S)) == [tombstone]
+    store.bury(tombstone)
+    with pytest.raises(Conflict):
+        store.put_off(tombstone)
 
 
 def test_a_buried_tombstone_is_gone(store: JobStore) -> None:
@@ -264,7 +278,7 @@ def test_a_record_that_cannot_be_read_does_not_hide_the_others(store: JobStore, 
     made = fill(store, 3)
     put_raw(cloud, made[1], schema=99)
     page = store.page("acme", limit=2)
-    assert (page.jobs, page.unreadable) == ([made[0]], (Unreadable("TENANT#acme", made[1].id),))
+    assert (page.jobs, page.unreadable) == ([made[0]], (Unreadable("TENANT#acme", made[1].id, is_newer=True),))
     assert store.page("acme", limit=2, after=page.last_id).jobs == [made[2]]
 
 

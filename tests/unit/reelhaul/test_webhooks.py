@@ -261,7 +261,7 @@ def test_there_is_no_message_about_what_nobody_is_to_know(make: Any) -> None:
     [
         {"version": 2}, {"version": None}, {"tenant": ""}, {"tenant": 1}, {"job_id": "x"}, {"generation": "1"},
         {"attempts": -1}, {"attempts": True}, {"attempts": 1.5}, {"not_before": "soon"}, {"snapshot": []},
-        {"callback_url": None}, {"more": 1},
+        {"callback_url": None},
     ],
 )  # fmt: skip
 def test_what_is_not_ours_is_malformed(change: dict[str, Any]) -> None:

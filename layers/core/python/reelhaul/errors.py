@@ -140,6 +140,19 @@ class ServiceUnavailable(ReelhaulError):
     sentence = "The service cannot do this at the moment. Please try again."
 
 
+class RecordUnreadable(ServiceUnavailable):
+    """The record of a job is damaged, which the sweeper mends, or with `is_newer` a later version's, which is not ours.
+
+    The later version is about to be deployed everywhere: either is over soon.
+    """
+
+    def __init__(self, tenant: str, job_id: str, *, is_newer: bool) -> None:
+        super().__init__()
+        self.tenant = tenant
+        self.job_id = job_id
+        self.is_newer = is_newer
+
+
 class LeaseLost(ReelhaulError):
     """The job has moved on without this worker (cancelled, deleted, taken over): stop, and remove what was written."""
 
@@ -150,6 +163,10 @@ class LeaseLost(ReelhaulError):
 class MalformedMessage(ReelhaulError):
     code = "queue.malformed_message"
     sentence = "The message is not one of ours."
+
+
+class NewerMessage(MalformedMessage):
+    """A message of a version that is being deployed."""
 
 
 # --- what can become of a source: these end up in the job ------------------------------------------------------------
@@ -331,6 +348,11 @@ class WorkerCrashed(Transient):
 
     code = "job.crashed"
     sentence = "The download ended unexpectedly, several times."
+
+
+class RecordDamaged(Permanent):
+    code = "job.damaged"
+    sentence = "The record of this download was damaged. A retry fetches it again."
 
 
 class DeadLetter(Permanent):

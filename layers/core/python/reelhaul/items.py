@@ -42,6 +42,10 @@ STATUSES = {  # what the first contract calls the states, and what the index `st
     State.EXPIRED: "error",
 }
 
+class NewerSchema(ValueError):
+    """The item is a later version's."""
+
+
 Item = dict[str, Any]  # flat: texts, whole numbers and floats
 Wire = dict[str, dict[str, str]]  # as DynamoDB's API has it
 T = TypeVar("T")
@@ -49,12 +53,26 @@ T = TypeVar("T")
 SHOWN = ("pk", "sk", "schema", "ends_at", "job")  # the attributes that `from_item` and its callers read
 
 _PREFIX_CHARS = len("TENANT#")
+_FIELDS = frozenset(field.name for field in dataclasses.fields(Job))
+_NUMBERS = (int, float)
+_REQUIRED = {"state", "fence", "generation"}  # a default must not stand for these
+_CALCULATED = ("fence", "generation", "attempts", "sends", "created_at", "updated_at", "retention_days", "completed_at")
 _STATES = {state.value: state for state in State}
 _PHASES = {phase.value: phase for phase in Phase}
 
 
 def partition(tenant: str) -> str:
     return f"TENANT#{tenant}"
+
+
+def is_partition(key: str) -> bool:
+    """Whether the jobs of a tenant lie there."""
+    return key.startswith("TENANT#")
+
+
+def tenant_of(partition: str) -> str:
+    """The reverse of `partition`."""
+    return partition[_PREFIX_CHARS:]
 
 
 def status_partition(tenant: str, status: str) -> str:
@@ -113,6 +131,7 @@ def due_keys(job_id: str, due_at: float | None) -> Item:
 def to_item(job: Job) -> Item:
     fields = _said(job)
     del fields["tenant"], fields["id"]
+    fields = json.loads(fields.pop("beyond")) | fields
     item = {
         "pk": partition(job.tenant),
         "sk": job.id,
@@ -143,19 +162,31 @@ def _plain(value: Any) -> Any:
 
 
 def from_item(item: Mapping[str, Any]) -> Job:
-    """Raises `KeyError`, `TypeError` or `ValueError` for an item that is not a job of a schema we know.
+    """Raises `KeyError`, `TypeError` or `ValueError` for an item that is not a job, `NewerSchema` for a later one's.
 
-    A field that a newer version added within the schema is left out.
+    What a later version added within the schema is kept for it, unless it is within one of a job's parts.
     """
     if int(item["schema"]) > SCHEMA_VERSION:
-        raise ValueError(f"schema {item['schema']} is newer than {SCHEMA_VERSION}")
+        raise NewerSchema(f"schema {item['schema']} is newer than {SCHEMA_VERSION}")
     fields = json.loads(item["job"])
+    if not _REQUIRED <= fields.keys():
+        raise KeyError(*_REQUIRED - fields.keys())
+    if any(type(fields.get(name, 0)) not in _NUMBERS for name in _CALCULATED):
+        raise TypeError("there is something else where a number should be")
     for name, read in _READERS.items():
         if name in fields:
             fields[name] = read(fields[name])
     fields.setdefault("name", None)
     fields["id"], fields["tenant"] = item["sk"], item["pk"][_PREFIX_CHARS:]
+    unknown = fields.keys() - _FIELDS
+    if unknown:
+        fields["beyond"] = json.dumps({name: fields.pop(name) for name in sorted(unknown)})
     return _made(Job, fields)
+
+
+def is_consistent(item: Mapping[str, Any], job: Job) -> bool:
+    """Whether the attributes that conditions compare are those of the `job` in the item's text."""
+    return (item.get("state"), item.get("fence"), item.get("generation")) == (job.state, job.fence, job.generation)
 
 
 def _made(kind: type[T], fields: dict[str, Any]) -> T:

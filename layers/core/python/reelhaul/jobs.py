@@ -10,6 +10,7 @@ from reelhaul.options import Options
 MAX_ATTEMPTS = 3  # claims per generation; a source that fails three times in a row rarely recovers within the minute
 MAX_SENDS = 100  # messages for one wait in the queue, the later ones an hour apart: after four days it is given up
 LEASE_S = 45  # a worker silent for this long is taken for dead; it reports every few seconds
+STRAY_S = 960  # no worker outlives this, whoever took it for dead: Lambda ends each invocation after 900 s
 RECORD_DAYS = 90  # how long a job is remembered after its file has expired
 SCHEMA_VERSION = 1
 PLAYLIST_LIMIT = "playlist_limit"  # why a playlist is truncated: what was asked for, or all that this service takes
@@ -33,16 +34,54 @@ class Phase(StrEnum):
 
 
 ACTIVE = frozenset({State.QUEUED, State.RUNNING, State.EXPANDED})
-TRANSITIONS: dict[State, frozenset[State]] = {
-    State.QUEUED: frozenset({State.RUNNING, State.FAILED, State.CANCELLED}),
-    State.RUNNING: frozenset({State.QUEUED, State.EXPANDED, State.DONE, State.FAILED, State.CANCELLED}),
-    State.EXPANDED: frozenset({State.DONE, State.CANCELLED}),
-    State.DONE: frozenset({State.EXPIRED}),
-    State.FAILED: frozenset({State.QUEUED}),
-    State.CANCELLED: frozenset({State.QUEUED}),
-    State.EXPIRED: frozenset({State.QUEUED}),
-}
 RETRYABLE = frozenset({State.FAILED, State.CANCELLED, State.EXPIRED})
+_ENDED = RETRYABLE | {State.DONE}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Step:
+    """What may happen to a job in one of the states `starts`. It `ends` in another one, or where it was (`None`)."""
+
+    name: str
+    starts: frozenset[State]
+    ends: State | None
+
+
+def _step(name: str, starts: State | frozenset[State], ends: State | None = None) -> Step:
+    return Step(name, frozenset({starts}) if isinstance(starts, State) else starts, ends)
+
+
+# Everything that may happen to a job, by the names that `reelhaul.steps` has for it. Nothing else passes there, and the
+# store repeats the state that a step started from, and the fence, as the condition of the write.
+STEPS = (
+    _step("claim", State.QUEUED, State.RUNNING),
+    _step("resend", State.QUEUED),
+    _step("beat", State.RUNNING),
+    _step("requeue", State.RUNNING, State.QUEUED),
+    _step("complete", State.RUNNING, State.DONE),
+    _step("expand", State.RUNNING, State.EXPANDED),
+    _step("recount", State.EXPANDED, State.DONE),
+    _step("recount", frozenset({State.EXPANDED, State.DONE, State.CANCELLED})),
+    _step("fail", frozenset({State.QUEUED, State.RUNNING}), State.FAILED),
+    _step("cancel", ACTIVE, State.CANCELLED),
+    _step("adopt", State.DONE),
+    _step("expire", State.DONE, State.EXPIRED),
+    _step("remove_file", State.EXPIRED),
+    _step("retry", RETRYABLE, State.QUEUED),
+    _step("tidied", _ENDED),
+    _step("delivered", _ENDED),
+    _step("announce_again", _ENDED),
+)
+CONDEMN = _step("condemn", frozenset(State), State.FAILED)  # what becomes of a job whose record is damaged
+TRANSITIONS = {
+    state: frozenset(step.ends for step in STEPS if step.ends and state in step.starts) for state in State
+}
+
+
+def is_step(name: str, start: State, end: State) -> bool:
+    """Whether the step called `name` may lead from the state `start` to `end`."""
+    found = (step for step in (*STEPS, CONDEMN) if step.name == name and start in step.starts)
+    return any((step.ends or start) is end for step in found)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +223,7 @@ class Job:
     sends: int = 1
     due_at: float | None = None
     untidy: bool = False  # a worker was cut off: it may have left an object or a multipart upload behind
+    stray_until: float | None = None  # until then it may still be there, and leave some more
     progress: Progress = Progress()
     media: Media | None = None
     stored: StoredObject | None = None
@@ -193,6 +233,7 @@ class Job:
     error_code: str | None = None
     error: str | None = None
     completed_at: float | None = None
+    beyond: str = "{}"  # what a later version knows of it, as JSON: kept as it is
 
     def to(self, state: State, **changes: object) -> "Job":
         """This job in another state. Raises `Conflict` for a transition that is not in `TRANSITIONS`."""
@@ -223,6 +264,11 @@ class Job:
     def keys(self) -> frozenset[str]:
         """The keys of all objects that this job has."""
         return frozenset(({self.stored.key} if self.stored else set()) | {extra.key for extra in self.extras})
+
+    def is_untidy_at(self, now: float) -> bool:
+        """Whether it has to be looked for what a worker, or a cancelled playlist, has left behind."""
+        unsettled = self.playlist is not None and self.playlist.unsettled
+        return self.untidy or unsettled or (self.stray_until is not None and self.stray_until <= now)
 
     def seen_at(self, now: float) -> "Job":
         """The job as it is at `now`: a file past its retention is gone, whether or not the sweeper came by yet."""

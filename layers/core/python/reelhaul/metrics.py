@@ -10,6 +10,7 @@ from reelhaul.errors import (
     DeadLetter,
     ExtractorBroken,
     LimitReached,
+    RecordDamaged,
     SourceBlocked,
     StorageUnavailable,
     Transient,
@@ -64,7 +65,7 @@ SERIES = (
 )  # fmt: skip
 
 _OUTCOMES = {State.DONE: Outcome.DONE, State.FAILED: Outcome.FAILED, State.CANCELLED: Outcome.CANCELLED}
-_OURS = (StorageUnavailable, WorkerCrashed, DeadLetter)
+_OURS = (StorageUnavailable, WorkerCrashed, DeadLetter, RecordDamaged)
 _LIMITS = frozenset(cls.code for cls in LimitReached.__subclasses__())
 
 

@@ -164,7 +164,7 @@ def recount(
     """Bring what a playlist says of its items up to date; it is done once all of them have ended.
 
     Nothing is written when nothing has changed, unless `always`. A playlist that is gone, or just being expanded, is
-    left alone. Raises `ValueError` when an item cannot be read.
+    left alone. Raises `RecordUnreadable` when an item cannot be read.
     """
 
     def step(parent: Job) -> Job:

@@ -2,11 +2,12 @@
 
 import dataclasses
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 from reelhaul.aws import translated
-from reelhaul.errors import MalformedMessage, ServiceUnavailable
+from reelhaul.errors import MalformedMessage, NewerMessage, ServiceUnavailable
 from reelhaul.ids import is_id
 from reelhaul.jobs import Job
 
@@ -26,22 +27,37 @@ class JobMessage:
 
     @classmethod
     def parse(cls, body: str) -> "JobMessage":
-        """Raises `MalformedMessage` for anything that is not a message of a version we know."""
-        try:
-            fields = json.loads(body)
-            message = cls(
-                tenant=fields["tenant"], job_id=fields["job_id"], generation=fields["generation"],
-                untried_only=fields.get("untried_only", False) is True,
-            )  # fmt: skip
-            known = fields["version"] == MESSAGE_VERSION
-        except (ValueError, KeyError, TypeError) as error:
-            raise MalformedMessage from error
-        typed = (
-            isinstance(message.tenant, str) and isinstance(message.job_id, str) and isinstance(message.generation, int)
-        )
-        if not (known and typed and message.tenant and is_id(message.job_id)):
+        """Raises `NewerMessage` for one of a later version, `MalformedMessage` for anything else that is not ours."""
+        fields = _fields(body)
+        version = fields.get("version")
+        if type(version) is int and version > MESSAGE_VERSION:
+            raise NewerMessage
+        message = cls._named(fields)
+        if version != MESSAGE_VERSION or message is None:
             raise MalformedMessage
         return message
+
+    @classmethod
+    def named(cls, body: str) -> "JobMessage | None":
+        """The job that a malformed message is about, if it can be told. What a later version means cannot."""
+        try:
+            return cls.parse(body)
+        except NewerMessage:
+            return None
+        except MalformedMessage:
+            with suppress(MalformedMessage):
+                return cls._named(_fields(body))
+            return None
+
+    @classmethod
+    def _named(cls, fields: Mapping[str, Any]) -> "JobMessage | None":
+        tenant, job_id, generation = (fields.get(name) for name in ("tenant", "job_id", "generation"))
+        if not (isinstance(tenant, str) and tenant and isinstance(job_id, str) and is_id(job_id)):
+            return None
+        if type(generation) is not int:
+            return None
+        untried_only = fields.get("untried_only", False) is True
+        return cls(tenant=tenant, job_id=job_id, generation=generation, untried_only=untried_only)
 
     def body(self) -> str:
         return json.dumps({"version": MESSAGE_VERSION, **dataclasses.asdict(self)})
@@ -77,6 +93,16 @@ class JobQueue:
             self._client.change_message_visibility(
                 QueueUrl=self._queue_url, ReceiptHandle=receipt_handle, VisibilityTimeout=after_s
             )
+
+
+def _fields(body: str) -> dict[str, Any]:
+    try:
+        fields = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise MalformedMessage from error
+    if not isinstance(fields, dict):
+        raise MalformedMessage
+    return fields
 
 
 def _entry(job: Job, *, untried_only: bool = False) -> dict[str, str]:

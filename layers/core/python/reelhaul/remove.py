@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 from reelhaul import steps
-from reelhaul.errors import Conflict, ServiceUnavailable
+from reelhaul.errors import Conflict, RecordUnreadable, ServiceUnavailable
 from reelhaul.jobs import ACTIVE, Job, State
 from reelhaul.objects import MediaBucket
 from reelhaul.playlists import each_item
@@ -22,7 +22,7 @@ def cancel(tenant: str, job_id: str, *, store: JobStore, clock: Callable[[], flo
     """
     job = _cancel_one(tenant, job_id, store=store, clock=clock)
     if job.state is State.CANCELLED:
-        with suppress(ServiceUnavailable, ValueError):  # the sweeper sees to what is left of a playlist
+        with suppress(ServiceUnavailable):  # the sweeper sees to what is left of a playlist
             cancel_items(job, store=store, has_time=_patience(), clock=clock)
     return job
 
@@ -81,7 +81,7 @@ def delete(
     _delete_one(tenant, job_id, store=store, bucket=bucket, log=log, clock=clock)
     try:
         delete_items(tenant, job_id, store=store, bucket=bucket, log=log, has_time=_patience(), clock=clock)
-    except (ServiceUnavailable, ValueError) as error:
+    except ServiceUnavailable as error:
         log("item_removal_postponed", job_id=job_id, tenant=tenant, cause=repr(error))
 
 
@@ -116,6 +116,9 @@ def _delete_one(
         try:
             store.delete(store.get(tenant, job_id), now=clock())
         except Conflict:
+            continue
+        except RecordUnreadable:
+            store.condemn(tenant, job_id)
             continue
         break
     else:

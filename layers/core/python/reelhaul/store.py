@@ -11,20 +11,23 @@ import random
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
-from reelhaul import items
+from reelhaul import items, steps
 from reelhaul.counters import Counters
-from reelhaul.errors import Conflict, JobNotFound, KeyReused, LimitReached, ServiceUnavailable
+from reelhaul.errors import Conflict, JobNotFound, KeyReused, LimitReached, RecordUnreadable, ServiceUnavailable
 from reelhaul.ids import is_id, item_prefix
 from reelhaul.items import Item
-from reelhaul.jobs import LEASE_S, Job, State
+from reelhaul.jobs import LEASE_S, SCHEMA_VERSION, STRAY_S, Job, State
 from reelhaul.limits import Usage
+from reelhaul.salvage import salvaged
 from reelhaul.table import Operation, Table, pause
 
 REQUEST_KEPT_S = 86_400  # how long an idempotency key is remembered
 
 _TOMBSTONES = "DELETED"
+_SHELVED_S = 30 * 86_400  # how long what nobody can read is kept, for somebody to look at
 _PLACE = "PLACE"
 _MAX_PASSES = 12  # of a gate where others come as often; after that, it is too busy
 _MAX_PAUSE_S = 0.8
@@ -42,16 +45,21 @@ class Tombstone:
 
     tenant: str
     job_id: str
-    final_at: float  # by then a worker has noticed, or its lease is long over
+    final_at: float  # by then no worker is alive that was at work when it was deleted
     has_items: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Unreadable:
-    """Something that is neither a job nor a tombstone of a schema we know."""
+    """Something that is neither a job nor a tombstone of a schema we know. `is_newer`: it is a later version's."""
 
     partition: str
     job_id: str
+    is_newer: bool = False
+
+    @property
+    def error(self) -> RecordUnreadable:
+        return RecordUnreadable(items.tenant_of(self.partition), self.job_id, is_newer=self.is_newer)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -97,7 +105,7 @@ class JobStore:
                 known = self._read_request(job.tenant, request) if request else {}
                 if not known or request is None:
                     raise
-                if known["fingerprint"] != request.fingerprint:
+                if known.get("fingerprint") != request.fingerprint:
                     raise KeyReused from None
                 try:
                     return self.get(job.tenant, str(known["job_id"]))
@@ -108,13 +116,16 @@ class JobStore:
         raise Conflict
 
     def get(self, tenant: str, job_id: str, *, even_over: bool = False) -> Job:
-        """The job as it is now. Raises `JobNotFound`, unless `even_over` for a record past its time as well."""
+        """The job as it is now. Raises `JobNotFound`, unless `even_over` for a record past its time as well.
+
+        Raises `RecordUnreadable`, as everything does that reads jobs.
+        """
         if not is_id(job_id):
             raise JobNotFound
         item = self._table.read(items.partition(tenant), job_id)
         if not item or (self._is_over(item) and not even_over):
             raise JobNotFound
-        return items.from_item(item)
+        return _readable(item)
 
     def swap(self, before: Job, after: Job) -> Job:
         """Write `after` if the table still shows the state, fence and generation of `before`, else raise `Conflict`.
@@ -127,10 +138,15 @@ class JobStore:
     def change(self, tenant: str, job_id: str, step: Callable[[Job], Job]) -> Job:
         """Apply one of `reelhaul.steps` to the job as it is, however busy others are with it.
 
-        Raises `JobNotFound`, `Conflict` when the step does, and `LimitReached` for a retry.
+        A job whose record is damaged has failed then, and the step finds it so. Raises `JobNotFound`, `Conflict` when
+        the step does, and `LimitReached` for a retry.
         """
         for _ in range(_MAX_TRIES):
-            job = self.get(tenant, job_id)
+            try:
+                job = self.get(tenant, job_id)
+            except RecordUnreadable:
+                self.condemn(tenant, job_id)
+                continue
             after = step(job)
             try:
                 return self.swap(job, after)
@@ -138,14 +154,28 @@ class JobStore:
                 continue
         raise Conflict
 
+    def condemn(self, tenant: str, job_id: str) -> None:
+        """Put an error in the place of a damaged record. Whatever it was, its owner learns of it, and can retry it.
+
+        Raises `RecordUnreadable` for a later version's record, which is left as it is. One that is gone, or has been
+        mended by somebody else, is left alone, too.
+        """
+        item = self._table.read(items.partition(tenant), job_id)
+        if not item or not _is_damaged(item):
+            return
+        damaged = salvaged(item, now=self._clock())
+        same, values = ("#written_as = :written_as", {":written_as": item["written_as"]}) if "written_as" in item else (
+            "attribute_not_exists(written_as)", {}
+        )  # fmt: skip
+        with suppress(Conflict):  # somebody else was faster
+            self._write(steps.condemn(damaged, now=self._clock()), same, values, before=damaged)
+
     def delete(self, job: Job, *, now: float) -> None:
         """Remove the record, and leave a tombstone for the sweeper. Raises `Conflict` when the job has moved on."""
-        tombstone = {
-            "pk": _TOMBSTONES, "sk": job.id, "tenant": job.tenant, "final_at": int(now + 2 * LEASE_S),
-            "has_items": int(job.item is None), **items.due_keys(job.id, now + LEASE_S),
-        }  # fmt: skip
+        left = Tombstone(job.tenant, job.id, now + STRAY_S, has_items=job.item is None)
+        put = self._table.put(_tombstone(left, due_at=now + LEASE_S))
         try:
-            self._table.write(self._removal(job), self._table.put(tombstone), *self._counters.changes(job, None))
+            self._table.write(self._removal(job), put, *self._counters.changes(job, None))
         except Conflict:
             if not self.is_deleted(job.id):  # else the reply to our own write was lost
                 raise
@@ -224,10 +254,12 @@ class JobStore:
         """Whether a job with this id was deleted a short time ago."""
         return bool(self._table.read(_TOMBSTONES, job_id))
 
-    def items_of(self, tenant: str, parent_id: str) -> Iterator[Job]:
+    def items_of(
+        self, tenant: str, parent_id: str, *, skip: Callable[[Unreadable], object] | None = None
+    ) -> Iterator[Job]:
         """The jobs that a playlist was ever expanded into, as they are now, in its order.
 
-        Raises `ValueError` for a record that cannot be read, rather than to leave an item out.
+        Raises `RecordUnreadable` rather than to leave an item out, unless there is somebody to `skip` it.
         """
         query = {
             "KeyConditionExpression": "pk = :partition AND begins_with(sk, :prefix)",
@@ -238,8 +270,10 @@ class JobStore:
         for item in self._table.query(query, page_size=1000):
             job = _job_in(item)
             if isinstance(job, Unreadable):
-                raise ValueError(f"the record of {job.job_id} cannot be read")  # noqa: TRY004 - a value of the table's
-            if job.item is not None and job.item.parent_id == parent_id:
+                if skip is None:
+                    raise job.error
+                skip(job)
+            elif job.item is not None and job.item.parent_id == parent_id:
                 yield job
 
     def due(self, now: float, *, limit: int = 500) -> Iterator[Job | Tombstone | Unreadable]:
@@ -257,6 +291,18 @@ class JobStore:
                 "ExpressionAttributeValues": {":shard": shard, ":now": int(now)},
             }
             yield from map(_due, itertools.islice(self._table.query(query, page_size=limit), limit))
+
+    def put_off(self, tombstone: Tombstone) -> None:
+        """Nothing is left behind now: look again when that is final. Raises `Conflict` when it is buried."""
+        item = _tombstone(tombstone, due_at=tombstone.final_at)
+        self._table.write(self._table.put(item, "attribute_exists(pk)"))
+
+    def shelve(self, found: Unreadable) -> None:
+        """Something that is no job's record, and that nobody can read: it is kept for a while, and not due any more."""
+        item = self._table.read(found.partition, found.job_id)
+        if item:
+            kept = {name: value for name, value in item.items() if name not in items.due_keys(found.job_id, 0)}
+            self._table.write(self._table.put(kept | {"ttl": int(self._clock()) + _SHELVED_S}))
 
     def bury(self, tombstone: Tombstone) -> None:
         """The deleted job has left nothing behind: forget it."""
@@ -309,6 +355,13 @@ class JobStore:
         return bool(self._clock() >= item.get("ends_at", float("inf")))
 
 
+def _tombstone(left: Tombstone, *, due_at: float) -> Item:
+    return {
+        "pk": _TOMBSTONES, "sk": left.job_id, "schema": SCHEMA_VERSION, "tenant": left.tenant, "final_at": int(left.final_at),
+        "has_items": int(left.has_items), **items.due_keys(left.job_id, due_at),
+    }  # fmt: skip
+
+
 def _listing(tenant: str, status: str | None) -> dict[str, Any]:
     if status is None:
         attribute, value = "pk", items.partition(tenant)
@@ -339,14 +392,43 @@ def _is_as_read(item: Item, job: Job | None) -> bool:
 def _job_in(item: Item) -> Job | Unreadable:
     try:
         return items.from_item(item)
+    except items.NewerSchema:
+        return _unreadable(item, is_newer=True)
     except _UNREADABLE:
-        return Unreadable(str(item.get("pk")), str(item.get("sk")))
+        return _unreadable(item)
+
+
+def _readable(item: Item) -> Job:
+    """Raises `RecordUnreadable`, also for a record that no condition would ever hold for."""
+    job = _job_in(item)
+    if isinstance(job, Unreadable):
+        raise job.error
+    if not items.is_consistent(item, job):
+        raise _unreadable(item).error
+    return job
+
+
+def _is_damaged(item: Item) -> bool:
+    """Raises `RecordUnreadable` for a later version's."""
+    try:
+        _readable(item)
+    except RecordUnreadable as error:
+        if error.is_newer:
+            raise
+        return True
+    return False
+
+
+def _unreadable(item: Item, *, is_newer: bool = False) -> Unreadable:
+    return Unreadable(str(item.get("pk")), str(item.get("sk")), is_newer)
 
 
 def _due(item: Item) -> Job | Tombstone | Unreadable:
     if item.get("pk") != _TOMBSTONES:
         return _job_in(item)
     try:
+        if int(item.get("schema", 1)) > SCHEMA_VERSION:
+            return _unreadable(item, is_newer=True)
         return Tombstone(item["tenant"], item["sk"], float(item["final_at"]), bool(item.get("has_items")))
     except _UNREADABLE:
-        return Unreadable(_TOMBSTONES, str(item.get("sk")))
+        return _unreadable(item)

@@ -56,12 +56,15 @@ class WebhookMessage:
 
     @classmethod
     def parse(cls, body: str) -> "WebhookMessage":
-        """Raises `MalformedMessage` for anything that is not a message of a version we know."""
+        """Raises `MalformedMessage` for anything that is not a message of a version we know.
+
+        What a later version added within it is ignored.
+        """
         try:
             fields = json.loads(body)
-            version = fields.pop("version")
-            message = cls(**fields)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            version = fields["version"]
+            message = cls(**{field.name: fields[field.name] for field in dataclasses.fields(cls)})
+        except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise MalformedMessage from error
         if version != MESSAGE_VERSION or not message._is_typed() or not is_id(message.job_id):
             raise MalformedMessage

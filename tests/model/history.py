@@ -1,0 +1,74 @@
+"""What has happened, as somebody sees it who watches the table, the bus and the webhooks' targets."""
+
+import collections
+import dataclasses
+import json
+from typing import Any
+
+from reelhaul import items
+from reelhaul.ids import is_id
+from reelhaul.jobs import ACTIVE, State
+from tests import stream
+from tests.model.wire import Wire
+
+_ENDS = frozenset({State.DONE, State.FAILED, State.CANCELLED})
+KINDS = {
+    State.DONE: "download.completed", State.FAILED: "download.failed", State.CANCELLED: "download.cancelled",
+}  # fmt: skip
+
+
+@dataclasses.dataclass(frozen=True)
+class End:
+    """One write that ended a generation of a job; its removal while it was active is one, too."""
+
+    state: State
+    by_removal: bool = False
+
+
+class History:
+    def __init__(self) -> None:
+        self.records: list[dict[str, Any]] = []  # the table's stream
+        self.ends: dict[tuple[str, int], list[End]] = collections.defaultdict(list)  # by job id and generation
+        self.announced: dict[str, set[str]] = collections.defaultdict(set)  # event id -> what was said to have happened
+        self.called: dict[str, set[str]] = collections.defaultdict(set)  # the same, by webhooks
+        self.reasons: dict[tuple[str, int], set[str]] = collections.defaultdict(set)  # why it may have failed
+        self.tenants: dict[str, str] = {}  # of all jobs that there ever were
+        self.created: collections.Counter[str] = collections.Counter()
+
+    def changed(self, old: Wire | None, new: Wire | None, *, at: float) -> None:
+        seen = items.from_wire((new or old or {}))
+        if not (is_id(str(seen.get("sk"))) and str(seen.get("pk")).startswith(items.partition(""))):
+            return
+        self.records.append(stream.of_items(old, new, at=at))
+        job_id = str(seen["sk"])
+        self.tenants[job_id] = str(seen["pk"]).removeprefix(items.partition(""))
+        before, after = (None if wire is None else items.from_wire(wire) for wire in (old, new))
+        if before is None:
+            self.created[job_id] += 1
+        if after is not None:
+            self._written(job_id, before, after)
+        elif before is not None and State(before["state"]) in ACTIVE:
+            self.ends[job_id, before["generation"]].append(End(State.CANCELLED, by_removal=True))
+
+    def _written(self, job_id: str, before: items.Item | None, after: items.Item) -> None:
+        state = State(after["state"])
+        same = before is not None and (before["state"], before["generation"]) == (after["state"], after["generation"])
+        if state in _ENDS and not same:
+            self.ends[job_id, after["generation"]].append(End(state))
+
+    def put_on_bus(self, entries: list[dict[str, Any]]) -> None:
+        for entry in entries:
+            detail = json.loads(entry["Detail"])
+            self.announced[detail["id"]].add(entry["DetailType"])
+
+    def posted(self, headers: dict[str, str], body: bytes) -> None:
+        self.called[headers["webhook-id"]].add(json.loads(body)["type"])
+
+    def expected_events(self) -> dict[str, set[str]]:
+        """What should have been announced."""
+        return {
+            f"msg_{job_id.removeprefix('download-')}_{generation}": {KINDS[end.state] for end in ends}
+            for (job_id, generation), ends in self.ends.items()
+        }
+
+
