@@ -115,7 +115,8 @@ def _configure(url: str, proxy: FaultProxy) -> None:
         addresses = {f"AWS_ENDPOINT_URL_{service}": proxy.address_for(folder) for service in _SERVICES}
         variables = config["Environment"]["Variables"] | addresses
         client.update_function_configuration(FunctionName=named[folder], Environment={"Variables": variables})
-    [mapping] = client.list_event_source_mappings(FunctionName=named["downloader"])["EventSourceMappings"]
-    client.update_event_source_mapping(UUID=mapping["UUID"], ScalingConfig={"MaximumConcurrency": _WORKERS})
-    queue = aws(url, "sqs").get_queue_url(QueueName=mapping["EventSourceArn"].rpartition(":")[2])["QueueUrl"]
-    aws(url, "sqs").set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": str(_VISIBILITY_S)})
+    for mapping in client.list_event_source_mappings(FunctionName=named["downloader"])["EventSourceMappings"]:
+        queue = aws(url, "sqs").get_queue_url(QueueName=mapping["EventSourceArn"].rpartition(":")[2])["QueueUrl"]
+        aws(url, "sqs").set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": str(_VISIBILITY_S)})
+        most = min(_WORKERS, mapping["ScalingConfig"]["MaximumConcurrency"])  # the express lane has fewer
+        client.update_event_source_mapping(UUID=mapping["UUID"], ScalingConfig={"MaximumConcurrency": most})

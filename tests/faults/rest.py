@@ -15,7 +15,8 @@ from typing import Any
 from tests.faults.disturbed import Disturbed
 
 _QUEUES = (
-    "QueueUrl", "DeadLetterQueueUrl", "WebhookQueueUrl", "WebhookDeadLetterQueueUrl", "AnnouncerDeadLetterQueueUrl",
+    "QueueUrl", "ExpressQueueUrl", "DeadLetterQueueUrl", "WebhookQueueUrl", "WebhookDeadLetterQueueUrl",
+    "AnnouncerDeadLetterQueueUrl",
 )  # fmt: skip
 _COUNTED = (
     "ApproximateNumberOfMessages",
@@ -38,7 +39,7 @@ class Violation:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Table:
-    """What is in it: jobs by id with their fields, the tombstones' ids, counters by tenant and status."""
+    """What is in it: jobs by id with their fields, the tombstones' ids, and each tenant's counters by name."""
 
     jobs: dict[str, dict[str, Any]]
     tombstones: list[str]
@@ -55,9 +56,8 @@ def read_table(disturbed: Disturbed) -> Table:
         if partition == "DELETED":
             tombstones.append(name)
         elif partition.endswith("#counts") and name.isdecimal():
-            tenant = partition.split("#")[1]
-            counters[tenant].update(
-                {word: int(item[word]["N"]) for word in ("processing", "done", "error") if word in item}
+            counters[partition.split("#")[1]].update(
+                {word: int(value["N"]) for word, value in item.items() if "N" in value}
             )
         elif "job" in item and partition.startswith("TENANT#"):
             jobs[name] = json.loads(item["job"]["S"]) | {"tenant": partition.removeprefix("TENANT#")}
@@ -97,11 +97,19 @@ def _messages(disturbed: Disturbed, queue: str) -> int:
 
 def _wake_all(disturbed: Disturbed, within_s: float) -> None:
     """Give every worker something to do: as in Lambda, what a dead one left goes when the next one starts there."""
-    for _ in range(disturbed.workers_at_once):
-        disturbed.send(json.dumps({"version": 1, "tenant": "nobody", "job_id": _NOBODY, "generation": 1}))
     deadline = time.monotonic() + within_s
-    while _messages(disturbed, "QueueUrl") and time.monotonic() < deadline:
-        time.sleep(0.5)
+    nothing = json.dumps({"version": 1, "tenant": "nobody", "job_id": _NOBODY, "generation": 1})
+    while _left_by_workers(disturbed) and time.monotonic() < deadline:
+        for queue in ("QueueUrl", "ExpressQueueUrl"):
+            for _ in range(disturbed.workers_at_once):
+                disturbed.send(nothing, queue)
+        while any(_messages(disturbed, name) for name in _QUEUES) and time.monotonic() < deadline:
+            time.sleep(0.5)
+
+
+def _left_by_workers(disturbed: Disturbed) -> list[str]:
+    processes = [f"process {pid} survived" for pid in disturbed.workers.fetchers()]
+    return processes + [f"{path} was left" for path in disturbed.service.data.glob("work/*/*")]
 
 
 def violations(disturbed: Disturbed) -> list[Violation]:
@@ -109,9 +117,7 @@ def violations(disturbed: Disturbed) -> list[Violation]:
     table = read_table(disturbed)
     found = [*_of_jobs(disturbed, table), *_of_objects(disturbed, table), *_of_counters(table)]
     found += [Violation("", f"{count} messages in {name}") for name in _QUEUES if (count := _messages(disturbed, name))]
-    found += [Violation("", f"process {pid} survived") for pid in disturbed.workers.fetchers()]
-    found += [Violation("", f"{path} was left") for path in disturbed.service.data.glob("work/*/*")]
-    return found
+    return found + [Violation("", text) for text in _left_by_workers(disturbed)]
 
 
 def _of_jobs(disturbed: Disturbed, table: Table) -> Iterator[Violation]:
@@ -126,7 +132,7 @@ def _of_jobs(disturbed: Disturbed, table: Table) -> Iterator[Violation]:
             yield Violation(job_id, "it failed without a reason")
         if job["state"] != "DONE" and ("stored" in job or job.get("extras")):
             yield Violation(job_id, f"it is {job['state']} and has a file")
-        for stored in (*filter(None, [job.get("stored")]), *job.get("extras", [])):
+        for stored in _files(job):
             yield from _of_object(disturbed, job_id, stored)
 
 
@@ -141,12 +147,12 @@ def _of_object(disturbed: Disturbed, job_id: str, stored: dict[str, Any]) -> Ite
         yield Violation(job_id, f"its object {stored['key']} is another one")
 
 
+def _files(job: dict[str, Any]) -> list[dict[str, Any]]:
+    return [*filter(None, [job.get("stored")]), *job.get("extras", [])]
+
+
 def _of_objects(disturbed: Disturbed, table: Table) -> Iterator[Violation]:
-    meant = {
-        stored["key"]
-        for job in table.jobs.values()
-        for stored in (*filter(None, [job.get("stored")]), *job.get("extras", []))
-    }
+    meant = {stored["key"] for job in table.jobs.values() for stored in _files(job)}
     s3 = disturbed.aws("s3")
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=disturbed.bucket):
         for key in {found["Key"] for found in page.get("Contents", [])} - meant:
@@ -156,10 +162,19 @@ def _of_objects(disturbed: Disturbed, table: Table) -> Iterator[Violation]:
 
 
 def _of_counters(table: Table) -> Iterator[Violation]:
-    truth: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
+    """What jobs are now is counted exactly. What a day has seen is no less, as jobs may have been deleted since."""
+    now: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
+    today: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
     for job in table.jobs.values():
-        truth[job["tenant"]][_STATUSES.get(job["state"], "processing")] += 1
-    for tenant in truth | table.counters:
+        now[job["tenant"]][_STATUSES.get(job["state"], "processing")] += 1
+        today[job["tenant"]]["jobs"] += job["generation"]
+        today[job["tenant"]]["bytes"] += sum(stored["size"] for stored in _files(job))
+    for tenant in now | table.counters:
         counted = {word: count for word, count in table.counters[tenant].items() if count}
-        if counted != dict(truth[tenant]):
-            yield Violation("", f"{tenant} has {dict(truth[tenant])} and counts {counted}")
+        is_now = {word: counted.get(word, 0) for word in (*set(_STATUSES.values()), "processing", "items")}
+        if {word: count for word, count in is_now.items() if count} != dict(now[tenant]):
+            yield Violation("", f"{tenant} has {dict(now[tenant])} and counts {is_now}")
+        for what, least in today[tenant].items():
+            seen = sum(count for word, count in counted.items() if word.startswith(f"{what}_"))
+            if seen < least:
+                yield Violation("", f"{tenant} has {least} {what}, and counts {seen} in its days")

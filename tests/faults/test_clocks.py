@@ -12,6 +12,7 @@ from downloader.worker import Worker
 from reelhaul import aws, steps
 from reelhaul.errors import JobNotFound, LeaseLost
 from reelhaul.jobs import LEASE_S, Job, State
+from reelhaul.measures import Measures
 from reelhaul.queue import JobMessage
 from reelhaul.store import JobStore
 from reelhaul.submit import send
@@ -51,7 +52,8 @@ def read(cloud: Cloud, job: Job) -> Job:
 def worker_at(cloud: Cloud, fetching: Fetching, tmp_path: Path, clock: Callable[[], float]) -> Worker:
     return Worker(
         store=cloud.store, queue=cloud.queue, s3=aws.client("s3"), bucket_name=cloud.bucket, fetch=fetching,
-        work_directory=tmp_path, logger=_Logger(logging.getLogger("worker")), clock=clock,
+        work_directory=tmp_path, logger=_Logger(logging.getLogger("worker")),
+        measures=Measures("Reelhaul-test"), clock=clock,
     )  # fmt: skip
 
 

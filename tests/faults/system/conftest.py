@@ -3,11 +3,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.authority import Authority
 from tests.faults.disturbed import Disturbed, disturbed
 from tests.faults.source import CountingServer
 from tests.faults.system import plot
 from tests.media import make_media
-from tests.authority import Authority
 from tests.receiver import Receiver
 
 _LIMIT_S = 150  # of an invocation: longer than a lease and what follows it, and short enough to be waited for
