@@ -30,7 +30,12 @@ class Deliveries:
         """The next message, which nobody else gets within the queue's time-out."""
         reply = aws.client("sqs").receive_message(QueueUrl=self.cloud.queue_url, VisibilityTimeout=900)
         message = reply["Messages"][0]
-        return {"messageId": message["MessageId"], "receiptHandle": message["ReceiptHandle"], "body": message["Body"]}
+        return {
+            "messageId": message["MessageId"],
+            "receiptHandle": message["ReceiptHandle"],
+            "body": message["Body"],
+            "eventSourceARN": f"arn:aws:sqs:eu-central-1:123456789012:{self.cloud.queue_url.rpartition('/')[2]}",
+        }
 
     def handled(self, *records: dict[str, Any], seconds: float = 60) -> list[str]:
         """Hand them to the handler, with that much time left. The ids of those that it wants again."""
