@@ -39,29 +39,33 @@ class Violation:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Table:
-    """What is in it: jobs by id with their fields, the tombstones' ids, and each tenant's counters by name."""
+    """What is in it: jobs by id with their fields, each tenant's counters by name, and the ids of tombstones to settle.
+
+    A tombstone stands while a worker may live that was at work at the time. It is settled once nothing is left.
+    """
 
     jobs: dict[str, dict[str, Any]]
-    tombstones: list[str]
+    unsettled: list[str]
     counters: dict[str, collections.Counter[str]]
 
 
 def read_table(disturbed: Disturbed) -> Table:
     jobs: dict[str, dict[str, Any]] = {}
-    tombstones: list[str] = []
+    unsettled: list[str] = []
     counters: dict[str, collections.Counter[str]] = collections.defaultdict(collections.Counter)
     pages = disturbed.aws("dynamodb").get_paginator("scan").paginate(TableName=disturbed.table, ConsistentRead=True)
     for item in (item for page in pages for item in page["Items"]):
         partition, name = item["pk"]["S"], item["sk"]["S"]
         if partition == "DELETED":
-            tombstones.append(name)
+            is_settled = float(item["due_at"]["N"]) >= float(item["final_at"]["N"])
+            unsettled += [] if is_settled else [name]
         elif partition.endswith("#counts") and name.isdecimal():
             counters[partition.split("#")[1]].update(
                 {word: int(value["N"]) for word, value in item.items() if "N" in value}
             )
         elif "job" in item and partition.startswith("TENANT#"):
             jobs[name] = json.loads(item["job"]["S"]) | {"tenant": partition.removeprefix("TENANT#")}
-    return Table(jobs, tombstones, counters)
+    return Table(jobs, unsettled, counters)
 
 
 def come_to_rest(disturbed: Disturbed, *, within_s: float, say: Callable[[str], object] = lambda _: None) -> None:
@@ -80,7 +84,7 @@ def come_to_rest(disturbed: Disturbed, *, within_s: float, say: Callable[[str], 
 
 def _under_way(disturbed: Disturbed) -> Iterator[str]:
     table = read_table(disturbed)
-    yield from (f"tombstone {job_id}" for job_id in table.tombstones)
+    yield from (f"tombstone {job_id}" for job_id in table.unsettled)
     for job_id, job in table.jobs.items():
         webhook = job.get("webhook", {}).get("state")
         if job["state"] in _ACTIVE or job.get("untidy") or webhook == "pending":
@@ -121,8 +125,8 @@ def violations(disturbed: Disturbed) -> list[Violation]:
 
 
 def _of_jobs(disturbed: Disturbed, table: Table) -> Iterator[Violation]:
-    for job_id in table.tombstones:
-        yield Violation(job_id, "its tombstone stands")
+    for job_id in table.unsettled:
+        yield Violation(job_id, "what it left was not looked for")
     for job_id, job in table.jobs.items():
         if job["state"] in _ACTIVE or job.get("untidy"):
             yield Violation(job_id, f"it is {job['state']}, untidy: {job.get('untidy')}")

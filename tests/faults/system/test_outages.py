@@ -12,6 +12,8 @@ from tests.faults.system.plot import BEATS, ENDS, RUNS, STORY_S, Scene, Story, s
 pytestmark = [pytest.mark.faults, pytest.mark.timeout(STORY_S)]
 
 _CREATES = ("", "QUEUED")
+_MALFORMED = ("not json", '{"version": 0}', "[]")
+_DELIVERIES = 5  # of a message that nobody can handle, until it is a dead letter
 
 
 @scene("plain")
@@ -160,7 +162,7 @@ def test_message_of_a_finished_job_does_nothing_in_either_queue(story: Story) ->
 
 
 def _not_ours(seen: Scene) -> None:
-    for body in ("not json", '{"version": 99}', "[]"):
+    for body in (*_MALFORMED, '{"version": 99}'):
         seen.disturbed.send(body)
 
 
@@ -172,7 +174,8 @@ def _malformed(seen: Scene) -> None:
 def test_message_that_is_not_ours_ends_as_a_dead_letter_and_holds_nobody_up(story: Story) -> None:
     assert story["malformed"].job["state"] == "DONE"
     log = (story["malformed"].disturbed.service.data / "downloader.log").read_text()
-    assert log.count('"message_malformed"') == 3 * 5
+    assert log.count('"message_malformed"') == len(_MALFORMED) * _DELIVERIES
+    assert log.count('"message_newer"') == _DELIVERIES
 
 
 def _ask_again(seen: Scene) -> None:
