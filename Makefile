@@ -2,8 +2,9 @@
 SHELL := /bin/sh
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-# How many files of tests run at once, where they share nothing.
-JOBS ?= $(shell nproc)
+# How many processes run tests that share nothing, a file each at a time.
+PROCESSES ?= $(shell nproc)
+PYTEST_IN_PARALLEL := .venv/bin/pytest --numprocesses=$(PROCESSES) --dist=loadfile
 export URL  # for `demo`, which takes it from the environment: a URL is full of what a shell would read as its own
 # An environment that does not work any more, as after the checkout was moved, is made again.
 $(shell $(PY) -c 'import reelhaul, infra' 2>/dev/null || rm -f .venv/.ready)
@@ -41,10 +42,10 @@ types: setup     ## mypy, strict
 	.venv/bin/mypy
 
 unit: setup      ## unit, integration and template tests
-	.venv/bin/pytest --numprocesses=$(JOBS) --dist=loadfile tests/unit tests/integration tests/infra
+	$(PYTEST_IN_PARALLEL) tests/unit tests/integration tests/infra
 
 e2e: setup       ## the deployed template over HTTP, also by clients that exist; npm fetches one of them at its first run
-	.venv/bin/pytest tests/e2e --ignore=$(BROWSER)
+	$(PYTEST_IN_PARALLEL) tests/e2e --ignore=$(BROWSER)
 
 e2e-deploy: setup    ## deployed for real: CDK, image, containers, rights enforced; podman and buildah come by apt where they may
 	sh tests/containers/install.sh
