@@ -4,6 +4,7 @@ PY := .venv/bin/python
 .DEFAULT_GOAL := help
 # How many processes run tests that share nothing, a file each at a time.
 PROCESSES ?= $(shell nproc)
+PYTEST_IN_PARALLEL := .venv/bin/pytest --numprocesses=$(PROCESSES) --dist=loadfile
 export URL  # for `demo`, which takes it from the environment: a URL is full of what a shell would read as its own
 # An environment that does not work any more, as after the checkout was moved, is made again.
 $(shell $(PY) -c 'import reelhaul, infra' 2>/dev/null || rm -f .venv/.ready)
@@ -42,10 +43,10 @@ types: setup     ## mypy, strict
 
 RUNNING := tests/faults/system
 unit: setup      ## unit, integration and template tests, what one call may meet with, and the model
-	.venv/bin/pytest --numprocesses=$(PROCESSES) --dist=loadfile tests/unit tests/integration tests/infra tests/model tests/faults --ignore=$(RUNNING)
+	$(PYTEST_IN_PARALLEL) tests/unit tests/integration tests/infra tests/model tests/faults --ignore=$(RUNNING)
 
 e2e: setup       ## the deployed template over HTTP, also by clients that exist; npm fetches one of them at its first run
-	.venv/bin/pytest tests/e2e --ignore=$(BROWSER)
+	$(PYTEST_IN_PARALLEL) tests/e2e --ignore=$(BROWSER)
 
 e2e-deploy: setup    ## deployed for real: CDK, image, containers, rights enforced; podman and buildah come by apt where they may
 	sh tests/containers/install.sh

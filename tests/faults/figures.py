@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 
 from reelhaul.jobs import LEASE_S
 from tests.faults import rest
-from tests.faults.calls import Call
 from tests.faults.disturbed import Disturbed
 from tests.faults.rest import Violation
 from tests.faults.source import CountingServer
@@ -37,12 +36,9 @@ class Figures:
         if path:
             self._cancels.append((time.time(), job_id, path))
 
-    def sent(self, call: Call, *, failed: bool) -> None:
-        """A submission's message goes out, or does not: of several tries the last one counts."""
-        if call.job_id and failed:
-            self._unsent[call.job_id] = time.time()
-        elif call.job_id:
-            self._unsent.pop(call.job_id, None)
+    def unsent(self, job_id: str) -> None:
+        """Its message does not go out; of several tries the last one counts."""
+        self._unsent[job_id] = time.time()
 
     def say(self, text: str) -> None:
         """Now and then."""
@@ -115,8 +111,8 @@ class Figures:
             ):
                 continue  # it was retried: those are other bytes
             served_at = self._source.served_at.get(path)
-            if served_at is not None and served_at > cancelled_at:
-                yield served_at - cancelled_at
+            if served_at is not None:  # it had begun
+                yield max(0.0, served_at - cancelled_at)
 
     def _print(self, text: str) -> None:
         print(text, flush=True)  # noqa: T201 - a program's output

@@ -31,6 +31,7 @@ from tests.media import make_media
 _UNDER_WAY = 24  # jobs at the same time; the rest are submitted as these end
 _TICK_S = 1.0
 _CHANCE = 0.04  # that a call is disturbed
+_UNSENT = 0.05  # that no message of a new job gets through
 _TRIES = 8  # of a client that is told 503
 # How often, in a tick, when there is somebody to do it to.
 _DEEDS = {"kill": 0.15, "duplicate": 0.30, "cancel": 0.05, "retry": 0.06, "delete": 0.03}
@@ -71,18 +72,27 @@ class Soak:
         self._chance = random.Random(seed)  # noqa: S311 - a seed is wanted
         self._deeds = random.Random(seed + 1)  # noqa: S311 - likewise
         self._lock = threading.Lock()
-        self._mine: dict[str, str] = {}  # job: path at the source
+        self._mine: dict[str, str] = {}  # job: path at the source, if no other job has the same
+        self._mute: dict[str, bool] = {}  # job: whether no message of it gets through
         self.figures = Figures(running, source)
 
     def disturb(self, call: Call) -> faults.Act | None:
         """What the proxy does to a call that comes by, if anything."""
         with self._lock:
-            name, act = self._drawn()
-        if call.operation == "SendMessage" and call.caller in {"create_download", "retry_download"}:
-            self.figures.sent(call, failed=name in {"refused", "failed"})
+            name, act = ("refused", faults.refused(503)) if self._is_mute(call) else self._drawn()
         if act is not None:
             self.figures.faults[f"{name}: {call.operation}"] += 1
         return act
+
+    def _is_mute(self, call: Call) -> bool:
+        """Whether it is the submission's message of a job that has bad luck. Then it is for the sweeper to send."""
+        if (call.caller, call.operation) != ("create_download", "SendMessage") or call.job_id is None:
+            return False
+        if call.job_id not in self._mute:
+            self._mute[call.job_id] = self._chance.random() < _UNSENT
+        if self._mute[call.job_id]:
+            self.figures.unsent(call.job_id)
+        return self._mute[call.job_id]
 
     def _drawn(self) -> tuple[str, faults.Act | None]:
         if self._chance.random() >= _CHANCE:
@@ -125,7 +135,7 @@ class Soak:
         body = {"stream_link": self._source.url(path), **kind.fields}
         reply = self._call("POST", "/download", body, key=f"soak-{number}")
         self.figures.submitted[kind.name if reply.status == 200 else f"refused with {reply.status}"] += 1
-        if reply.status == 200:
+        if reply.status == 200 and kind.medium:
             self._mine[reply.json["download_id"]] = path.partition("?")[0]
 
     def _call(self, method: str, path: str, body: Any = None, *, key: str | None = None) -> Reply:
