@@ -1,10 +1,10 @@
-"""What a tenant's counters have to say, from the jobs themselves. A scan is the truth, however the counters are kept."""
+"""What a tenant's counters have to say, from the jobs themselves: a scan is the truth, however they are kept."""
 
 import collections
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from reelhaul import aws, items
-from reelhaul.jobs import Job
+from reelhaul.jobs import ACTIVE, Job
 from reelhaul.store import JobStore
 from tests.conftest import Cloud
 
@@ -15,9 +15,16 @@ def statuses(jobs: Iterable[Job]) -> Counts:
     return collections.Counter(items.STATUSES[job.state] for job in jobs)
 
 
+def _places(jobs: Sequence[Job]) -> Counts:
+    """Those under way, but for the items that are told apart. Records from before there was that are not."""
+    apart = (job.item is not None and job.item.counted_apart for job in jobs)
+    return {"": sum(job.state in ACTIVE and not is_apart for job, is_apart in zip(jobs, apart, strict=True))}
+
+
 # What is counted: how the store tells it for a tenant, and what that has to be for these jobs of the tenant.
 KEPT: dict[str, tuple[Callable[[JobStore, str], Counts], Callable[[list[Job]], Counts]]] = {
     "jobs of each status": (lambda store, tenant: store.counts(tenant), statuses),
+    "jobs that take a place": (lambda store, tenant: {"": store.usage(tenant, now=0).open_jobs}, _places),
 }
 
 

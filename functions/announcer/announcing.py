@@ -147,7 +147,7 @@ class Announcer:
             return read(record, now=now)
         except items.NewerSchema:
             written_at = float(record["dynamodb"].get("ApproximateCreationDateTime", now))
-            self._logger.exception("change_newer", event_id=record.get("eventID"))
+            self._logger.exception("change_newer", event_id=record.get("eventID"), **_named(record))
             is_late = now - written_at > _DEPLOY_S
             return None if is_late else Change(record["dynamodb"]["SequenceNumber"], is_newer=True)
         except (KeyError, TypeError, ValueError, AttributeError):

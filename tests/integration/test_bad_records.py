@@ -1,4 +1,4 @@
-"""A record that cannot be read ends its job, and holds up nobody else's: whoever meets it, and however it is damaged."""
+"""A record that cannot be read ends its job and holds up nobody else's: whoever meets it, however it is damaged."""
 
 import dataclasses
 import json
@@ -65,7 +65,9 @@ NEWER: Damage = lambda item: item | {"schema": 99}  # noqa: E731 - of the same k
 EVERY_DAMAGE = pytest.mark.parametrize("damage", DAMAGES.values(), ids=list(DAMAGES))
 
 
-def put(cloud: Cloud, damage: Damage, make: Callable[..., Job] = queued, *, seconds_ago: float = 100, **fields: Any) -> Job:
+def put(
+    cloud: Cloud, damage: Damage, make: Callable[..., Job] = queued, *, seconds_ago: float = 100, **fields: Any
+) -> Job:
     """A job that was stored as jobs are, and damaged since."""
     job = make(now=round(time.time() - seconds_ago, 3), **fields)
     cloud.store.create(job)
@@ -119,7 +121,9 @@ def test_a_message_about_a_damaged_record_ends_the_job_as_a_dead_letter(
     monkeypatch.setenv("WORK_DIRECTORY", str(tmp_path))
     job = put(cloud, damage)
 
-    assert downloader.lambda_handler(message(job), Context()) == {"batchItemFailures": [{"itemIdentifier": "message-0"}]}
+    assert downloader.lambda_handler(message(job), Context()) == {
+        "batchItemFailures": [{"itemIdentifier": "message-0"}]
+    }
     assert dead_letters.lambda_handler(message(job), Context()) == {"batchItemFailures": []}
 
     in_error(cloud, job)
@@ -161,7 +165,9 @@ def test_the_end_of_a_damaged_job_is_announced_if_it_had_not_ended(cloud: Cloud)
 def test_an_announcement_of_a_damaged_record_holds_up_nothing(cloud: Cloud) -> None:
     spoilt, other = failed(), failed(callback_url="https://hooks.example/x")
     records = [
-        stream.of_items(items.to_wire(items.to_item(running())), items.to_wire(DAMAGES["not JSON"](items.to_item(spoilt)))),
+        stream.of_items(
+            items.to_wire(items.to_item(running())), items.to_wire(DAMAGES["not JSON"](items.to_item(spoilt)))
+        ),
         stream.change(running(callback_url="https://hooks.example/x"), other),
     ]
     assert announcer.lambda_handler({"Records": records}, Context()) == {"batchItemFailures": []}
@@ -301,7 +307,12 @@ def test_nobody_touches_a_record_of_a_later_version(
     assert sweep() == {"newer": 1}
     assert downloader.lambda_handler(message(job), Context())["batchItemFailures"] != []  # comes again, somewhere else
     assert dead_letters.lambda_handler(message(job), Context()) == {"batchItemFailures": []}
-    for method, path in (("GET", "/download/"), ("POST", "/download/"), ("DELETE", "/download/"), ("DELETE", "/api/downloads/")):
+    for method, path in (
+        ("GET", "/download/"),
+        ("POST", "/download/"),
+        ("DELETE", "/download/"),
+        ("DELETE", "/api/downloads/"),
+    ):
         assert api(method, path + job.id).status == 503
 
     assert raw(cloud, job) == before

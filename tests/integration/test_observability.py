@@ -140,13 +140,19 @@ def test_lines_about_a_message_that_has_to_wait_name_its_job(cloud: Cloud) -> No
         assert [line["job_id"] for line in lines.of("message_postponed")] == [ending.id]
 
 
-def test_lines_about_what_cannot_be_read_name_it_all_the_same(cloud: Cloud) -> None:
+@pytest.mark.parametrize(
+    ("attribute", "value", "event"),
+    [("schema", {"N": "99"}, "change_newer"), ("job", {"S": "{}"}, "change_unreadable")],
+)
+def test_lines_about_what_cannot_be_read_name_it_all_the_same(
+    cloud: Cloud, attribute: str, value: dict[str, str], event: str
+) -> None:
     job = done()
     record = ended(job)
-    record["dynamodb"]["NewImage"]["schema"] = {"N": "99"}
+    record["dynamodb"]["NewImage"][attribute] = value
     with logged(announcer.logger) as lines:
         announcer.lambda_handler({"Records": [record]}, Context())
-    assert [(line["job_id"], line["tenant"]) for line in lines.of("change_unreadable")] == [(job.id, "acme")]
+    assert [(line["job_id"], line["tenant"]) for line in lines.of(event)] == [(job.id, "acme")]
 
 
 def test_lines_about_what_the_sweeper_cannot_do_name_it(cloud: Cloud) -> None:

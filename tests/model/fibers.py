@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Any
 
+Call = int | tuple[str, int]  # the n-th call that a process makes, or the n-th of an operation; both from 1
+
 _PATIENCE_S = 60  # real seconds between two calls; a process that takes longer hangs, and so would the test
 
 
@@ -29,7 +31,7 @@ class Crash(BaseException):
 
 
 class Fiber:
-    """One invocation: `run`, whose n-th call to AWS has the fault `faults[n]`, counted from 1.
+    """One invocation: `run`, whose calls to AWS have `faults`.
 
     `then` is told how it ended, once it has. A pool's threads belong to the process that made them.
     """
@@ -39,7 +41,7 @@ class Fiber:
         name: str,
         run: Callable[[], Any],
         *,
-        faults: Mapping[int, Fault],
+        faults: Mapping[Call, Fault],
         then: Callable[["Fiber"], None],
         ends_at: float,
         skew_s: float = 0.0,
@@ -84,7 +86,7 @@ class Fiber:
         """It is about to make a call. Returns what has to happen to the call itself."""
         self._die_if_dead()
         self.calls.append(call)
-        fault = self._faults.get(len(self.calls))
+        fault = self._faults.get(len(self.calls)) or self._faults.get((call, self.calls.count(call)))
         if fault is Fault.PAUSE:
             self._others.release()
             self._mine.acquire()

@@ -9,6 +9,7 @@ from reelhaul import items
 from reelhaul.ids import is_id
 from reelhaul.jobs import ACTIVE, State
 from tests import stream
+from tests.model.use import Use
 from tests.model.wire import Wire
 
 _ENDS = frozenset({State.DONE, State.FAILED, State.CANCELLED})
@@ -33,16 +34,20 @@ class History:
         self.called: dict[str, set[str]] = collections.defaultdict(set)  # the same, by webhooks
         self.reasons: dict[tuple[str, int], set[str]] = collections.defaultdict(set)  # why it may have failed
         self.tenants: dict[str, str] = {}  # of all jobs that there ever were
+        self.use = Use()
         self.created: collections.Counter[str] = collections.Counter()
 
     def changed(self, old: Wire | None, new: Wire | None, *, at: float) -> None:
-        seen = items.from_wire((new or old or {}))
+        seen = items.from_wire(new or old or {})
+        if str(seen.get("pk")).endswith("#grants") and old is None:
+            self.use.granted(items.tenant_of(str(seen["pk"])).partition("#")[0], seen)
         if not (is_id(str(seen.get("sk"))) and str(seen.get("pk")).startswith(items.partition(""))):
             return
         self.records.append(stream.of_items(old, new, at=at))
         job_id = str(seen["sk"])
         self.tenants[job_id] = str(seen["pk"]).removeprefix(items.partition(""))
         before, after = (None if wire is None else items.from_wire(wire) for wire in (old, new))
+        self.use.changed(*(None if image is None else items.from_item(image) for image in (before, after)))
         if before is None:
             self.created[job_id] += 1
         if after is not None:
@@ -70,5 +75,3 @@ class History:
             f"msg_{job_id.removeprefix('download-')}_{generation}": {KINDS[end.state] for end in ends}
             for (job_id, generation), ends in self.ends.items()
         }
-
-

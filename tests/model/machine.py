@@ -18,10 +18,11 @@ from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from tests.conftest import Cloud
 from tests.events import HttpRequest
 from tests.model import rest
-from tests.model.fibers import Fault
+from tests.model.fibers import Call, Fault
 from tests.model.installation import fresh
 from tests.model.queues import Letter, Queue
 from tests.model.sources import KINDS, LISTS, url
+from tests.model.use import LIMITS
 from tests.model.world import TENANTS, WORKERS, Environment, Faults, Reply, World
 
 T = TypeVar("T")
@@ -45,6 +46,13 @@ OF_A_WORKER = _faults(st.sampled_from((1, 2, 3, 4, 5, 5, 6, 6, 7, 7, 8, 9, 10)))
 OF_A_SWEEP = _faults(st.integers(3, 9))  # the first four look for what is due
 OF_OTHERS = _faults(st.integers(1, 5))
 SKEWS = st.sampled_from((0.0, 0.0, 0.0, 300.0, -300.0))  # clocks that are minutes apart
+# Where a worker is stopped at the worst moment: before it claims, writes what came of it, or makes an object appear.
+WORST = st.sampled_from(
+    (
+        ("PutItem", 1), ("PutItem", 3), ("TransactWriteItems", 1), ("TransactWriteItems", 1),
+        ("CreateMultipartUpload", 1), ("CompleteMultipartUpload", 1), ("PutObject", 1), ("HeadObject", 1),
+    )
+)  # fmt: skip
 WAITS = st.sampled_from((1.0, 20.0, 61.0, 61.0, 700.0, 7200.0))
 _LEASE_OVER_S = 61.0
 _DAYS_S = 8 * 86_400.0  # beyond a file's retention
@@ -72,10 +80,16 @@ class Machine(RuleBasedStateMachine):
 
     # --- clients ----------------------------------------------------------------------------------------------------
 
-    @rule(kind=st.sampled_from(KINDS + LISTS), tenant=st.sampled_from(TENANTS), told=st.booleans(), faults=OF_A_REQUEST, skew=SKEWS)
-    def submit(self, kind: str, tenant: str, told: bool, faults: Faults, skew: float) -> None:
+    @rule(
+        kind=st.sampled_from(KINDS + LISTS),
+        tenant=st.sampled_from(TENANTS),
+        told=st.booleans(),
+        faults=OF_A_REQUEST,
+        skew=SKEWS,
+    )
+    def submit(self, *, kind: str, tenant: str, told: bool, faults: Faults, skew: float) -> None:
         body = {"stream_link": url(kind)} | ({"callback_url": CALLBACK} if told else {})
-        self._call("POST", "/download", tenant, {200}, faults, skew=skew, body=json.dumps(body))
+        self._call("POST", "/download", tenant, {200, 429}, faults, skew=skew, body=json.dumps(body))
 
     @precondition(lambda self: self.jobs)
     @rule(number=NUMBERS, faults=OF_A_REQUEST, skew=SKEWS)
@@ -85,7 +99,9 @@ class Machine(RuleBasedStateMachine):
     @precondition(lambda self: self.jobs)
     @rule(number=NUMBERS, faults=OF_A_REQUEST, skew=SKEWS)
     def retry(self, number: int, faults: Faults, skew: float) -> None:
-        self._call("POST", f"/download/{self._job(number)}", self._owner(number), {200, 404, 409}, faults, skew=skew)
+        self._call(
+            "POST", f"/download/{self._job(number)}", self._owner(number), {200, 404, 409, 429}, faults, skew=skew
+        )
 
     @precondition(lambda self: self.jobs)
     @rule(number=NUMBERS, faults=OF_A_REQUEST, skew=SKEWS)
@@ -99,18 +115,20 @@ class Machine(RuleBasedStateMachine):
         self._call("GET", "/download", self._owner(number), {200}, {})
 
     @precondition(lambda self: self._idle_workers())
-    @rule(kind=st.sampled_from(KINDS + LISTS), worker=st.integers(0, WORKERS - 1), told=st.booleans(), faults=OF_A_WORKER)
-    def submit_and_work(self, kind: str, worker: int, told: bool, faults: Faults) -> None:
+    @rule(
+        kind=st.sampled_from(KINDS + LISTS), worker=st.integers(0, WORKERS - 1), told=st.booleans(), faults=OF_A_WORKER
+    )
+    def submit_and_work(self, *, kind: str, worker: int, told: bool, faults: Faults) -> None:
         """What mostly happens: a worker takes the job at once."""
-        self.submit(kind, TENANTS[0], told, {}, 0.0)
+        self.submit(kind=kind, tenant=TENANTS[0], told=told, faults={}, skew=0.0)
         environment = _nth(self._idle_workers(), worker)
         self.world.work_on(self.world.work, self.world.work.letters[-1], environment, faults=faults)
 
     @precondition(lambda self: self._idle_workers())
-    @rule(kind=st.sampled_from(KINDS + LISTS), worker=st.integers(0, WORKERS - 1), call=st.sampled_from((2, 5, 6, 7, 8, 9)))
-    def submit_and_stop(self, kind: str, worker: int, call: int) -> None:
-        """A worker that is stopped at the worst moment: before it claims, or before it writes what came of it."""
-        self.submit_and_work(kind, worker, told=False, faults={call: Fault.PAUSE})
+    @rule(kind=st.sampled_from(KINDS + LISTS), worker=st.integers(0, WORKERS - 1), call=WORST)
+    def submit_and_stop(self, kind: str, worker: int, call: Call) -> None:
+        """A worker that is stopped at the worst moment. It is found again when others have done what they could."""
+        self.submit_and_work(kind=kind, worker=worker, told=False, faults={call: Fault.PAUSE})
 
     # --- the service ------------------------------------------------------------------------------------------------
 
@@ -153,7 +171,7 @@ class Machine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.world.unread)
     @rule(most=st.integers(1, 5), again=st.booleans(), faults=OF_OTHERS)
-    def announce(self, most: int, again: bool, faults: Faults) -> None:
+    def announce(self, *, most: int, again: bool, faults: Faults) -> None:
         self.world.announce(most, faults=faults, again=again)
 
     @precondition(lambda self: self.world.webhooks.visible())
@@ -201,14 +219,29 @@ class Machine(RuleBasedStateMachine):
         return [environment for environment in self.world.environments if environment.fiber is not None]
 
     def _call(
-        self, method: str, path: str, tenant: str, expected: set[int], faults: Faults, *, skew: float = 0.0, **request: Any
+        self,
+        method: str,
+        path: str,
+        tenant: str,
+        expected: set[int],
+        faults: Faults,
+        *,
+        skew: float = 0.0,
+        **request: Any,
     ) -> Reply:
         reply = self.world.call(
-            HttpRequest(method=method, path=path, tenant=tenant, **request), faults=faults, skew_s=skew
+            HttpRequest(method=method, path=path, tenant=tenant, said=_said(tenant), **request),
+            faults=faults,
+            skew_s=skew,
         )
         if reply.status is not None and reply.status not in expected | ({503} if faults else set()):
             raise rest.Violation(f"{method} {path} was answered {reply.status}: {reply.body}")
         return reply
+
+
+def _said(tenant: str) -> dict[str, str]:
+    """What the authorizer says of the tenant's key."""
+    return LIMITS[tenant].to_texts() if tenant in LIMITS else {}
 
 
 def _nth(among: Iterable[T], number: int) -> T:

@@ -6,10 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from announcer.announcing import Announcer, Bus
-from sweeper.sweep import Sweeper
 
 import sweeper.handler
+from announcer.announcing import Announcer, Bus
 from downloader.transfer import Uploader
 from reelhaul import aws, steps, table
 from reelhaul.counters import Counters
@@ -17,6 +16,7 @@ from reelhaul.jobs import ACTIVE, Job, State
 from reelhaul.objects import MediaBucket
 from reelhaul.queue import JobMessage
 from reelhaul.store import JobStore
+from sweeper.sweep import Sweeper
 
 Patch = pytest.MonkeyPatch
 MUTATIONS: dict[str, Callable[[Patch], None]] = {}
@@ -178,10 +178,8 @@ def jobs_are_counted_in_a_write_of_its_own(patch: Patch) -> None:
 
     def write(self: JobStore, carry_out: Callable[..., None], job: Job, before: Job | None) -> None:
         carry_out()
-        for operation in changes(self._counters, before, job):  # noqa: SLF001 - the store's own
+        for operation in changes(self._counters, before, job):
             aws.client("dynamodb").update_item(**operation["Update"])
 
     patch.setattr(Counters, "changes", lambda *_: [])
     _each_write(patch, write)
-
-

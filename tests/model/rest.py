@@ -4,9 +4,10 @@ import collections
 import hashlib
 
 from reelhaul import aws
-from reelhaul.jobs import ACTIVE, MAX_ATTEMPTS, DeliveryState, Job, State
+from reelhaul.jobs import ACTIVE, MAX_ATTEMPTS, DeliveryState, Job, State, StoredExtra, StoredObject
 from tests import counters
 from tests.model.history import KINDS
+from tests.model.use import LIMITS
 from tests.model.world import TENANTS, World
 
 _HORIZON_S = 2 * 86_400  # what is due later than this is a file's expiry or a record's end, which are no trouble
@@ -82,7 +83,7 @@ def check(world: World) -> None:
     wrong = [
         *_jobs(world, jobs), *_objects(world, jobs), *_ends(world, jobs), *_announcements(world),
         *_webhooks(world, jobs), *_playlists(jobs), *_leftovers(world), *counters.differences(world.cloud, TENANTS),
-        *world.unforeseen,
+        *world.history.use.differences(world.cloud), *world.unforeseen,
     ]  # fmt: skip
     if wrong:
         raise Violation("\n".join(["at rest:", *wrong, *_shown(world)]))
@@ -103,6 +104,8 @@ def _has_reason(world: World, job: Job) -> bool:
     """Whether what the job says of its failure has really happened to it."""
     if job.error_code in {"job.crashed", "storage.unavailable", "source.interrupted"}:
         return job.attempts >= MAX_ATTEMPTS
+    if str(job.error_code).startswith("limit."):
+        return job.tenant in LIMITS
     return job.error_code in world.history.reasons[job.id, job.generation]
 
 
@@ -116,13 +119,17 @@ def _objects(world: World, jobs: list[Job]) -> list[str]:
             wrong.append(f"{_name(job)} has objects and is {job.state}")
         if job.state is State.DONE and job.stored is None and job.playlist is None:
             wrong.append(f"{_name(job)} is done without an object")
-        for stored in [*([job.stored] if job.stored else []), *job.extras]:
+        for stored in _files(job):
             body = there.pop(stored.key, None)
             if body is None:
                 wrong.append(f"{_name(job)} is {job.state}, and its {stored.key} is not there")
             elif (len(body), hashlib.sha256(body).hexdigest()) != (stored.size, stored.checksum_sha256):
                 wrong.append(f"{_name(job)}: {stored.key} is not what was stored")
     return wrong + [f"{key} belongs to nobody" for key in there]
+
+
+def _files(job: Job) -> list[StoredObject | StoredExtra]:
+    return [*([job.stored] if job.stored else []), *job.extras]
 
 
 def _ends(world: World, jobs: list[Job]) -> list[str]:
@@ -196,5 +203,3 @@ def _shown(world: World) -> list[str]:
 
 def _name(job: Job) -> str:
     return f"{job.id}/{job.generation}"
-
-

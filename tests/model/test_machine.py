@@ -8,7 +8,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from tests.conftest import installed
 from tests.model.machine import Machine
 
-# The same cases each time, so that a run tells of the change that it was run for. `make model EXAMPLES=...` looks at more.
+# The same cases each time, so that a run tells of the change that it was run for. `make model` looks at more.
 SETTINGS = settings(
     max_examples=int(os.environ.get("EXAMPLES", "40")),
     stateful_step_count=20,

@@ -11,10 +11,10 @@ from typing import Any
 
 from botocore import xform_name
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.exceptions import ClientError, EndpointConnectionError
-from moto.core import DEFAULT_ACCOUNT_ID
 from moto.core.exceptions import ServiceException
-from moto.core.models import botocore_stubber
+from moto.core.models import DEFAULT_ACCOUNT_ID, botocore_stubber
 from moto.dynamodb.models import dynamodb_backends
 from moto.dynamodb.responses import DynamoHandler
 from werkzeug.exceptions import HTTPException
@@ -79,7 +79,7 @@ class Wiring:
         context["model"] = (asked, fault, [(key, _item(asked, key)) for key in _keys(model.name, asked)])
         if model.name == "ChangeMessageVisibility":
             self._on_visibility(asked["ReceiptHandle"], asked["VisibilityTimeout"])
-            return AWSResponse("", 200, {}, None), {}
+            return AWSResponse("", 200, HTTPHeaders(), None), {}
         if fault is Fault.SENT_TWICE:
             self._twice = True
             return None
@@ -88,12 +88,12 @@ class Wiring:
     def _after(self, model: Any, http_response: Any, parsed: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
         asked, fault, images = context.pop("model")
         _as_s3_has_it(parsed)
-        for key, old in images:
-            new = _item(asked, key)
-            if old != new:
-                self._on_change(old, new)
+        for key, before in images:
+            after = _item(asked, key)
+            if before != after:
+                self._on_change(before, after)
         if http_response.status_code < 300 and model.name in self._on_calls:
-            for _ in range(2 if fault is Fault.SENT_TWICE else 1):
+            for _time in range(2 if fault is Fault.SENT_TWICE else 1):
                 self._on_calls[model.name](asked, parsed)
         fiber = self._scheduler.current
         if fiber is not None and fault is Fault.CRASH_AFTER:
@@ -145,4 +145,4 @@ def _straight(model: Any, asked: dict[str, Any]) -> Any:
         answer = getattr(handler, xform_name(model.name))()
     except (ServiceException, HTTPException):
         return None
-    return AWSResponse("", 200, {}, None), dict(answer.result)
+    return AWSResponse("", 200, HTTPHeaders(), None), dict(answer.result)

@@ -1,4 +1,4 @@
-"""The whole service in one thread of control: real functions on moto, a clock that moves when it is told to, and faults.
+"""The whole service in one thread of control: real functions on moto, a clock that moves when told to, and faults.
 
 What stands for something else is the source (`Sources`), the POST to a webhook's target, and who calls the functions
 when: API Gateway, SQS's and the stream's event source mappings, and the clock that starts the sweeper.
@@ -18,8 +18,8 @@ from typing import Any
 
 import pytest
 import time_machine
-from deliver_webhooks.post import Poster
 
+from deliver_webhooks.post import Poster
 from downloader import handler as downloader
 from downloader import transfer
 from downloader import worker as working
@@ -36,7 +36,7 @@ from tests import conftest, stream
 from tests.conftest import Cloud
 from tests.events import Context, HttpRequest
 from tests.integration.conftest import function_for
-from tests.model.fibers import Fault, Fiber, Scheduler
+from tests.model.fibers import Call, Fault, Fiber, Scheduler
 from tests.model.history import History
 from tests.model.queues import Letter, Queue
 from tests.model.sources import PART_BYTES, Sources
@@ -52,7 +52,7 @@ _TIME_OUTS = {  # as the template has them: what Lambda lets nobody outlive, how
 _TIME_OUT_S = 10.0  # of the other functions
 _WORK_VISIBLE_S, _DEAD_VISIBLE_S, _WEBHOOKS_VISIBLE_S = 960.0, 60.0, 180.0  # as the template has them
 
-Faults = Mapping[int, Fault]
+Faults = Mapping[Call, Fault]
 NONE: Faults = {}
 _NEVER = {"message_broken", "sweep_broken", "request_crashed", "change_unreadable", "sweep_unreadable"}
 
@@ -157,7 +157,7 @@ class World:
         for name, value in conftest.environment(self.cloud).items():
             patch.setenv(name, value)
         conftest.forget_dependencies(*conftest.FUNCTIONS)
-        patch.setattr(secrets, "randbits", random.Random(0).getrandbits)  # the same case has the same ids each time
+        patch.setattr(secrets, "randbits", random.Random(0).getrandbits)  # noqa: S311 - the same case has the same ids each time
         patch.setattr(downloader, "dependencies", self._downloader)
         patch.setattr(working, "Lease", self._lease)
         patch.setattr("downloader.lease.BEAT_S", 1e6)  # whoever runs the model says when a lease is looked after
@@ -191,8 +191,7 @@ class World:
         )
 
     def _lease(self, job: Job, **wiring: Any) -> Lease:
-        lease = _OpenLease(self._environment(), job, **wiring)
-        return lease
+        return _OpenLease(self._environment(), job, **wiring)
 
     def _environment(self) -> Environment:
         return next(each for each in self.environments if each.fiber is self._scheduler.current)

@@ -42,6 +42,7 @@ STATUSES = {  # what the first contract calls the states, and what the index `st
     State.EXPIRED: "error",
 }
 
+
 class NewerSchema(ValueError):
     """The item is a later version's."""
 
@@ -169,7 +170,7 @@ def from_item(item: Mapping[str, Any]) -> Job:
     if int(item["schema"]) > SCHEMA_VERSION:
         raise NewerSchema(f"schema {item['schema']} is newer than {SCHEMA_VERSION}")
     fields = json.loads(item["job"])
-    if not _REQUIRED <= fields.keys():
+    if not fields.keys() >= _REQUIRED:
         raise KeyError(*_REQUIRED - fields.keys())
     if any(type(fields.get(name, 0)) not in _NUMBERS for name in _CALCULATED):
         raise TypeError("there is something else where a number should be")

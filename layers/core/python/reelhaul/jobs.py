@@ -73,9 +73,7 @@ STEPS = (
     _step("announce_again", _ENDED),
 )
 CONDEMN = _step("condemn", frozenset(State), State.FAILED)  # what becomes of a job whose record is damaged
-TRANSITIONS = {
-    state: frozenset(step.ends for step in STEPS if step.ends and state in step.starts) for state in State
-}
+TRANSITIONS = {state: frozenset(step.ends for step in STEPS if step.ends and state in step.starts) for state in State}
 
 
 def is_step(name: str, start: State, end: State) -> bool:

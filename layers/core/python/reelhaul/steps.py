@@ -47,7 +47,7 @@ def _by_the_table(step: Callable[Concatenate[Job, P], Job]) -> Callable[Concaten
     """Have `step` raise `Conflict` where it would lead from or to a state that the table does not have for it."""
 
     @functools.wraps(step)
-    def taken(job: Job, *arguments: P.args, **named: P.kwargs) -> Job:
+    def taken(job: Job, /, *arguments: P.args, **named: P.kwargs) -> Job:
         after = step(job, *arguments, **named)
         if not is_step(step.__name__, job.state, after.state):
             raise Conflict

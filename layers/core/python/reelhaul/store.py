@@ -357,8 +357,8 @@ class JobStore:
 
 def _tombstone(left: Tombstone, *, due_at: float) -> Item:
     return {
-        "pk": _TOMBSTONES, "sk": left.job_id, "schema": SCHEMA_VERSION, "tenant": left.tenant, "final_at": int(left.final_at),
-        "has_items": int(left.has_items), **items.due_keys(left.job_id, due_at),
+        "pk": _TOMBSTONES, "sk": left.job_id, "schema": SCHEMA_VERSION, "tenant": left.tenant,
+        "final_at": int(left.final_at), "has_items": int(left.has_items), **items.due_keys(left.job_id, due_at),
     }  # fmt: skip
 
 
