@@ -2,13 +2,14 @@
 SHELL := /bin/sh
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-# How many files of tests run at once, where they share nothing.
-JOBS ?= $(shell nproc)
+# How many processes run tests that share nothing, a file each at a time.
+PROCESSES ?= $(shell nproc)
+PYTEST_IN_PARALLEL := .venv/bin/pytest --numprocesses=$(PROCESSES) --dist=loadfile
 export URL  # for `demo`, which takes it from the environment: a URL is full of what a shell would read as its own
 # An environment that does not work any more, as after the checkout was moved, is made again.
 $(shell $(PY) -c 'import reelhaul, infra' 2>/dev/null || rm -f .venv/.ready)
 $(shell .venv-engine/bin/python -c 'import ministack' 2>/dev/null || rm -f .venv-engine/.ready)
-.PHONY: help setup demo serve test lint types unit e2e e2e-browser e2e-image e2e-deploy bench model examples diagram lock newest bootstrap deploy diff destroy clean
+.PHONY: help setup demo serve test lint types unit e2e e2e-browser e2e-image e2e-deploy faults soak bench model examples diagram lock newest bootstrap deploy diff destroy clean
 
 help:            ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*##/\1\t/p' Makefile | expand -t 12
@@ -40,11 +41,12 @@ lint: setup      ## ruff: rules and format
 types: setup     ## mypy, strict
 	.venv/bin/mypy
 
-unit: setup      ## unit, integration and template tests, and the model
-	.venv/bin/pytest --numprocesses=$(JOBS) --dist=loadfile tests/unit tests/integration tests/infra tests/model
+RUNNING := tests/faults/system
+unit: setup      ## unit, integration and template tests, what one call may meet with, and the model
+	$(PYTEST_IN_PARALLEL) tests/unit tests/integration tests/infra tests/model tests/faults --ignore=$(RUNNING)
 
 e2e: setup       ## the deployed template over HTTP, also by clients that exist; npm fetches one of them at its first run
-	.venv/bin/pytest tests/e2e --ignore=$(BROWSER)
+	$(PYTEST_IN_PARALLEL) tests/e2e --ignore=$(BROWSER)
 
 e2e-deploy: setup    ## deployed for real: CDK, image, containers, rights enforced; podman and buildah come by apt where they may
 	sh tests/containers/install.sh
@@ -59,6 +61,14 @@ IMAGE := tests/containers
 e2e-image: setup   ## the container image, built and run as on Lambda; apt installs what builds and runs it where it may
 	sh $(IMAGE)/install.sh
 	.venv/bin/pytest $(IMAGE)
+
+# Workers let nobody look into them but root; of a user namespace will do.
+AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo unshare --map-root-user)
+faults: setup    ## the running service while workers are killed, AWS fails and users change their minds; some minutes
+	$(AS_ROOT) .venv/bin/pytest $(RUNNING)
+
+soak: setup      ## hundreds of jobs while all of that happens at random: make soak JOBS=500 SEED=1 MINUTES=60
+	@JOBS="$(JOBS)" SEED="$(SEED)" MINUTES="$(MINUTES)" $(AS_ROOT) $(PY) -m tests.faults.soak
 
 bench: setup     ## what it costs, in ratios: nothing fails because a machine is slow
 	$(PY) -m tests.benchmarks.listing

@@ -273,6 +273,7 @@ class ReelhaulStack(Stack):
             "TableName": self.jobs.table.table_name,
             "BucketName": self.media.bucket.bucket_name,
             "QueueUrl": self.work.queue.queue_url,
+            "ExpressQueueUrl": self.work.express.queue_url,
             "DeadLetterQueueUrl": self.work.dead_letters.queue_url,
             "BusName": self.announcements.bus.event_bus_name,
             "AnnouncerDeadLetterQueueUrl": self.announcements.dead_letters.queue_url,

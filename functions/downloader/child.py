@@ -67,6 +67,18 @@ def environment(directory: Path) -> dict[str, str]:
     }
 
 
+def end_strays(directory: Path) -> None:
+    """Kill every process that works in `directory`, or below it.
+
+    Of a worker that is killed the child dies with it (PR_SET_PDEATHSIG), but not what that child has started: ffmpeg
+    would go on.
+    """
+    for entry in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it is gone by now, or somebody else's
+            if (entry / "cwd").readlink().is_relative_to(directory.resolve()):
+                os.kill(int(entry.name), signal.SIGKILL)
+
+
 class Child:
     """A context manager: the process lives within the block, and its whole group is dead and reaped after it."""
 

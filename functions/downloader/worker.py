@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+from downloader.child import end_strays
 from downloader.fetch import Fetched, FetchedExtra, Found, FoundPlaylist
 from downloader.lease import Lease
 from downloader.stopwatch import Stopwatch
@@ -102,6 +103,7 @@ class Worker:
         self._has_items = False  # whether the current job has begun to become a playlist
         # Lambda keeps /tmp when it starts a process anew after a crash; whatever lies there is of a job that is over.
         for left in work_directory.glob(f"{_DIRECTORY}*"):
+            end_strays(left)
             shutil.rmtree(left, ignore_errors=True)
 
     def interrupt(self) -> None:
@@ -121,11 +123,7 @@ class Worker:
         self._logger.info("job_claimed", job_id=job.id, tenant=job.tenant, attempt=job.attempts, fence=job.fence)
         if not self._interrupted:
             self._stop.clear()
-        directory = Path(tempfile.mkdtemp(prefix=_DIRECTORY, dir=self._work_directory))
-        try:
-            self._attempt(job, directory, queued_s=queued_s, ends_at=ends_at)
-        finally:
-            shutil.rmtree(directory, ignore_errors=True)
+        self._attempt(job, queued_s=queued_s, ends_at=ends_at)
 
     def _claim(self, message: JobMessage) -> tuple[Job, float] | None:
         """The job, and for how many seconds it was waiting."""
@@ -158,7 +156,7 @@ class Worker:
             return True
         return False
 
-    def _attempt(self, job: Job, directory: Path, *, queued_s: float, ends_at: float) -> None:
+    def _attempt(self, job: Job, *, queued_s: float, ends_at: float) -> None:
         watch = Stopwatch()
         lease = Lease(job, store=self._store, stop=self._stop, clock=self._clock)
         self._has_items = False
@@ -168,10 +166,10 @@ class Worker:
             lease.report(progress)
 
         try:
-            with lease:
+            with lease, self._fresh_directory() as directory:
                 found = self._fetch(
                     job,
-                    directory=directory,
+                    directory=Path(directory),
                     deadline=time.monotonic() + (ends_at - time.monotonic()) * _FETCH_SHARE,
                     on_progress=on_progress,
                     stop=self._stop,
@@ -183,6 +181,10 @@ class Worker:
             self._give_up(job, lease, error)
             return
         settle(held)
+
+    def _fresh_directory(self) -> tempfile.TemporaryDirectory[str]:
+        """One that nobody has used before. Raises `OSError`, as on a disk that is full."""
+        return tempfile.TemporaryDirectory(prefix=_DIRECTORY, dir=self._work_directory, ignore_cleanup_errors=True)
 
     def _prepared(
         self, job: Job, found: Found, lease: Lease, watch: Stopwatch, *, queued_s: float, ends_at: float

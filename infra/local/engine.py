@@ -71,7 +71,7 @@ class Engine:
         shutil.rmtree(self._scratch, ignore_errors=True)
         self._scratch.mkdir()
         log = self._directory / "engine.log"
-        command = [str(_PYTHON), "-m", "infra.local.engine_process"]
+        command = [str(_PYTHON), "-m", "infra.local.mended.process"]
         self._process = processes.start(command, env=self._environment(), log=log, cwd=ROOT)
         try:
             self._wait(log)

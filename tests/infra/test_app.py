@@ -17,8 +17,8 @@ from infra.assets import ROOT
 from tests.infra.template import NO_BUNDLING, Template
 
 OUTPUTS = {
-    "ApiUrl", "TableName", "BucketName", "QueueUrl", "DeadLetterQueueUrl", "PepperSecretArn", "LinkSecretArn",
-    "BusName", "AnnouncerDeadLetterQueueUrl", "WebhookQueueUrl", "WebhookDeadLetterQueueUrl", "WebhookSecretArn",
+    "ApiUrl", "TableName", "BucketName", "QueueUrl", "ExpressQueueUrl", "DeadLetterQueueUrl", "PepperSecretArn",
+    "LinkSecretArn",    "BusName", "AnnouncerDeadLetterQueueUrl", "WebhookQueueUrl", "WebhookDeadLetterQueueUrl", "WebhookSecretArn",
     "DownloaderFunctionName", "InspectFunctionName", "AnnouncerFunctionName", "DeliveryFunctionName",
     "RotationFunctionName", "SitesPrefix",
 }  # fmt: skip

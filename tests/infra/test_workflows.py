@@ -24,8 +24,8 @@ def _shell(path: Path) -> str:
     return "\n".join(step["run"] for step in _steps(path) if "run" in step)
 
 
-def test_there_are_two() -> None:
-    assert [path.name for path in WORKFLOWS] == ["ci.yml", "newest-yt-dlp.yml"]
+def test_there_are_three() -> None:
+    assert [path.name for path in WORKFLOWS] == ["at-length.yml", "ci.yml", "newest-yt-dlp.yml"]
 
 
 @pytest.mark.parametrize("path", [*WORKFLOWS, ROOT / ".ci/run"], ids=lambda path: path.name)
@@ -36,10 +36,9 @@ def test_every_target_that_is_made_exists(path: Path) -> None:
     assert made <= TARGETS
 
 
-@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
-def test_every_program_of_ours_that_is_called_exists(path: Path) -> None:
-    called = re.findall(r"(?:^|\s)(\.(?:ci|github)/\S+)", _shell(path))
-    assert called
+def test_every_program_of_ours_that_is_called_exists() -> None:
+    called = [name for path in WORKFLOWS for name in re.findall(r"(?:^|\s)(\.(?:ci|github)/\S+)", _shell(path))]
+    assert len(called) > 1
     assert all((ROOT / name).stat().st_mode & stat.S_IXUSR for name in called)
 
 

@@ -15,6 +15,20 @@ ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", README)))
 HELD = README.partition("## What holds it")[2].partition("\n## ")[0]
+# What must be survived: every row of the fault matrix.
+FAULTS = (
+    "same message twice", "again after DONE", "redriven", "kill -9 of the worker after its claim", "half way",
+    "after the last part", "after CompleteMultipartUpload", "after DONE, before the ack", "deadline", "memory limit",
+    "`/tmp` is full", "ffmpeg or deno hangs", "grandchild", "malformed message", "poison", "message is lost",
+    "send fails", "send succeeded", "write succeeded", "throttles the claim", "5xx on heartbeats", "5xx on complete",
+    "503 to one part", "past the budget", "CompleteMultipartUpload succeeded", "cancel before the claim",
+    "cancel mid-download", "cancel racing complete", "delete while running", "retry while running", "late worker",
+    "paused past its lease", "five minutes apart", "two sweepers", "down for an hour", "after its TTL", "answers 500",
+    "target hangs", "answers 410", "redirects", "between DONE and the announcement", "same warm worker",
+    "old message schema", "outage of DNS", "egress proxy dies",
+)  # fmt: skip
+NAMED_IN_ROW = re.compile(r"`tests/[\w/]+\.py::\w+` \|$")
+FAULT_ROWS = HELD.partition("### What may go wrong")[2].splitlines()
 
 
 def defined_in(path: Path) -> set[str]:
@@ -41,6 +55,12 @@ def test_every_route_is_in_the_table(route: str) -> None:
 )
 def test_every_option_is_in_the_table(option: str) -> None:
     assert f"| `{option}`" in HELD
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_every_fault_is_in_the_table_with_a_test_that_holds_it(fault: str) -> None:
+    [row] = [line for line in FAULT_ROWS if line.startswith("| ") and fault in line.split("|")[1]]
+    assert NAMED_IN_ROW.search(row)
 
 
 def test_what_downloads_cost_follows_from_how_long_they_take() -> None:

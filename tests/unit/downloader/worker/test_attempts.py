@@ -3,6 +3,8 @@
 import dataclasses
 import hashlib
 import json
+import signal
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -133,6 +135,35 @@ def test_what_a_crashed_process_left_is_removed_by_the_next(cloud: Cloud, fetchi
     made(cloud, fetching, tmp_path)
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_crashed_process_started_is_ended_by_the_next(cloud: Cloud, fetching: Fetching, tmp_path: Path) -> None:
+    left = tmp_path / "job-left"
+    left.mkdir()
+    stray, other = (subprocess.Popen(["sleep", "60"], cwd=place) for place in (left, tmp_path))
+    try:
+        made(cloud, fetching, tmp_path)
+
+        assert stray.wait() == -signal.SIGKILL
+        assert other.poll() is None
+    finally:
+        other.kill()
+        other.wait()
+
+
+def test_worker_without_room_for_a_directory_gives_the_job_back(
+    cloud: Cloud, job: Job, fetching: Fetching, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("downloader.worker._BACKOFF_S", 0.0)
+    work = tmp_path / "work"
+    work.mkdir()
+    worker = made(cloud, fetching, work)
+    work.rmdir()
+
+    run(worker, job)
+
+    assert (now_in(cloud, job).state, now_in(cloud, job).attempts) == (State.QUEUED, 1)
+    assert [json.loads(body)["job_id"] for body in cloud.messages()] == [job.id]
 
 
 def test_every_attempt_has_a_directory_of_its_own(worker: Worker, job: Job, fetching: Fetching) -> None:

@@ -136,9 +136,9 @@ class EgressProxy:
                     self._threads.discard(thread)
 
         thread = threading.Thread(target=run, name="egress", daemon=True)
-        with self._lock:
+        with self._lock:  # a thread that `__exit__` sees has been started: it could not be joined before
+            thread.start()
             self._threads.add(thread)
-        thread.start()
 
     @contextlib.contextmanager
     def _tracked(self, sock: socket.socket) -> Iterator[None]:

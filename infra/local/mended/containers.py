@@ -1,7 +1,7 @@
 """Container functions of the engine, run as Lambda runs them: from the registry, small, read-only, as another user.
 
-Runs in the engine's process. ministack 1.5.33 runs an image as it is, with all of its rights and memory, and expects
-the runtime interface emulator to be in it. Lambda promises less and brings its own runtime interface; so does this.
+ministack 1.5.33 runs an image as it is, with all of its rights and memory, and expects the runtime interface emulator
+to be in it. Lambda promises less and brings its own runtime interface; so does this.
 
 Containers share the network of this machine: each emulator listens on a loopback port of its own, and the function
 finds the engine where everybody else does.

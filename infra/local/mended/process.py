@@ -1,10 +1,10 @@
-"""The embedded engine's process: ministack behind one door. Runs in the engine's own environment, not in ours.
+"""The embedded engine's process: ministack behind one door.
 
 On one port live two things. A request that is signed for AWS (or ministack's own health check) goes to the emulated
 services; every other is one for the service's HTTP API, whose address on AWS is a host name of its own. Nothing else of
 ministack's can be reached, such as its reset, which asks for no signature.
 
-Where every right is enforced (`AUTH`) it is as on AWS: `engine_hosts` goes by the host that a request is for.
+Where every right is enforced (`AUTH`) it is as on AWS: `hosts` goes by the host that a request is for.
 """
 
 import asyncio
@@ -19,15 +19,9 @@ from hypercorn.asyncio import serve
 from hypercorn.config import Config
 from ministack.services import s3
 
-from infra.local import (
-    engine_callbacks,
-    engine_containers,
-    engine_deploy_mends,
-    engine_fair_queues,
-    engine_mends,
-)
-from infra.local.engine_hosts import HostDoor
-from infra.local.engine_streams import Streams
+from infra.local.mended import callbacks, containers, deployments, fair_queues, gaps
+from infra.local.mended.hosts import HostDoor
+from infra.local.mended.streams import Streams
 
 _NOT_YET = b'{"success":false,"message":"Not deployed yet.","detail":"Not deployed yet.","code":"service.unavailable"}'
 _SLOW = ("/async-response/", "/api/info")  # requests that mostly wait
@@ -36,7 +30,7 @@ Headers = list[tuple[bytes, bytes]]
 
 
 def _is_for_aws(scope: dict[str, Any]) -> bool:
-    if scope["path"] == "/_ministack/health" or engine_callbacks.is_one(scope):
+    if scope["path"] == "/_ministack/health" or callbacks.is_one(scope):
         return True
     headers = dict(scope["headers"])
     # No web page signs for AWS on its own. One that tries from elsewhere must not reach what is on this machine.
@@ -124,13 +118,13 @@ async def _reply(send: Any, status: int, headers: Headers, body: bytes) -> None:
 
 
 def main() -> None:
-    engine_mends.install()
-    engine_callbacks.install()
-    engine_fair_queues.install()
+    gaps.install()
+    callbacks.install()
+    fair_queues.install()
     Streams().install()
     if ministack.app.AUTH:
-        engine_deploy_mends.install()
-        engine_containers.install()
+        deployments.install()
+        containers.install()
     _, most_files = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most_files, most_files))
     config = Config()

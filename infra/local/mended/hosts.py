@@ -1,4 +1,4 @@
-"""The engine's door where it behaves as AWS does: the host tells what a request is for. In the engine's process."""
+"""The engine's door where it behaves as AWS does: the host tells what a request is for."""
 
 import re
 from typing import Any

@@ -1,6 +1,6 @@
-"""What ministack 1.5.33 does not know, or does otherwise than AWS; its streams have a module of their own.
+"""What ministack 1.5.33 does not know, or does otherwise than AWS; what takes a page has a module of its own.
 
-Runs in the engine's process, before it reads its state.
+Installed before the engine reads its state.
 """
 # ruff: noqa: SLF001 - who mends the engine has to reach into it
 

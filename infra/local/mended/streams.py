@@ -1,4 +1,4 @@
-"""The engine's table streams, mended. Runs in the engine's process.
+"""The engine's table streams, mended.
 
 As it is, ministack 1.5.33 keeps changes in memory only, so that an end loses what was not taken yet; as it does keep
 how far each mapping has come, after a start it passes over as many changes as there were before. It takes a batch for

@@ -1,4 +1,4 @@
-"""How a custom resource of CloudFormation answers, in the engine's process.
+"""How a custom resource of CloudFormation answers.
 
 On AWS the answer is a PUT to a presigned URL of S3. ministack 1.5.33 hands out one of its own instead, of a host and
 port that it believes to have, with a token in it that nobody can guess and that is good for one answer.

@@ -1,4 +1,4 @@
-"""The engine's standard queues, mended: fair between message groups, as on AWS. Runs in the engine's process.
+"""The engine's standard queues, mended: fair between message groups, as on AWS.
 
 ministack 1.5.33 hands messages out in the order in which they came. Of SQS says "How Amazon SQS fair queues work": the
 group is the tenant, a message without one is a tenant of its own; as long as a tenant takes up more of the consumers

@@ -1,6 +1,6 @@
 """What ministack 1.5.33 does otherwise than AWS, as a deployment by the CDK's command line under IAM notices.
 
-Runs in the engine's process, before it reads its state.
+Installed before the engine reads its state.
 """
 # ruff: noqa: SLF001 - who mends the engine has to reach into it
 
