@@ -18,7 +18,8 @@ from tests.infra.template import NO_BUNDLING, Template
 
 OUTPUTS = {
     "ApiUrl", "TableName", "BucketName", "QueueUrl", "ExpressQueueUrl", "DeadLetterQueueUrl", "PepperSecretArn",
-    "LinkSecretArn",    "BusName", "AnnouncerDeadLetterQueueUrl", "WebhookQueueUrl", "WebhookDeadLetterQueueUrl", "WebhookSecretArn",
+    "LinkSecretArn", "BusName", "AnnouncerDeadLetterQueueUrl", "WebhookQueueUrl", "WebhookDeadLetterQueueUrl",
+    "WebhookSecretArn",
     "DownloaderFunctionName", "InspectFunctionName", "AnnouncerFunctionName", "DeliveryFunctionName",
     "RotationFunctionName", "SitesPrefix",
 }  # fmt: skip
