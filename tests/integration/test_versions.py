@@ -1,10 +1,14 @@
 """Two versions at work at once, as in a deploy: each handles what the other has written.
 
-`previous.json` was written by the code of the version before this one, and is not to be written anew: when the schema
-changes, another file joins it.
+`previous.json` was written by the code of the version before this one, and `previous.zip` is that code, of its worker
+and its sweeper. They are not to be written anew: when the schema changes, others join them, made by `git archive`.
 """
 
+import dataclasses
 import json
+import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -22,12 +26,14 @@ from reelhaul.store import JobStore
 from reelhaul.webhooks import WebhookMessage, messages
 from reelhaul.webhooks.schedule import Outcome
 from sweeper import handler as sweeper
-from tests.conftest import Cloud
+from tests import counters
+from tests.conftest import REGION, TABLE, Cloud, installed
 from tests.events import Context, sqs_event
-from tests.jobs_in import MEDIA, queued, stored
+from tests.jobs_in import MEDIA, NOW, queued, running, stored
 from tests.unit.downloader.worker.working import Fetching, made
 
-PREVIOUS = json.loads((Path(__file__).parent / "previous.json").read_text())
+HERE = Path(__file__).parent
+PREVIOUS = json.loads((HERE / "previous.json").read_text())
 JOBS = [name for name in PREVIOUS["items"] if name != "a tombstone"]
 VALID = {"version": MESSAGE_VERSION, "tenant": "acme", "job_id": queued().id, "generation": 1}
 
@@ -126,6 +132,93 @@ def test_its_webhooks_are_delivered(cloud: Cloud, monkeypatch: pytest.MonkeyPatc
     assert deliver_webhooks.lambda_handler(sqs_event(body), Context()) == {"batchItemFailures": []}
     assert job.webhook is not None
     assert told == [job.webhook.event_id]
+
+
+# --- the version before, at what this one has left behind -------------------------------------------------------------
+
+
+@dataclasses.dataclass(frozen=True)
+class Left:
+    """What this version has left, and what the one before has `made` of it."""
+
+    waiting: Job
+    cut_off: Job
+    silent: Job
+    called_off: Job
+    deleted: Job
+    made: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def left() -> Left:
+    waiting, deleted = queued(now=NOW + 90), queued(now=NOW - 2000)
+    cut_off = steps.requeue(running(), now=NOW, cut_off=True)
+    called_off = steps.cancel(running(callback_url="https://hooks.example/x"), now=NOW)
+    jobs = (waiting, cut_off, running(), called_off)
+    with installed() as cloud:
+        for job in (*jobs, deleted):
+            cloud.store.create(job)
+        cloud.store.delete(deleted, now=NOW - 2000)
+        items_left = aws.client("dynamodb").scan(TableName=cloud.table)["Items"]
+    given = {
+        "table": TABLE,
+        "now": NOW + 100,
+        "items": items_left,
+        "objects": [f"acme/{called_off.id}/1.mp4", f"acme/{deleted.id}/1.mp4"],
+        "messages": [JobMessage(tenant="acme", job_id=waiting.id, generation=1).body()],
+        "webhook_messages": [WebhookMessage.about(called_off).body()],
+    }
+    return Left(*jobs, deleted, made=by_the_previous_version(given))
+
+
+def by_the_previous_version(given: dict[str, Any]) -> dict[str, Any]:
+    archive = HERE / "previous.zip"
+    ours = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    code = os.pathsep.join((f"{archive}/layers/core/python", f"{archive}/functions"))
+    as_there = {
+        "PYTHONPATH": code,
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": "x",
+        "AWS_SECRET_ACCESS_KEY": "x",
+    }
+    command = [sys.executable, str(HERE / "previous_version.py")]
+    ran = subprocess.run(
+        command, input=json.dumps(given), env=ours | as_there, capture_output=True, text=True, check=False
+    )
+    assert ran.returncode == 0, ran.stderr
+    answer: dict[str, Any] = json.loads(ran.stdout.splitlines()[-1])
+    assert answer["code"].startswith(str(archive))
+    return answer
+
+
+@pytest.fixture
+def after(cloud: Cloud, left: Left) -> Cloud:
+    """This version again, with the table as the one before has left it."""
+    for item in left.made["items"]:
+        aws.client("dynamodb").put_item(TableName=cloud.table, Item=item)
+    return cloud
+
+
+@pytest.mark.parametrize("which", ["waiting", "cut_off", "silent"])
+def test_the_previous_version_downloads_a_job_of_this_one(after: Cloud, left: Left, which: str) -> None:
+    job: Job = getattr(left, which)
+    made = after.store.get(job.tenant, job.id)
+    assert made.stored is not None
+    assert (made.state, made.stored.key in left.made["objects"]) == (State.DONE, True)
+    assert counters.differences(after, ["acme"]) == []
+
+
+def test_the_previous_version_tidies_up_after_this_one(after: Cloud, left: Left) -> None:
+    assert left.made["swept"] == {"requeued": 1, "resent": 1, "tidied": 1, "buried": 1}
+    assert not after.store.is_deleted(left.deleted.id)
+    assert len(left.made["objects"]) == 3  # of the three that were downloaded
+    made = after.store.get("acme", left.called_off.id)
+    assert (made.state, made.untidy, made.webhook) == (State.CANCELLED, False, left.called_off.webhook)
+
+
+def test_messages_cross_in_both_directions(left: Left) -> None:
+    assert {JobMessage.parse(body).job_id for body in left.made["sent"]} == {left.cut_off.id, left.silent.id}
+    assert left.made["webhooks"] == [left.called_off.id]
 
 
 # --- the version to come ---------------------------------------------------------------------------------------------

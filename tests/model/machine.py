@@ -44,12 +44,14 @@ def _faults(calls: st.SearchStrategy[int]) -> st.SearchStrategy[Faults]:
 OF_A_REQUEST = _faults(st.integers(1, 3))
 OF_A_WORKER = _faults(st.sampled_from((1, 2, 3, 4, 5, 5, 6, 6, 7, 7, 8, 9, 10)))  # most of it depends on its last calls
 OF_A_SWEEP = _faults(st.integers(3, 9))  # the first four look for what is due
+OF_AN_ANNOUNCEMENT = _faults(st.sampled_from((1, 1, 1, 2, 3, 4)))  # it begins with what matters
 OF_OTHERS = _faults(st.integers(1, 5))
 SKEWS = st.sampled_from((0.0, 0.0, 0.0, 300.0, -300.0))  # clocks that are minutes apart
-# Where a worker is stopped at the worst moment: before it claims, writes what came of it, or makes an object appear.
+# Where a worker is stopped at the worst moment: before it claims, tells that it is alive, writes what came of it, or
+# makes an object appear.
 WORST = st.sampled_from(
     (
-        ("PutItem", 1), ("PutItem", 3), ("TransactWriteItems", 1), ("TransactWriteItems", 1),
+        ("PutItem", 1), ("PutItem", 2), ("PutItem", 3), ("TransactWriteItems", 1), ("TransactWriteItems", 1),
         ("CreateMultipartUpload", 1), ("CompleteMultipartUpload", 1), ("PutObject", 1), ("HeadObject", 1),
     )
 )  # fmt: skip
@@ -148,6 +150,19 @@ class Machine(RuleBasedStateMachine):
         queue, letter = _nth(self.world.letters(), number)
         self.world.work_on(queue, letter, environment, faults=faults, skew_s=skew)
 
+    @precondition(lambda self: len(self._busy_workers()) == 1)
+    @rule(number=NUMBERS, call=WORST)
+    def take_over(self, number: int, call: Call) -> None:
+        """A worker is taken for dead, and goes on while another one has its job."""
+        [stopped] = [environment.fiber for environment in self._busy_workers()]
+        self.world.advance(_LEASE_OVER_S)
+        self.world.sweep()
+        if self.world.letters():
+            queue, letter = _nth(reversed(self.world.letters()), number)
+            self.world.work_on(queue, letter, self._idle_workers()[0], faults={call: Fault.PAUSE})
+        if stopped in self.world.paused:
+            self.world.resume(stopped)
+
     @precondition(lambda self: self.world.paused)
     @rule(number=NUMBERS)
     def resume(self, number: int) -> None:
@@ -179,7 +194,7 @@ class Machine(RuleBasedStateMachine):
         self.world.advance(_DAYS_S)
 
     @precondition(lambda self: self.world.unread)
-    @rule(most=st.integers(1, 5), again=st.booleans(), lost=st.booleans(), faults=OF_OTHERS)
+    @rule(most=st.integers(1, 10), again=st.booleans(), lost=st.booleans(), faults=OF_AN_ANNOUNCEMENT)
     def announce(self, *, most: int, again: bool, lost: bool, faults: Faults) -> None:
         self.world.announce(most, faults=faults, again=again)
         for letter in self.world.webhooks.visible() if lost else ():
