@@ -8,6 +8,7 @@ from reelhaul.jobs import ACTIVE, MAX_ATTEMPTS, DeliveryState, Job, State, Store
 from tests import counters
 from tests.model.history import KINDS
 from tests.model.use import LIMITS
+from tests.model.wire import contents
 from tests.model.world import TENANTS, World
 
 _HORIZON_S = 2 * 86_400  # what is due later than this is a file's expiry or a record's end, which are no trouble
@@ -72,7 +73,7 @@ def _deliver_all(world: World) -> None:
 
 def _next_event(world: World) -> float | None:
     letters = [letter for queue in world.emptied for letter in queue.letters]
-    due = [float(item["due_at"]) for item in counters.all_items(world.cloud) if "due_at" in item]
+    due = [float(item["due_at"]["N"]) for item in contents(world.cloud.table) if "due_at" in item]
     times = [*due, *(letter.visible_at for letter in letters)]
     return min((time for time in times if time < world.now + _HORIZON_S), default=None)
 

@@ -4,6 +4,8 @@ botocore's clients are real, and so are moto's answers. Calls to DynamoDB are ha
 HTTP, which makes them six times as fast: a model is worth as much as the cases it can look at.
 """
 
+import collections
+import copy
 import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +17,9 @@ from botocore.compat import HTTPHeaders
 from botocore.exceptions import ClientError, EndpointConnectionError
 from moto.core.exceptions import ServiceException
 from moto.core.models import DEFAULT_ACCOUNT_ID, botocore_stubber
-from moto.dynamodb.models import dynamodb_backends
+from moto.dynamodb.models import DynamoDBBackend, dynamodb_backends
+from moto.dynamodb.models.dynamo_type import Item, LimitedSizeDict
+from moto.dynamodb.models.table import Table
 from moto.dynamodb.responses import DynamoHandler
 from werkzeug.exceptions import HTTPException
 
@@ -129,9 +133,37 @@ def _keys(operation: str, asked: dict[str, Any]) -> list[Wire]:
     return [{"pk": key["pk"], "sk": key["sk"]} for key in found]
 
 
+def contents(table: str) -> list[Wire]:
+    """Every item of a table. A scan says the same, and takes a hundred times as long."""
+    return [item.to_json()["Attributes"] for item in _backend().get_table(table).all_items()]
+
+
+def _backend() -> DynamoDBBackend:
+    return dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION]
+
+
+def quick_copy(table: Table, _memo: object) -> Table:
+    """moto copies its tables for each transaction, and in depth, which takes longer than everything else it does.
+
+    What a transaction changes in place is the attributes of an item.
+    """
+    copied = copy.copy(table)
+    copied.items = collections.defaultdict(dict)
+    for partition, found in table.items.items():
+        copied.items[partition] = {key: _copied(item) for key, item in found.items()}
+    return copied
+
+
+def _copied(item: Item) -> Item:
+    copied = copy.copy(item)
+    copied.attrs = LimitedSizeDict()
+    copied.attrs.update(item.attrs)
+    return copied
+
+
 def _item(asked: dict[str, Any], key: Wire) -> Wire | None:
     table = asked.get("TableName") or next(iter(asked["TransactItems"][0].values()))["TableName"]
-    item = dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].get_item(table, key)
+    item = _backend().get_item(table, key)
     return None if item is None else item.to_json()["Attributes"]
 
 

@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 import time_machine
+from moto.dynamodb.models.dynamo_type import LimitedSizeDict
+from moto.dynamodb.models.table import Table
 
 from deliver_webhooks.post import Poster
 from downloader import handler as downloader
@@ -40,7 +42,7 @@ from tests.model.fibers import Call, Fault, Fiber, Scheduler
 from tests.model.history import History
 from tests.model.queues import Letter, Queue
 from tests.model.sources import PART_BYTES, Sources
-from tests.model.wire import Wire, Wiring
+from tests.model.wire import Wire, Wiring, quick_copy
 
 START = 1_795_305_600.0  # 2026-11-22T00:00:00Z
 TENANTS = ("acme", "beta")
@@ -163,8 +165,14 @@ class World:
         patch.setattr("downloader.lease.BEAT_S", 1e6)  # whoever runs the model says when a lease is looked after
         patch.setattr(transfer, "PART_BYTES", PART_BYTES)
         patch.setattr(transfer, "_UPLOADS_AT_ONCE", 1)  # or the calls would have no order
+        # What only takes time, half of all that there is: long expressions, copies, the name that the SDK goes by.
+        patch.setattr("reelhaul.counters._DROPPED_DAYS", range(2, 3))
+        patch.setattr("botocore.useragent.UserAgentString.to_string", lambda _: "model")
+        patch.setattr(Table, "__deepcopy__", quick_copy, raising=False)
+        patch.delattr(LimitedSizeDict, "__setitem__")  # it measures the whole item for each of its attributes
         patch.setattr("moto.s3.models.S3_UPLOAD_PART_MIN_SIZE", 1)
         patch.setattr("reelhaul.measures.EphemeralMetrics.flush_metrics", lambda *_: None)  # nobody watches
+        patch.setattr(Poster, "__init__", lambda *_, **__: None)  # it would read the system's certificates each time
         patch.setattr(Poster, "post", lambda _poster, _url, headers, body: self._posted(headers, body))
 
     def recycle(self) -> None:
