@@ -14,6 +14,7 @@ from reelhaul.options import Options
 from tests.media import SourceServer
 
 MAX_BYTES = 50 * 1024**2
+_GONE_S = 10.0
 
 
 @dataclasses.dataclass
@@ -80,7 +81,14 @@ class Fetching:
 
 
 def processes_in(directory: Path) -> list[str]:
-    """Command lines of all processes that work in `directory`."""
+    """Command lines of the processes that work in `directory`. One that has been killed gets the time to be gone."""
+    until = time.monotonic() + _GONE_S
+    while (found := _working_in(directory)) and time.monotonic() < until:
+        time.sleep(0.05)
+    return found
+
+
+def _working_in(directory: Path) -> list[str]:
     found = []
     for entry in Path("/proc").iterdir():
         try:

@@ -93,7 +93,7 @@ def test_grandchild_does_not_survive(fetching: Fetching, impostor: Path) -> None
 
 
 def test_stubborn_child_is_killed(fetching: Fetching, impostor: Path) -> None:
-    _write(impostor, "trap '' TERM\nwhile true; do sleep 1; done\n")
+    _write(impostor, "trap '' TERM\nwhile true; do sleep 60; done\n")
     with pytest.raises(errors.SourceTooSlow):
         fetching("clip.mp4", seconds=1)
     assert processes_in(fetching.directory) == []
