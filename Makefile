@@ -2,8 +2,8 @@
 SHELL := /bin/sh
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
-# How many processes run tests that share nothing, a file each at a time.
-PROCESSES ?= $(shell nproc)
+# How many processes run tests that share nothing, a file each at a time: one more than there are cores, as some wait.
+PROCESSES ?= $(shell expr $$(nproc) + 1)
 PYTEST_IN_PARALLEL := .venv/bin/pytest --numprocesses=$(PROCESSES) --dist=loadfile
 export URL  # for `demo`, which takes it from the environment: a URL is full of what a shell would read as its own
 # An environment that does not work any more, as after the checkout was moved, is made again.
