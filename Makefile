@@ -79,7 +79,7 @@ examples: setup  ## copy the OpenAPI document's examples anew from what the hand
 
 EXAMPLES := 2000
 model: setup     ## the model of all faults at length, which `make unit` runs briefly: make model EXAMPLES=5000
-	EXAMPLES=$(EXAMPLES) .venv/bin/pytest tests/model --timeout 0
+	EXAMPLES=$(EXAMPLES) .venv/bin/pytest tests/model/test_machine.py --timeout 0
 
 diagram: setup   ## write the README's diagram of a job's life anew, from the table of its steps
 	WRITE_DIAGRAM=1 .venv/bin/pytest -q tests/unit/test_diagram.py

@@ -14,7 +14,7 @@ from announcer.announcing import Announcer
 from downloader import worker as working
 from downloader.transfer import Uploader
 from downloader.worker import Worker
-from reelhaul import aws, ids, remove, steps, store, table
+from reelhaul import aws, remove, steps, store, table
 from reelhaul.counters import Counters
 from reelhaul.jobs import ACTIVE, Job, State
 from reelhaul.objects import MediaBucket
@@ -23,12 +23,24 @@ from reelhaul.store import JobStore
 from sweeper.sweep import Sweeper
 
 Patch = pytest.MonkeyPatch
-MUTATIONS: dict[str, Callable[[Patch], None]] = {}
 
 
-def _mutation(mutate: Callable[[Patch], None]) -> Callable[[Patch], None]:
-    MUTATIONS[mutate.__name__.replace("_", " ")] = mutate
-    return mutate
+@dataclasses.dataclass(frozen=True)
+class Mutation:
+    """`apply` takes the guard away. `rules` are those of the machine that have to do with it: more would be noise."""
+
+    apply: Callable[[Patch], None]
+    rules: frozenset[str]
+
+
+MUTATIONS: dict[str, Mutation] = {}
+
+
+def _mutation(*rules: str) -> Callable[[Callable[[Patch], None]], None]:
+    def known(mutate: Callable[[Patch], None]) -> None:
+        MUTATIONS[mutate.__name__.replace("_", " ")] = Mutation(mutate, frozenset(rules))
+
+    return known
 
 
 def _each_step(patch: Patch, change: Callable[[Job, Job], Job]) -> None:
@@ -55,32 +67,32 @@ def _each_write(patch: Patch, wrapped: Callable[..., None]) -> None:
     patch.setattr(JobStore, "_write", write)
 
 
-@_mutation
+@_mutation("submit_and_stop", "take_over")
 def the_fence_is_never_raised(patch: Patch) -> None:
     _each_step(patch, lambda before, after: dataclasses.replace(after, fence=before.fence))
 
 
-@_mutation
+@_mutation("submit_and_stop", "take_over", "start_over")
 def writes_have_no_condition(patch: Patch) -> None:
     patch.setattr(table, "_conditioned", lambda *_: {})
 
 
-@_mutation
+@_mutation("submit_and_stop", "take_over", "meddle", "work")
 def a_claim_has_no_condition(patch: Patch) -> None:
     _without_condition(patch, State.RUNNING)
 
 
-@_mutation
+@_mutation("submit_and_stop", "take_over", "cancel", "delete")
 def a_completion_has_no_condition(patch: Patch) -> None:
     _without_condition(patch, State.DONE)
 
 
-@_mutation
+@_mutation("submit_and_stop", "take_over", "start_over", "cancel")
 def a_failure_has_no_condition(patch: Patch) -> None:
     _without_condition(patch, State.FAILED)
 
 
-@_mutation
+@_mutation("submit_and_stop", "take_over", "cancel")
 def a_heartbeat_has_no_condition(patch: Patch) -> None:
     _without_condition(patch, State.RUNNING, again=True)
 
@@ -97,27 +109,27 @@ def _without_condition(patch: Patch, state: State, *, again: bool = False) -> No
     _each_write(patch, write)
 
 
-@_mutation
+@_mutation("submit_and_work", "delete")
 def nobody_sweeps(patch: Patch) -> None:
     patch.setattr(Sweeper, "run", lambda *_, **__: {})
 
 
-@_mutation
+@_mutation("submit", "meddle")
 def lost_messages_are_not_sent_again(patch: Patch) -> None:
     patch.setattr(Sweeper, "_remind", lambda *_: "resent")
 
 
-@_mutation
+@_mutation("submit_and_work")
 def a_lease_never_ends(patch: Patch) -> None:
     patch.setattr(Sweeper, "_take_back", lambda *_: "requeued")
 
 
-@_mutation
+@_mutation("submit_and_work", "announce")
 def a_lost_webhook_is_not_sent_again(patch: Patch) -> None:
     patch.setattr(Sweeper, "_announce_again", lambda *_: "announced")
 
 
-@_mutation
+@_mutation("submit_and_work", "announce")
 def what_could_not_be_announced_is_forgotten(patch: Patch) -> None:
     run = Announcer.run
 
@@ -127,12 +139,12 @@ def what_could_not_be_announced_is_forgotten(patch: Patch) -> None:
     patch.setattr(Announcer, "run", once)
 
 
-@_mutation
+@_mutation("submit")
 def attempts_are_not_counted(patch: Patch) -> None:
     _each_step(patch, lambda _, after: dataclasses.replace(after, attempts=0))
 
 
-@_mutation
+@_mutation("submit_and_stop", "take_over", "cancel")
 def orphans_are_not_collected(patch: Patch) -> None:
     patch.setattr(sweeper.handler, "MediaBucket", _Untouched)
 
@@ -142,43 +154,37 @@ class _Untouched(MediaBucket):
         return 0
 
 
-@_mutation
+@_mutation("submit_and_stop", "submit_and_work")
 def uploads_are_left_open(patch: Patch) -> None:
     patch.setattr(MediaBucket, "_uploads", lambda *_: iter(()))
 
 
-@_mutation
+@_mutation("submit_and_work")
 def a_worker_does_not_remove_what_it_wrote(patch: Patch) -> None:
     patch.setattr(Worker, "_clean", lambda *_: True)
 
 
-@_mutation
+@_mutation("submit_and_work")
 def what_lies_on_the_disk_stays_there(patch: Patch) -> None:
     patch.setattr(working, "shutil", SimpleNamespace(rmtree=lambda *_, **__: None))
 
 
-@_mutation
-def objects_have_no_fence_in_their_names(patch: Patch) -> None:
-    object_key = ids.object_key
-    patch.setattr(ids, "object_key", lambda job, extension: object_key(dataclasses.replace(job, fence=0), extension))
-
-
-@_mutation
+@_mutation("submit_and_stop", "cancel")
 def who_was_cut_off_is_forgotten(patch: Patch) -> None:
     _each_step(patch, lambda _, after: dataclasses.replace(after, untidy=False, stray_until=None))
 
 
-@_mutation
+@_mutation("submit_and_stop", "cancel")
 def who_was_cut_off_is_taken_for_dead_at_once(patch: Patch) -> None:
     _each_step(patch, lambda _, after: dataclasses.replace(after, stray_until=None))
 
 
-@_mutation
+@_mutation("submit_and_stop", "delete")
 def deletion_leaves_no_tombstone(patch: Patch) -> None:
     patch.setattr(JobStore, "delete", lambda self, job, **_: self.forget(job))
 
 
-@_mutation
+@_mutation("submit_and_work", "delete")
 def the_items_of_a_deleted_playlist_stay(patch: Patch) -> None:
     patch.setattr(remove, "delete_items", lambda *_, **__: True)
 
@@ -193,12 +199,12 @@ class _Unknown(str):
         return False
 
 
-@_mutation
+@_mutation("submit", "cancel", "retry", "delete")
 def a_write_that_was_sent_twice_is_not_known_again(patch: Patch) -> None:
     patch.setattr(store, "secrets", SimpleNamespace(token_hex=lambda _: _Unknown("token")))
 
 
-@_mutation
+@_mutation("submit_and_work", "submit_and_stop", "cancel")
 def an_end_is_announced_before_it_is_written(patch: Patch) -> None:
     def write(_store: JobStore, carry_out: Callable[..., None], job: Job, before: Job | None) -> None:
         if _ends(job, before):
@@ -208,7 +214,7 @@ def an_end_is_announced_before_it_is_written(patch: Patch) -> None:
     _announced_by_the_writer(patch, write)
 
 
-@_mutation
+@_mutation("submit_and_work", "submit_and_stop", "cancel")
 def an_end_is_announced_after_it_was_written(patch: Patch) -> None:
     def write(_store: JobStore, carry_out: Callable[..., None], job: Job, before: Job | None) -> None:
         carry_out()
@@ -238,7 +244,7 @@ def _announce(job: Job) -> None:
     announcing.Bus(aws.client("events"), "reelhaul").put(job)
 
 
-@_mutation
+@_mutation("submit_and_work")
 def what_was_stored_is_not_verified(patch: Patch) -> None:
     patch.setattr(Uploader, "_has", lambda *_, **__: True)
 
@@ -255,7 +261,7 @@ class _Any(int):
     __hash__ = int.__hash__
 
 
-@_mutation
+@_mutation("submit", "meddle", "start_over", "bury")
 def messages_are_good_for_every_generation(patch: Patch) -> None:
     parse = JobMessage.parse
 
@@ -266,7 +272,7 @@ def messages_are_good_for_every_generation(patch: Patch) -> None:
     patch.setattr(JobMessage, "parse", parsed)
 
 
-@_mutation
+@_mutation("submit", "submit_at_once")
 def nobody_passes_the_gate(patch: Patch) -> None:
     admit = Counters.admit
 
@@ -277,7 +283,7 @@ def nobody_passes_the_gate(patch: Patch) -> None:
     patch.setattr(Counters, "admit", admitted)
 
 
-@_mutation
+@_mutation("submit", "submit_and_work", "cancel")
 def jobs_are_counted_in_a_write_of_its_own(patch: Patch) -> None:
     changes = Counters.changes
 

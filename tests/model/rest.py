@@ -12,7 +12,7 @@ from tests.model.wire import contents
 from tests.model.world import TENANTS, World
 
 _HORIZON_S = 2 * 86_400  # what is due later than this is a file's expiry or a record's end, which are no trouble
-_MAX_ROUNDS = 120
+_MAX_ROUNDS = 30  # twice what it takes
 _IDLE_ROUNDS = 4  # in which the sweeper came by, and nothing came of it
 _MINUTE_S = 61.0
 _ENDED_DELIVERIES = {DeliveryState.DELIVERED, DeliveryState.FAILED, DeliveryState.STOPPED}

@@ -10,7 +10,7 @@ from tests import counters
 from tests.conftest import Cloud
 
 # Of one tenant, and low enough to be met.
-LIMITS = {"beta": Limits(max_concurrent_jobs=3, max_jobs_per_day=4, max_bytes_per_day=400)}
+LIMITS = {"beta": Limits(max_concurrent_jobs=3, max_jobs_per_day=3, max_bytes_per_day=400)}
 _GRANTED_FOR_S = 7 * 86_400  # from the grant to the end of its record
 _KEPT_DAYS = 2  # what is older goes when the shard is written to
 
