@@ -66,6 +66,7 @@ class Settings:
     layer_python: str = "3.13"
     layer_platform: str = _PLATFORMS["arm64"]
     removal_policy: RemovalPolicy = "retain"
+    require_seccomp: bool = False  # Lambda's kernels are not ours to choose
 
     @classmethod
     def from_context(cls, context: Mapping[str, object]) -> Self:
@@ -152,6 +153,13 @@ def _text(pattern: str, description: str) -> _Parser:
         return value
 
     return parse
+
+
+def _flag(name: str, value: object) -> bool:
+    """In JSON's words, which on the command line are text."""
+    if str(value) not in {"true", "false", "True", "False"}:
+        raise SettingsError(f"{name} is {value!r}; it must be true or false.")
+    return str(value).lower() == "true"
 
 
 def _one_of(*choices: int) -> _Parser:
@@ -250,4 +258,5 @@ _PARSERS: dict[str, _Parser] = {
     "layer_python": _text(r"3\.\d{1,2}", "a Python version such as 3.13"),
     "layer_platform": _text(r"[a-z0-9_]+(-[a-z0-9_]+)+", "a platform as uv names it, such as aarch64-manylinux2014"),
     "removal_policy": _text("retain|destroy", "retain or destroy"),
+    "require_seccomp": _flag,
 }

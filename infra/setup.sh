@@ -28,3 +28,7 @@ if ! "$directory/bin/uv" --version >/dev/null 2>&1; then
     $pip install --quiet --disable-pip-version-check --no-deps --require-hashes --requirement "$directory/uv.txt"
 fi
 "$directory/bin/uv" pip sync --quiet --python "$directory/bin/python" --require-hashes "$requirements"
+# A fetcher may write nowhere but to its job's directory (Landlock), so it would compile all of yt-dlp for every job.
+for package in "$directory"/lib/python3*/site-packages/yt_dlp; do
+    if [ -d "$package" ]; then "$directory/bin/python" -m compileall -q -j 0 "$package"; fi
+done

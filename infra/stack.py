@@ -83,6 +83,7 @@ class ReelhaulStack(Stack):
         site_policy = {
             "ALLOWED_SITES": ",".join(settings.allowed_sites), "DENIED_SITES": ",".join(settings.denied_sites),
         }  # fmt: skip
+        fetches = opened | site_policy | {"REQUIRE_SECCOMP": str(settings.require_seccomp).lower()}
         site_secrets = {"SITES_PREFIX": self.sites.prefix}
         measured = {"STACK_NAME": self.stack_name}
         limits = {"MAX_BYTES": str(settings.max_bytes), "MAX_DURATION_S": str(settings.max_duration_s)}
@@ -123,9 +124,9 @@ class ReelhaulStack(Stack):
             self,
             "Downloader",
             settings=settings,
-            environment=table | bucket | queue | express | opened | site_policy | site_secrets | limits | measured,
+            environment=table | bucket | queue | express | fetches | site_secrets | limits | measured,
         )
-        self.inspect_source = Inspector(self, "Inspector", settings=settings, environment=opened | site_policy)
+        self.inspect_source = Inspector(self, "Inspector", settings=settings, environment=fetches)
 
     def _add_rotation(self, zipped: ZipFunctions, bucket: dict[str, str]) -> lambda_.Function | None:
         """The user whose key signs links for S3, and who replaces that key. CloudFront's only an operator replaces."""

@@ -14,7 +14,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
+from downloader import orphans
 from downloader.events import Implausible
+from downloader.orphans import Orphans
 
 GRACE_S = 0.5  # between asking and killing
 STDERR_TAIL_BYTES = 4096
@@ -25,10 +27,14 @@ _PACKAGES = ("downloader", "reelhaul", "yt_dlp")
 
 
 def harden_parent() -> None:
-    """Keep a child from reading this process's environment and memory, credentials among them, through /proc."""
+    """Keep a child from reading this process's environment and memory, credentials among them, through /proc.
+
+    And have what it leaves behind come here, to be ended.
+    """
     if sys.platform == "linux":
         if ctypes.CDLL(None).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0) != 0:
             raise RuntimeError("prctl(PR_SET_DUMPABLE) was refused")
+    orphans.adopt()
 
 
 @functools.cache
@@ -80,7 +86,7 @@ def end_strays(directory: Path) -> None:
 
 
 class Child:
-    """A context manager: the process lives within the block, and its whole group is dead and reaped after it."""
+    """A context manager: the process lives within the block, and nothing that it started lives after it."""
 
     def __init__(self, *, directory: Path, request: bytes) -> None:
         self._directory = directory
@@ -90,7 +96,17 @@ class Child:
         self._selector = selectors.DefaultSelector()
 
     def __enter__(self) -> Self:
-        self._process = subprocess.Popen(
+        self._orphans = Orphans()
+        self._process = self._orphans.without(self._start)
+        for stream in (self._process.stdout, self._process.stderr):
+            assert stream is not None  # noqa: S101 - for the type checker
+            os.set_blocking(stream.fileno(), False)
+            self._selector.register(stream, selectors.EVENT_READ)
+        self._send_request()
+        return self
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
             [sys.executable, "-m", "downloader.fetcher"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -99,15 +115,11 @@ class Child:
             env=environment(self._directory),
             start_new_session=True,
         )
-        for stream in (self._process.stdout, self._process.stderr):
-            assert stream is not None  # noqa: S101 - for the type checker
-            os.set_blocking(stream.fileno(), False)
-            self._selector.register(stream, selectors.EVENT_READ)
-        self._send_request()
-        return self
 
     def __exit__(self, *_: object) -> None:
         self._end_group()
+        self._orphans.done_with(self._process)
+        self._orphans.end()
         self._selector.close()
         for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
             if stream is not None:

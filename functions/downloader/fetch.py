@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from downloader import events
+from downloader import events, kernel
 from downloader.answers import Answer, Fetched, FetchedExtra, FetchRequest, Found, FoundPlaylist
 from downloader.child import Child, harden_parent
 from downloader.events import Failed, Implausible
@@ -104,7 +104,8 @@ def _without_cookies(text: str, request: FetchRequest) -> str:
 
 def _as_json(request: FetchRequest, proxy: EgressProxy, directory: Path) -> bytes:
     around = {"proxy": proxy.url, "directory": str(directory), "seconds": max(0.0, proxy.deadline - time.monotonic())}
-    return json.dumps({**dataclasses.asdict(request), **around}).encode()
+    walls = {"kernel": dataclasses.asdict(kernel.support())}
+    return json.dumps({**dataclasses.asdict(request), **around, **walls}).encode()
 
 
 def _listen(

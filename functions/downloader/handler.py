@@ -13,6 +13,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from downloader import kernel
 from downloader.fetch import FetchRequest, Found, guarded_fetch, harden_parent
 from downloader.site_access import SiteAccess
 from downloader.worker import Worker
@@ -42,6 +43,10 @@ class Dependencies:
 @functools.cache
 def dependencies() -> Dependencies:
     settings = DownloaderSettings.from_env(os.environ)
+    measures = Measures(settings.stack_name)
+    walls = kernel.support()
+    measures.worker_started(seccomp=walls.seccomp, landlock=walls.landlock)
+    kernel.require(walls, seccomp=settings.require_seccomp)
     queue = JobQueue(aws.client("sqs"), settings.queue_url)
     sites = SiteStore(aws.client("dynamodb"), settings.table_name, aws.client("secretsmanager"), settings.sites_prefix)
     worker = Worker(
@@ -52,7 +57,7 @@ def dependencies() -> Dependencies:
         fetch=functools.partial(fetch, settings=settings, sites=sites),
         work_directory=Path(settings.work_directory),
         logger=logger,
-        measures=Measures(settings.stack_name),
+        measures=measures,
     )
     harden_parent()
     # Lambda sends this before it ends an environment with extensions, `reelhaul serve` when it is asked to stop.
@@ -117,7 +122,12 @@ def _access(job: Job, sites: SiteStore) -> SiteAccess:
 
 
 def lambda_handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Handle an SQS event; what it reports as failed comes again, and after five times becomes a dead letter."""
+    """Handle an SQS event; what it reports as failed comes again, and after five times becomes a dead letter.
+
+    Where no job can be taken the invocation itself fails: Lambda counts that, and the message comes back with all of
+    its queue's time-out between, long enough for the alarm on the oldest one to come before any is dead.
+    """
+    dependencies()
     failed = [record["messageId"] for record in event["Records"] if not _handled(record, context)]
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 

@@ -17,6 +17,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from downloader import kernel
 from downloader.fetch import FetchRequest, Inspection, guarded_fetch, harden_parent
 from reelhaul import http
 from reelhaul.contracts import info, requests
@@ -58,8 +59,17 @@ def settings() -> InspectSettings:
 @app.post("/api/info")
 def inspect_source() -> dict[str, Any]:
     url, playlist = requests.parse_info(http.json_object(app.current_event), sites=_sites())
+    _check_walls()
     left_s = app.lambda_context.get_remaining_time_in_millis() / 1000 - _LAST_WORDS_S
     return info.inspected(_inspect(url, playlist, deadline=time.monotonic() + min(MOST_S, left_s)))
+
+
+def _check_walls() -> None:
+    """Raises `ServiceUnavailable`: it may be another kernel's turn next time."""
+    try:
+        kernel.require(kernel.support(), seccomp=settings().require_seccomp)
+    except kernel.WallMissing as error:
+        raise ServiceUnavailable from error
 
 
 def _sites() -> SitePolicy:

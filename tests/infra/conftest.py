@@ -47,6 +47,7 @@ def other_template(tmp_path_factory: pytest.TempPathFactory) -> Template:
         "throttle_burst": "7",
         "layer_python": "3.11",
         "removal_policy": "destroy",
+        "require_seccomp": "true",
     }
     return synthesise(NO_BUNDLING | chosen, Path(tmp_path_factory.mktemp("other")))
 

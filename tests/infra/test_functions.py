@@ -85,6 +85,9 @@ def test_choices_of_the_operator_reach_the_functions(template: Template, other_t
     assert int(chosen(other_template, "downloader", "MAX_BYTES")) == 600 * 1024**2
     for name, before, after in (("MAX_DURATION_S", "0", "3600"), ("DENIED_SITES", "", "xn--bcher-kva.example")):
         assert (chosen(template, "downloader", name), chosen(other_template, "downloader", name)) == (before, after)
+    for fetching in ("downloader", "inspect_source"):
+        assert chosen(template, fetching, "REQUIRE_SECCOMP") == "false"
+        assert chosen(other_template, fetching, "REQUIRE_SECCOMP") == "true"
     for asked in ("create_download", "downloader", "inspect_source"):
         assert chosen(template, asked, "ALLOWED_SITES") == ""
         assert chosen(other_template, asked, "ALLOWED_SITES") == "example.com,example.org"

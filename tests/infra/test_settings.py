@@ -70,6 +70,11 @@ def test_base_image_is_a_name_with_a_tag_and_maybe_a_digest(name: str) -> None:
     assert Settings.from_context({"base_image": name}).base_image == name
 
 
+@pytest.mark.parametrize(("given", "meant"), [(True, True), ("true", True), (False, False), ("false", False)])
+def test_flag_is_one_in_json_and_on_the_command_line(given: object, *, meant: bool) -> None:
+    assert Settings.from_context({"require_seccomp": given}).require_seccomp is meant
+
+
 def test_context_of_the_cdk_and_of_others_is_left_alone() -> None:
     assert Settings.from_context({"@aws-cdk/core:target-partitions": ["aws"], "aws:cdk:x": 1}) == Settings()
 
@@ -120,6 +125,8 @@ REFUSED: list[tuple[str, object]] = [
         ("layer_python", "2.7"),
         ("layer_platform", "linux; rm"),
         ("removal_policy", "snapshot"),
+        ("require_seccomp", "yes"),
+        ("require_seccomp", 1),
         ("link_signer", "CloudFront"),
         ("cloudfront_public_key", "no-such-file.pub"),
         ("cloudfront_public_key", "cdk.json"),

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from downloader import handler
+from downloader import handler, kernel
+from downloader.kernel import Support
 from reelhaul import aws
 from reelhaul.jobs import Job, State
 from tests.conftest import Cloud
@@ -66,6 +67,25 @@ def test_source_that_is_gone_ends_the_job(cloud: Cloud, source: SourceServer) ->
     assert handled(received(cloud)) == []
 
     assert cloud.store.get(job.tenant, job.id).error_code == "source.not_found"
+
+
+def test_without_the_seccomp_that_is_required_no_job_is_taken_nor_lost(
+    cloud: Cloud, source: SourceServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = submitted(cloud, source.url("clip.mp4"))
+    record = received(cloud)
+    with monkeypatch.context() as patch:
+        patch.setattr(kernel, "support", lambda: Support(seccomp=False, landlock=False))
+        patch.setenv("REQUIRE_SECCOMP", "true")
+        for _ in range(2):  # not only when the process is new
+            with pytest.raises(kernel.WallMissing):  # which is a failure that Lambda counts
+                handled(record)
+    assert cloud.store.get(job.tenant, job.id) == job
+    assert source.connections == 0
+
+    assert handled(record) == []  # the same message, somewhere else
+
+    assert cloud.store.get(job.tenant, job.id).state is State.DONE
 
 
 @pytest.mark.parametrize("queue", ["work", "express"])

@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from downloader import kernel
+from downloader.kernel import Support
 from inspect_source import handler
 from tests.integration.conftest import Api, Reply
 from tests.media import SourceServer
@@ -37,6 +39,20 @@ def of_error(reply: Reply) -> tuple[int, str, str | None]:
     assert body["success"] is False
     assert body["message"] == body["detail"]
     return reply.status, body["code"], body.get("field")
+
+
+@pytest.mark.parametrize("required", ["true", "false"])
+def test_without_seccomp_nothing_is_looked_at_where_that_is_required(
+    source: SourceServer, monkeypatch: pytest.MonkeyPatch, required: str
+) -> None:
+    monkeypatch.setattr(kernel, "support", lambda: Support(seccomp=False, landlock=False))
+    monkeypatch.setenv("REQUIRE_SECCOMP", required)
+    reply = asked({"url": source.url("clip.mp4")})
+    if required == "false":
+        assert reply.status == 200
+        return
+    assert of_error(reply)[:2] == (503, "service.unavailable")
+    assert source.connections == 0
 
 
 # --- what is there ---------------------------------------------------------------------------------------------------

@@ -13,6 +13,8 @@ from create_download import handler as create_download
 from dead_letters import handler as dead_letters
 from deliver_webhooks import handler as deliver_webhooks
 from downloader import handler as downloader
+from downloader import kernel
+from downloader.kernel import Support
 from reelhaul import steps
 from reelhaul.errors import WorkerCrashed
 from reelhaul.jobs import Job, State
@@ -88,7 +90,7 @@ def test_stored_medium_is_measured(cloud: Cloud, source: SourceServer, capsys: p
     [job] = handed_to_the_worker(cloud, source.url("clip.mp4"))
 
     assert job.stored is not None
-    found = {point.name: point for point in points(capsys.readouterr().out)}
+    found = {point.name: point for point in points(capsys.readouterr().out) if point.name != "Seccomp"}
     assert {name: point.unit for name, point in found.items()} == {
         "Bytes": "Bytes", "QueuedSeconds": "Seconds", "FetchingSeconds": "Seconds", "FinishingSeconds": "Seconds",
         "UploadingSeconds": "Seconds", "TransferRatio": "None",
@@ -103,7 +105,20 @@ def test_what_failed_is_not_measured_as_a_transfer(
     cloud: Cloud, source: SourceServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     handed_to_the_worker(cloud, source.url("status/404"))
-    assert emf.lines(capsys.readouterr().out) == []
+    assert {point.name for point in points(capsys.readouterr().out)} == {"Seccomp"}  # which is of the worker's start
+
+
+@pytest.mark.usefixtures("cloud")
+@pytest.mark.parametrize("seccomp", [False, True])
+def test_worker_tells_once_whether_its_kernel_filters_system_calls(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, seccomp: bool
+) -> None:
+    monkeypatch.setattr(kernel, "support", lambda: Support(seccomp=seccomp, landlock=False))
+    downloader.dependencies.cache_clear()
+    for _ in range(2):
+        downloader.lambda_handler({"Records": []}, Context())
+    said = emf.lines(capsys.readouterr().out)
+    assert [(line["Seccomp"], line["landlock"]) for line in said] == [([float(seccomp)], False)]
 
 
 # --- logs ------------------------------------------------------------------------------------------------------------

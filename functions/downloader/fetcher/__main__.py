@@ -3,7 +3,8 @@
 import os
 import sys
 
-from downloader.fetcher import guard
+from downloader import kernel
+from downloader.fetcher import guard, starting
 from downloader.fetcher.reporting import Reporter
 from downloader.fetcher.request import MAX_REQUEST_BYTES, Request
 
@@ -18,6 +19,8 @@ def main() -> int:
         max_file_bytes=request.max_bytes + guard.CONTAINER_OVERHEAD_BYTES,
         max_memory_bytes=request.max_memory_bytes,
     )
+    kernel.confine(request.kernel, proxy_port=request.proxy_address[1], directory=request.directory)
+    starting.confine_programs(request.kernel)
     from downloader.fetcher import failures, job  # noqa: PLC0415 - they import yt_dlp: behind the guards
 
     try:

@@ -6,6 +6,7 @@ import urllib.parse
 from pathlib import Path
 from typing import Any, Self
 
+from downloader.kernel import Support
 from reelhaul.options import Clip, Options
 from reelhaul.sites.cookies import Cookie
 
@@ -16,7 +17,8 @@ MAX_REQUEST_BYTES = 1024**2  # cookies are most of it: 64 KiB as they are stored
 class Request:
     """As `downloader.fetch.FetchRequest`, and where the way out and the working directory are.
 
-    `seconds` is the time that was left for all of it when the request was written.
+    `seconds` is the time that was left for all of it when the request was written. `kernel` says which walls hold here,
+    and so have to be put up.
     """
 
     url: str
@@ -29,6 +31,7 @@ class Request:
     directory: Path
     max_bytes: int
     max_memory_bytes: int
+    kernel: Support
     max_duration_s: int = 0
     cookies: tuple[Cookie, ...] = dataclasses.field(default=(), repr=False)
 
@@ -37,6 +40,7 @@ class Request:
         fields = json.loads(data)
         cookies = tuple(Cookie.from_fields(one) for one in fields["cookies"])
         own = {"options": _options(fields["options"]), "directory": Path(fields["directory"]), "cookies": cookies}
+        own["kernel"] = Support(**fields["kernel"])
         return cls(**{**fields, **own})
 
     @property

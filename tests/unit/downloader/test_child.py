@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from downloader import child
+from downloader import child, orphans
 from reelhaul import errors
 from reelhaul.errors import WorkerCrashed
 from tests.unit.downloader.fetching import Fetching, processes_in
@@ -90,6 +90,35 @@ def test_grandchild_does_not_survive(fetching: Fetching, impostor: Path) -> None
     with pytest.raises(WorkerCrashed):
         fetching("clip.mp4")
     assert processes_in(fetching.directory) == []
+
+
+_DAEMONS = """
+    cat > ../daemon <<'END'
+    cd /
+    trap '' TERM HUP
+    echo $$ >> {numbers}
+    [ "$1" = "" ] || setsid sh {numbers}.sh &
+    while true; do sleep 1; done
+    END
+    mv ../daemon {numbers}.sh
+    (setsid sh {numbers}.sh and-another > /dev/null 2>&1 < /dev/null &)
+    (setsid sh {numbers}.sh > /dev/null 2>&1 < /dev/null &)
+    while [ "$(cat {numbers} 2> /dev/null | wc -l)" != 3 ]; do sleep 0.05; done
+    exit 1
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="orphans are adopted on Linux only")
+def test_descendants_that_left_the_group_and_the_directory_do_not_survive(fetching: Fetching, impostor: Path) -> None:
+    """Daemons by the book: a session of their own, no parent that lives, and `/` to work in."""
+    orphans.adopt()
+    numbers = fetching.directory / "numbers"
+    _write(impostor, _DAEMONS.format(numbers=numbers))
+    with pytest.raises(WorkerCrashed):
+        fetching("clip.mp4")
+    started = numbers.read_text().split()
+    assert len(started) == 3
+    assert not [number for number in started if Path(f"/proc/{number}").exists()]
 
 
 def test_stubborn_child_is_killed(fetching: Fetching, impostor: Path) -> None:

@@ -26,6 +26,7 @@ REQUEST = {
     "directory": "/scratch/job",
     "max_bytes": 1000,
     "max_memory_bytes": 2 * 1024**3,
+    "kernel": {"seccomp": False, "landlock": False},
     "cookies": [],
 }
 

@@ -7,6 +7,7 @@ import pytest
 
 from downloader.fetcher import formats
 from downloader.fetcher.request import Request
+from downloader.kernel import Support
 from reelhaul import errors
 from reelhaul.options import Options
 from tests.media import probed
@@ -19,6 +20,7 @@ def request(**options: Any) -> Request:
     return Request(
         url="http://example.com/", options=Options(**options), is_item=False, entry=None, inspect=False, seconds=60,
         proxy="http://fetcher:pass@127.0.0.1:4321", directory=Path("/scratch/job"), max_bytes=1, max_memory_bytes=1,
+        kernel=Support(seccomp=False, landlock=False),
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from reelhaul.jobs import Job
 from reelhaul.measures import Measures, Transfer
-from reelhaul.metrics import JOBS
+from reelhaul.metrics import JOBS, SECCOMP
 from tests.emf import Point, points
 from tests.jobs_in import cancelled, done, failed
 
@@ -94,3 +94,13 @@ def test_nothing_of_one_job_is_in_the_line_of_the_next(capsys: pytest.CaptureFix
     _, second = capsys.readouterr().out.splitlines()
     assert not {"extractor", "ExtractorBroken"} & json.loads(second).keys()
     assert json.loads(second)["tenant"] == "other"
+
+
+@pytest.mark.parametrize("seccomp", [False, True])
+def test_a_worker_tells_at_its_start_whether_system_calls_are_filtered(
+    capsys: pytest.CaptureFixture[str], *, seccomp: bool
+) -> None:
+    MEASURES.worker_started(seccomp=seccomp, landlock=False)
+    said = capsys.readouterr().out
+    assert points(said) == {Point("Reelhaul", SECCOMP, "Count", (SERVICE,), float(seccomp))}
+    assert json.loads(said)["landlock"] is False

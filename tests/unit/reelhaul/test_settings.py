@@ -4,7 +4,7 @@ import dataclasses
 
 import pytest
 
-from reelhaul.settings import DownloaderSettings, ReadSettings, SettingsError, SubmitSettings
+from reelhaul.settings import DownloaderSettings, InspectSettings, ReadSettings, SettingsError, SubmitSettings
 
 SUBMIT = {"TABLE_NAME": "jobs", "QUEUE_URL": "https://queue", "EXPRESS_QUEUE_URL": "https://express"}
 
@@ -40,6 +40,17 @@ def test_a_list_is_separated_by_commas() -> None:
     settings = DownloaderSettings.from_env(env | {"ALLOWED_ORIGINS": "127.0.0.1:1, host:2,"})
     assert settings.allowed_origins == {"127.0.0.1:1", "host:2"}
     assert DownloaderSettings.from_env(env | {"ALLOWED_ORIGINS": ""}).allowed_origins == frozenset()
+
+
+@pytest.mark.parametrize(("text", "meant"), [("true", True), ("false", False)])
+def test_a_flag_is_true_or_false(text: str, *, meant: bool) -> None:
+    assert InspectSettings.from_env({"REQUIRE_SECCOMP": text}).require_seccomp is meant
+
+
+@pytest.mark.parametrize("text", ["", "0", "no", "False", "True"])
+def test_what_is_neither_true_nor_false_is_no_flag(text: str) -> None:
+    with pytest.raises(SettingsError, match="REQUIRE_SECCOMP"):
+        InspectSettings.from_env({"REQUIRE_SECCOMP": text})
 
 
 def test_settings_do_not_change() -> None:

@@ -74,9 +74,19 @@ class Measures:
         line.add_metric(metrics.EXTRACTOR_BROKEN, MetricUnit.Count, 1)
         line.flush_metrics()
 
-    def _about(self, job: Job) -> EphemeralMetrics:
+    def worker_started(self, *, seccomp: bool, landlock: bool) -> None:
+        """Which of the kernel's walls hold where this worker runs."""
+        line = self._line()
+        line.add_metadata("landlock", landlock)
+        line.add_metric(metrics.SECCOMP, MetricUnit.Count, int(seccomp))
+        line.flush_metrics()
+
+    def _line(self) -> EphemeralMetrics:
         """A set of its own: `Metrics`, which Powertools advises, is one for the whole process."""
-        line = EphemeralMetrics(namespace=metrics.NAMESPACE, service=self._stack)
+        return EphemeralMetrics(namespace=metrics.NAMESPACE, service=self._stack)
+
+    def _about(self, job: Job) -> EphemeralMetrics:
+        line = self._line()
         line.add_metadata("job_id", job.id)
         line.add_metadata("tenant", job.tenant)
         return line

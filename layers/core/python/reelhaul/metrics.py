@@ -1,7 +1,7 @@
 """What is measured, and what it is called. Pure: the functions write these, `infra` watches and draws them.
 
 Each that differs in name or dimensions costs 0.30 USD a month beyond the ten that are free, by the hour in which it
-is written. So there are few of them: 14, and one for every extractor that is broken, while it is.
+is written. So there are few of them: 15, and one for every extractor that is broken, while it is.
 """
 
 from enum import StrEnum
@@ -38,6 +38,7 @@ FINISHING_SECONDS = "FinishingSeconds"
 UPLOADING_SECONDS = "UploadingSeconds"
 TRANSFER_RATIO = "TransferRatio"
 EXTRACTOR_BROKEN = "ExtractorBroken"  # by service and extractor
+SECCOMP = "Seccomp"  # of a worker that starts: 1 if the kernel lets it filter system calls, else 0
 
 PHASES = (QUEUED_SECONDS, FETCHING_SECONDS, FINISHING_SECONDS, UPLOADING_SECONDS)
 

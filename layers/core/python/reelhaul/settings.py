@@ -33,12 +33,20 @@ class _Settings:
 def _parse(variable: str, text: str, wanted: Any) -> Any:
     if isinstance(wanted, types.UnionType):
         wanted = next(part for part in get_args(wanted) if part is not type(None))
+    if wanted is bool:
+        return _flag(variable, text)
     if get_origin(wanted) is frozenset:
         return frozenset(part.strip() for part in text.split(",") if part.strip())
     try:
         return wanted(text)
     except ValueError as error:
         raise SettingsError(f"{variable} is {text!r}, which is not of type {wanted.__name__}") from error
+
+
+def _flag(variable: str, text: str) -> bool:
+    if text not in {"true", "false"}:  # to bool() every text but the empty one is true
+        raise SettingsError(f"{variable} is {text!r}, which is neither true nor false")
+    return text == "true"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +126,7 @@ class DownloaderSettings(_Settings):
     max_duration_s: int = 0  # of a medium; 0: any
     stack_name: str = "Reelhaul"  # what its metrics go by
     work_directory: str = "/tmp"  # noqa: S108 - the only place Lambda lets a function write
+    require_seccomp: bool = False  # no job is taken on a kernel without
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +156,7 @@ class InspectSettings(_Settings):
     denied_sites: frozenset[str] = frozenset()
     max_bytes: int = 64 * 1024**2  # of pages and manifests
     work_directory: str = "/tmp"  # noqa: S108 - as the downloader's
+    require_seccomp: bool = False  # as the downloader's
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
