@@ -17,6 +17,7 @@ from typing import Self
 from downloader import orphans
 from downloader.events import Implausible
 from downloader.orphans import Orphans
+from reelhaul.options import clean_text
 
 GRACE_S = 0.5  # between asking and killing
 STDERR_TAIL_BYTES = 4096
@@ -135,7 +136,9 @@ class Child:
 
     @property
     def stderr_tail(self) -> str:
-        return self._stderr.decode(errors="replace").strip()
+        """Lines as lines, and otherwise nothing that a terminal or a reader of the log could be deceived with."""
+        lines = self._stderr.decode(errors="replace").strip().split("\n")
+        return "\n".join(clean_text(line) for line in lines)
 
     @property
     def exit_status(self) -> int | None:

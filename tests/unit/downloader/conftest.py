@@ -1,10 +1,11 @@
 """More sources, and ways out, for the downloader's tests. Nothing here sends a packet past the loopback."""
 
+import sys
 from pathlib import Path
 
 import pytest
 
-from downloader import child
+from downloader import child, orphans
 from tests.media import SourceServer
 from tests.unit.downloader.fetching import Fetching
 from tests.variety import make_variety
@@ -18,9 +19,18 @@ def variety(media: Path) -> Path:
 
 @pytest.fixture
 def fetching(source: SourceServer, tmp_path: Path) -> Fetching:
+    orphans.adopt()  # as the handlers do
     directory = tmp_path / "job"
     directory.mkdir()
     return Fetching(source, directory)
+
+
+@pytest.fixture
+def impostor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A shell script that runs in the fetcher's place; `write_impostor` says what it does."""
+    script = tmp_path / "impostor"
+    monkeypatch.setattr(sys, "executable", str(script))
+    return script
 
 
 @pytest.fixture

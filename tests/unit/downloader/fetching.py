@@ -1,6 +1,7 @@
 """Fetching with the real child, through a real proxy, and what is left of it."""
 
 import dataclasses
+import textwrap
 import threading
 import time
 from collections.abc import Callable
@@ -78,6 +79,12 @@ class Fetching:
                 )
             finally:
                 self.received_bytes = proxy.received_bytes
+
+
+def write_impostor(script: Path, body: str) -> None:
+    """What runs in the fetcher's place, see the fixture `impostor`."""
+    script.write_text("#!/bin/sh\ncat > /dev/null\n" + textwrap.dedent(body))
+    script.chmod(0o755)
 
 
 def processes_in(directory: Path) -> list[str]:

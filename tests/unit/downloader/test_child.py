@@ -2,30 +2,16 @@
 
 import subprocess
 import sys
-import textwrap
 from pathlib import Path
 
 import pytest
 
-from downloader import child, orphans
+from downloader import child
 from reelhaul import errors
 from reelhaul.errors import WorkerCrashed
-from tests.unit.downloader.fetching import Fetching, processes_in
+from tests.unit.downloader.fetching import Fetching, processes_in, write_impostor
 
 FUNCTIONS = Path(child.__file__).parents[1]
-
-
-@pytest.fixture
-def impostor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A shell script that runs in the child's place; write to it what it should do."""
-    script = tmp_path / "impostor"
-    monkeypatch.setattr(sys, "executable", str(script))
-    return script
-
-
-def _write(script: Path, body: str) -> None:
-    script.write_text("#!/bin/sh\ncat > /dev/null\n" + textwrap.dedent(body))
-    script.chmod(0o755)
 
 
 def _finished(path: str, **changes: str) -> str:
@@ -59,14 +45,14 @@ def _finished(path: str, **changes: str) -> str:
     ],
 )
 def test_child_that_lies_or_dies_is_a_crash(fetching: Fetching, impostor: Path, body: str) -> None:
-    _write(impostor, body.replace("DIRECTORY", str(fetching.directory)))
+    write_impostor(impostor, body.replace("DIRECTORY", str(fetching.directory)))
     with pytest.raises(WorkerCrashed):
         fetching("clip.mp4")
 
 
 def test_childs_words_are_not_repeated_as_they_are(fetching: Fetching, impostor: Path) -> None:
     line = _finished(f"{fetching.directory}/a.mp4", title=r'"a\u202egpj\u0007 b"', thumbnail='"javascript:alert(1)"')
-    _write(impostor, f"touch a.mp4\ncat <<'END'\n{line}\nEND\n")
+    write_impostor(impostor, f"touch a.mp4\ncat <<'END'\n{line}\nEND\n")
     media = fetching("clip.mp4").media
     assert media.title == "a gpj b"
     assert media.thumbnail is None
@@ -77,7 +63,7 @@ def test_nothing_secret_is_in_the_childs_environment(
 ) -> None:
     for name in ("AWS_SECRET_ACCESS_KEY", "AWS_LAMBDA_RUNTIME_API", "LAMBDA_TASK_ROOT", "HTTPS_PROXY", "NO_PROXY"):
         monkeypatch.setenv(name, "secret")
-    _write(impostor, "env > environment")
+    write_impostor(impostor, "env > environment")
     with pytest.raises(WorkerCrashed):
         fetching("clip.mp4")
     names = {line.partition("=")[0] for line in (fetching.directory / "environment").read_text().splitlines()}
@@ -86,7 +72,7 @@ def test_nothing_secret_is_in_the_childs_environment(
 
 
 def test_grandchild_does_not_survive(fetching: Fetching, impostor: Path) -> None:
-    _write(impostor, "trap '' TERM\nsleep 60 < /dev/null > /dev/null 2>&1 &\nexit 1\n")
+    write_impostor(impostor, "trap '' TERM\nsleep 60 < /dev/null > /dev/null 2>&1 &\nexit 1\n")
     with pytest.raises(WorkerCrashed):
         fetching("clip.mp4")
     assert processes_in(fetching.directory) == []
@@ -111,9 +97,8 @@ _DAEMONS = """
 @pytest.mark.skipif(sys.platform != "linux", reason="orphans are adopted on Linux only")
 def test_descendants_that_left_the_group_and_the_directory_do_not_survive(fetching: Fetching, impostor: Path) -> None:
     """Daemons by the book: a session of their own, no parent that lives, and `/` to work in."""
-    orphans.adopt()
     numbers = fetching.directory / "numbers"
-    _write(impostor, _DAEMONS.format(numbers=numbers))
+    write_impostor(impostor, _DAEMONS.format(numbers=numbers))
     with pytest.raises(WorkerCrashed):
         fetching("clip.mp4")
     started = numbers.read_text().split()
@@ -122,14 +107,14 @@ def test_descendants_that_left_the_group_and_the_directory_do_not_survive(fetchi
 
 
 def test_stubborn_child_is_killed(fetching: Fetching, impostor: Path) -> None:
-    _write(impostor, "trap '' TERM\nwhile true; do sleep 60; done\n")
+    write_impostor(impostor, "trap '' TERM\nwhile true; do sleep 60; done\n")
     with pytest.raises(errors.SourceTooSlow):
         fetching("clip.mp4", seconds=1)
     assert processes_in(fetching.directory) == []
 
 
 def test_last_words_of_a_dead_child_are_logged(fetching: Fetching, impostor: Path) -> None:
-    _write(impostor, "head -c 100000 /dev/zero | tr '\\0' x >&2; echo the end >&2; kill -9 $$")
+    write_impostor(impostor, "head -c 100000 /dev/zero | tr '\\0' x >&2; echo the end >&2; kill -9 $$")
     with pytest.raises(WorkerCrashed):
         fetching("clip.mp4")
     ((event, fields),) = fetching.logged
