@@ -1,5 +1,6 @@
 """Fetching with the real child, through a real proxy, from a loopback source."""
 
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -156,6 +157,22 @@ def test_slow_source_ends_at_the_deadline(fetching: Fetching) -> None:
     with pytest.raises(errors.SourceTooSlow):
         fetching("slow/clip.mp4?rate=5000", seconds=2)
     assert time.monotonic() - started > 1.9
+
+
+def test_job_ends_when_its_proxy_is_deaf(fetching: Fetching, monkeypatch: pytest.MonkeyPatch) -> None:
+    start, proxied = threading.Thread.start, []
+
+    def refuse_the_third(thread: threading.Thread) -> None:
+        if thread.name == "egress":
+            proxied.append(thread)
+            if len(proxied) == 3:  # the listener is the first, and has let one connection in
+                raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse_the_third)
+    with pytest.raises(errors.WorkerCrashed):
+        fetching("hls/master.m3u8")
+    assert processes_in(fetching.directory) == []
 
 
 # --- stopping --------------------------------------------------------------------------------------------------------

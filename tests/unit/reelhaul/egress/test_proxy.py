@@ -1,6 +1,7 @@
 """The egress proxy: who may use it, and where it goes."""
 
 import socket
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -195,3 +196,52 @@ def _refusing(connected: list[tuple[str, int]]) -> Callable[..., socket.socket]:
 
 def _too_slow(address: tuple[str, int], timeout: float) -> socket.socket:
     raise TimeoutError
+
+
+# --- when it fails ---------------------------------------------------------------------------------------------------
+
+
+def no_more_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As where a process has as many as it may."""
+
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+
+
+def test_listener_that_dies_lets_nobody_through_and_says_so(
+    source: SourceServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with a_proxy(source.origin) as proxy:
+        port = proxy.port
+        (listener,) = [thread for thread in threading.enumerate() if thread.name == "egress"]
+        with monkeypatch.context() as patch:
+            no_more_threads(patch)
+            with pytest.raises(ConnectionResetError):
+                get(proxy, source.url("clip.mp4"))
+            listener.join()
+        assert proxy.verdict == "job.crashed"
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port))
+    assert source.connections == 0
+
+
+def test_proxy_that_has_ended_as_it_should_has_no_verdict(source: SourceServer) -> None:
+    with a_proxy(source.origin) as proxy:
+        get(proxy, source.url("page.html"))
+    assert proxy.verdict is None
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_thread_that_dies_ends_its_own_connection_with_a_reset_and_no_other(source: SourceServer) -> None:
+    def resolve(host: str, *_: int) -> list[Any]:
+        if host == "broken.example":
+            raise ZeroDivisionError
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", source.server_address[1]))]
+
+    with a_proxy(source.origin, resolve=resolve) as proxy:
+        with pytest.raises(ConnectionResetError):
+            get(proxy, "http://broken.example/")
+        assert source.connections == 0
+        assert status(get(proxy, source.url("page.html"))) == 200

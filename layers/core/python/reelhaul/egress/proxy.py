@@ -21,6 +21,7 @@ from reelhaul.addresses import WEB_PORTS, is_public
 from reelhaul.egress import framing, relay
 from reelhaul.egress.framing import Head, HeadTooLarge, MalformedHead
 from reelhaul.egress.upstream import Upstream, UpstreamFailed
+from reelhaul.errors import WorkerCrashed
 from reelhaul.site_policy import is_within, plain_host
 
 Resolve = Callable[[str, int, int, int], list[Any]]
@@ -84,7 +85,7 @@ class EgressProxy:
         self._sockets: set[socket.socket] = set()
         self._threads: set[threading.Thread] = set()
         self._lock = threading.Lock()
-        self._closing = False
+        self._closing = self._is_deaf = False
 
     @property
     def port(self) -> int:
@@ -103,8 +104,8 @@ class EgressProxy:
 
     @property
     def verdict(self) -> str | None:
-        """The code of the `SourceError` that ends the job, once its bytes or its time are spent."""
-        return self._budget.verdict
+        """The code of the `SourceError` that ends the job: its bytes or its time are spent, or nobody listens here."""
+        return self._budget.verdict or (WorkerCrashed.code if self._is_deaf else None)
 
     def __enter__(self) -> Self:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
@@ -155,14 +156,22 @@ class EgressProxy:
                     self._sockets.discard(sock)
 
     def _accept(self, listener: socket.socket) -> None:
-        while not self._closing:
-            try:
-                client, _ = listener.accept()
-            except TimeoutError:
-                continue
-            except OSError:
-                return
+        """Until the end. Should it come too early, nothing is let through any more, and the job is told why."""
+        try:
+            while not self._closing:
+                with contextlib.suppress(TimeoutError):
+                    self._admit(listener.accept()[0])
+        except (OSError, RuntimeError):  # no descriptor left, or no thread
+            pass
+        finally:
+            self._is_deaf = not self._closing
+
+    def _admit(self, client: socket.socket) -> None:
+        try:
             self._start(self._serve, client)
+        except RuntimeError:
+            with relay.reset_unless_ended(client):
+                raise
 
     def _serve(self, client: socket.socket) -> None:
         # An OSError is a reset, a time-out or the end of the proxy: each of them ends the client with a reset, too.
@@ -176,15 +185,15 @@ class EgressProxy:
 
     def _converse(self, client: socket.socket) -> None:
         client.settimeout(min(HEAD_S, self._budget.left_s()))
-        stream = client.makefile("rb")
-        head = self._read_request(stream)
-        if head is None:
-            return
-        method, target = self._authorized(head)
-        if method == "CONNECT":
-            self._tunnel(client, target)
-        else:
-            self._exchange(client, stream, head, method, target)
+        with client.makefile("rb") as stream:  # as long as that is open the socket is, too, whoever closes it
+            head = self._read_request(stream)
+            if head is None:
+                return
+            method, target = self._authorized(head)
+            if method == "CONNECT":
+                self._tunnel(client, target)
+            else:
+                self._exchange(client, stream, head, method, target)
 
     def _read_request(self, stream: io.BufferedReader) -> Head | None:
         try:
