@@ -39,6 +39,11 @@ def make_media(directory: Path) -> Path:
         str(directory / "clip.webm"),
     )
     ffmpeg("-i", clip, "-an", "-c:v", "copy", str(directory / "silent.mp4"))
+    (directory / "long").mkdir(exist_ok=True)
+    picture = ["-f", "lavfi", "-i", "testsrc2=size=64x36:rate=10:duration=60"]
+    tone = ["-f", "lavfi", "-i", "sine=frequency=440:duration=60", "-c:v", "libx264", "-g", "10", "-c:a", "aac"]
+    segments = ["-f", "segment", "-segment_time", "1", str(directory / "long" / "%d.ts")]
+    ffmpeg(*picture, *tone, *segments)
     (directory / "html.mp4").write_bytes(HTML)
     (directory / "page.html").write_bytes(HTML)
     (directory / "list.mp4").write_text("ffconcat version 1.0\nfile clip.mp4\n")
@@ -147,6 +152,22 @@ class SourceHandler(MediaHandler):
         lines = ["#EXTM3U", "#EXT-X-TARGETDURATION:1", "#EXT-X-MEDIA-SEQUENCE:7", "#EXTINF:1,", "/hls/180-0.ts", ""]
         self._send_text("\n".join(lines), "application/vnd.apple.mpegurl")
 
+    def serve_live(self, rest: str) -> None:
+        """live/<name>: a window of three segments that moves on four times a second and has no end.
+
+        With `?ends=<n>` it says after so many that it is over. `?tag=` is put in, `?segment=` is what all of them are.
+        """
+        name = rest.partition("/")[0]
+        started = self.server.started.setdefault(name, time.monotonic())
+        count = 3 + int((time.monotonic() - started) * 4)
+        last = min(count, int(self.query.get("ends", count)))
+        lines = ["#EXTM3U", "#EXT-X-TARGETDURATION:1", f"#EXT-X-MEDIA-SEQUENCE:{last - 3}"]
+        lines += [self.query["tag"]] if "tag" in self.query else []
+        for number in range(last - 3, last):
+            lines += ["#EXTINF:1.0,", self.query.get("segment", f"/long/{number}.ts")]
+        lines += ["#EXT-X-ENDLIST"] if last == int(self.query.get("ends", -1)) else []
+        self._send_text("\n".join([*lines, ""]), "application/vnd.apple.mpegurl")
+
     def serve_dash_to(self, origin: str) -> None:
         manifest = (self.server.directory / "dash" / "manifest.mpd").read_text()
         self._send_text(
@@ -224,6 +245,7 @@ class SourceServer(MediaServer):
         self.connections = 0
         self.rates: dict[int, int] = {}
         self.closing = threading.Event()
+        self.started: dict[str, float] = {}  # live streams
 
     def process_request(self, request: Any, client_address: Any) -> None:
         self.connections += 1

@@ -8,6 +8,7 @@ from downloader.fetcher import (
     extract,
     finishing,
     formats,
+    live,
     options,
     patches,
     subtitles,
@@ -38,10 +39,17 @@ def run(request: Request, reporter: Reporter) -> None:
         elif request.inspect:
             _tell_medium(ydl, found, reporter)
         else:
-            reporter.told(
-                "finished",
-                _fetched(ydl, extract.prepare(found, max_duration_s=request.max_duration_s), request, tracks, deadline),
-            )
+            prepared = extract.prepare(_ending(ydl, found, request, deadline), max_duration_s=request.max_duration_s)
+            reporter.told("finished", _fetched(ydl, prepared, request, tracks, deadline))
+
+
+def _ending(ydl: Extractor, info: dict[str, Any], request: Request, deadline: Deadline) -> dict[str, Any]:
+    """The medium, and of a live stream the part that is asked for."""
+    if not extract.is_live(info):
+        return info
+    return live.as_recording(
+        ydl, info, request.options.clip, max_duration_s=request.max_duration_s, left_s=deadline.seconds
+    )
 
 
 def _tell_several(found: Several, request: Request, reporter: Reporter) -> None:

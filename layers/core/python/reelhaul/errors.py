@@ -230,7 +230,7 @@ class SourceDrm(Permanent):
 
 class SourceLive(Permanent):
     code = "source.live"
-    sentence = "This is a live stream. Only finished recordings can be downloaded."
+    sentence = "This is a live stream. With a clip that has an end, so many seconds of it can be recorded."
 
 
 class SourceRefused(Permanent):

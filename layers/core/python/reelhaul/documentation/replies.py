@@ -257,7 +257,7 @@ SECOND: dict[str, Schema] = {
             "uploader": text('Who put it there; "" where that is not told.'),
             "duration": or_null(number("Seconds.")),
             "thumbnail": text('The address of an image at the source; "" for none.'),
-            "is_live": flag("Whether it is being broadcast now, and cannot be downloaded."),
+            "is_live": flag("Whether it is being broadcast now: then a download takes a clip with an end."),
             "formats": many(ref("Format"), "In which forms the source has it; none for a playlist."),
             "subtitles": many(text("A language."), "In which languages there are subtitles."),
             "is_playlist": flag("Whether it is several media."),

@@ -1,0 +1,106 @@
+"""Live streams: only so many seconds of them, and never past the proxy."""
+
+import itertools
+import time
+
+import pytest
+
+from downloader.fetcher import live
+from reelhaul import errors
+from reelhaul.options import Clip
+from tests.media import SourceServer, probed
+from tests.unit.downloader.fetching import Fetching, processes_in
+
+
+def test_recording_ends_after_the_seconds_that_were_asked_for(fetching: Fetching, source: SourceServer) -> None:
+    fetched = fetching("live/a.m3u8", clip=Clip(end_s=4))
+    found = probed(fetched.path)
+    assert found["codecs"] == ["aac", "h264"]
+    assert found["duration_s"] == pytest.approx(4, abs=0.3)
+    assert fetched.media.extension == "mp4"
+    served = {int(path.split("/")[2].partition(".")[0]) for path in source.hits if path.startswith("/long/")}
+    assert len(served) == 4  # a second each, and no more than was asked for
+    assert served == set(range(min(served), min(served) + 4))  # in order, and none left out
+
+
+def test_clip_of_a_recording_begins_later(fetching: Fetching) -> None:
+    fetched = fetching("live/a.m3u8", clip=Clip(start_s=2, end_s=5))
+    assert probed(fetched.path)["duration_s"] == pytest.approx(3, abs=0.3)
+
+
+def test_stream_that_ends_earlier_is_recorded_to_its_end(fetching: Fetching) -> None:
+    fetched = fetching("live/a.m3u8?ends=6", clip=Clip(end_s=50))
+    assert probed(fetched.path)["duration_s"] <= 6.3
+
+
+@pytest.mark.parametrize("clip", [None, Clip(start_s=2)])
+def test_stream_is_refused_without_an_end(fetching: Fetching, source: SourceServer, clip: Clip | None) -> None:
+    with pytest.raises(errors.SourceLive):
+        fetching("live/a.m3u8", clip=clip)
+    assert not [path for path in source.hits if path.startswith("/long/")]
+
+
+@pytest.mark.parametrize(("seconds", "max_duration_s"), [(60, 3), (20, 0)])
+def test_recording_that_would_be_too_long_is_not_begun(
+    fetching: Fetching, source: SourceServer, seconds: float, max_duration_s: int
+) -> None:
+    with pytest.raises(errors.SourceTooLong):
+        fetching("live/a.m3u8", clip=Clip(end_s=30), seconds=seconds, max_duration_s=max_duration_s)
+    assert not [path for path in source.hits if path.startswith("/long/")]
+
+
+@pytest.mark.parametrize("tag", [
+    '%23EXT-X-KEY:METHOD=AES-128,URI="http://{}/key"', '%23EXT-X-MAP:URI="http://{}/init.mp4"',
+    '%23EXT-X-KEY:METHOD=SAMPLE-AES,URI="http://{}/key"',
+])  # fmt: skip
+def test_key_and_beginning_of_a_stream_lead_nowhere_inside(fetching: Fetching, canary: SourceServer, tag: str) -> None:
+    with pytest.raises((errors.SourceRefused, errors.SourceUnsupported, errors.SourceDrm)):
+        fetching(f"live/a.m3u8?tag={tag.format(canary.origin)}", clip=Clip(end_s=3))
+
+
+@pytest.mark.parametrize("segment", ["http://{}/secret.ts", "file:///etc/passwd", "rtmp://{}/x", "tcp://{}"])
+def test_segment_of_a_stream_leads_nowhere_inside(fetching: Fetching, canary: SourceServer, segment: str) -> None:
+    with pytest.raises(errors.SourceError):
+        fetching(f"live/a.m3u8?segment={segment.format(canary.origin)}", clip=Clip(end_s=3))
+    assert processes_in(fetching.directory) == []
+
+
+def test_byte_budget_holds_for_a_recording(fetching: Fetching) -> None:
+    with pytest.raises(errors.SourceTooLarge):
+        fetching("live/a.m3u8?segment=/endless.mp4", clip=Clip(end_s=10), max_bytes=3 * 1024**2)
+
+
+def test_stream_that_only_ceases_is_interrupted_and_not_taken_for_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    playlist = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n1.ts\n#EXTINF:2,\n2.ts\n"
+    clock = itertools.count(step=5.0)
+    found = live.segments(lambda url: (playlist, url), "http://a.example/x", seconds=60, clock=lambda: next(clock))
+    assert [next(found), next(found)] == ["http://a.example/1.ts", "http://a.example/2.ts"]
+    with pytest.raises(errors.SourceInterrupted):
+        next(found)
+
+
+def test_beginning_that_all_segments_need_comes_first_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    windows = iter(range(5))
+
+    def read(url: str) -> tuple[str, str]:
+        first = next(windows)
+        lines = ["#EXTM3U", f"#EXT-X-MEDIA-SEQUENCE:{first}", '#EXT-X-MAP:URI="init.mp4"']
+        return "\n".join([*lines, *(f"#EXTINF:1,\n{first + index}.m4s" for index in range(2))]), url
+
+    found = list(live.segments(read, "http://a.example/live/x", seconds=4))
+    names = ["init.mp4", "0.m4s", "1.m4s", "2.m4s", "3.m4s"]
+    assert found == [f"http://a.example/live/{name}" for name in names]
+
+
+@pytest.mark.parametrize("text", ["", "<html>", "#EXTINF:1,\nx.ts"])
+def test_what_is_no_playlist_is_no_stream(text: str) -> None:
+    with pytest.raises(errors.SourceNotMedia):
+        live.Playlist.parse(text, "http://a.example/")
+
+
+def test_segments_without_seconds_do_not_go_on_for_ever() -> None:
+    text = "#EXTM3U\n#EXT-X-ENDLIST\n" + "#EXTINF:0,\nx.ts\n" * 60_000
+    with pytest.raises(errors.SourceTooLong):
+        list(live.segments(lambda url: (text, url), "http://a.example/x", seconds=60))
