@@ -51,6 +51,7 @@ _BY_EGRESS_ERROR: dict[str, type[SourceError]] = {
     "dns": errors.SourceUnreachable,
     "connect": errors.SourceUnreachable,
     "timeout": errors.SourceTimedOut,
+    "protocol": errors.SourceMalformed,
 }
 _BY_ERRNO: dict[int, type[SourceError]] = {
     errno.EFBIG: errors.SourceTooLarge,  # RLIMIT_FSIZE
@@ -73,6 +74,7 @@ _BY_TYPE: tuple[tuple[type[BaseException], type[SourceError]], ...] = (
     (ContentTooShortError, errors.SourceInterrupted),
     (http.client.IncompleteRead, errors.SourceInterrupted),
     (http.client.RemoteDisconnected, errors.SourceInterrupted),
+    (http.client.HTTPException, errors.SourceMalformed),
     (TimeoutError, errors.SourceTimedOut),
     (subprocess.TimeoutExpired, errors.SourceNotMedia),  # ffmpeg cannot cope with it
 )
@@ -89,7 +91,7 @@ _FALLBACKS: tuple[tuple[type[BaseException], type[SourceError]], ...] = (
 )
 # What sites say about a medium, in extractors' words. The first match counts, so what is specific comes first.
 _BY_TEXT: tuple[tuple[str, type[SourceError]], ...] = (
-    (r"downloaded file is empty", errors.SourceNotMedia),
+    (r"downloaded file is empty|did not get any data", errors.SourceNotMedia),
     (r"not a bot|captcha|cloudflare|anti-bot|unusual traffic", errors.SourceBlocked),
     (r"\bdrm\b", errors.SourceDrm),
     (r"geo.?restrict|geo.?block|your (country|region|location)|in your area", errors.SourceGeoBlocked),
@@ -155,11 +157,12 @@ def _from_type(cause: BaseException, chain: list[BaseException]) -> SourceError 
 
 def _from_status(error: HTTPError, chain: list[BaseException]) -> SourceError:
     headers = error.response.headers
-    if headers.get("X-Egress-Denied"):
-        return errors.SourceRefused()
-    egress_error = _BY_EGRESS_ERROR.get(headers.get("X-Egress-Error") or "")
-    if egress_error is not None:
-        return egress_error()
+    if not error.response.url.startswith("https:"):  # what comes through a tunnel is the source's, whatever it is called
+        if headers.get("X-Egress-Denied"):
+            return errors.SourceRefused()
+        egress_error = _BY_EGRESS_ERROR.get(headers.get("X-Egress-Error") or "")
+        if egress_error is not None:
+            return egress_error()
     retry_after_s = _retry_after_s(headers.get("Retry-After"))
     if error.status == 403 and (headers.get("cf-mitigated") or _of_known_site(chain)):
         return errors.SourceBlocked(retry_after_s=retry_after_s)

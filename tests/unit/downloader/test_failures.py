@@ -2,6 +2,7 @@
 
 import email.utils
 import errno
+import http.client
 import io
 import json
 import time
@@ -23,9 +24,9 @@ from downloader.fetcher import failures, guard
 from reelhaul import errors
 
 
-def answer(status: int, **headers: str) -> HTTPError:
+def answer(status: int, url: str = "http://x/", **headers: str) -> HTTPError:
     fields = {name.replace("_", "-"): value for name, value in headers.items()}
-    return HTTPError(Response(fp=io.BytesIO(), url="http://x/", headers=fields, status=status))
+    return HTTPError(Response(fp=io.BytesIO(), url=url, headers=fields, status=status))
 
 
 def extraction(
@@ -59,10 +60,14 @@ def tunnel(reason: str) -> TransportError:
         (answer(502, X_Egress_Error="dns"), "source.unreachable"),
         (answer(502, X_Egress_Error="connect"), "source.unreachable"),
         (answer(504, X_Egress_Error="timeout"), "source.timed_out"),
+        (answer(502, X_Egress_Error="protocol"), "source.malformed"),
+        (answer(403, "https://x/", X_Egress_Denied="address"), "source.forbidden"),  # says the source, not the proxy
+        (answer(502, "https://x/", X_Egress_Error="dns"), "source.unavailable"),
         (answer(403, cf_mitigated="challenge"), "source.blocked"),
         (extraction(answer(403), ie="Youtube"), "source.blocked"),
         (extraction(answer(403), ie="generic"), "source.forbidden"),
         (extraction(answer(404), ie="Youtube"), "source.not_found"),
+        (answer(403, "ftp://x/", X_Egress_Denied="address"), "source.refused_address"),
         (tunnel("403 Egress denied"), "source.refused_address"),
         (tunnel("502 Egress dns failure"), "source.unreachable"),
         (tunnel("502 Egress connect failure"), "source.unreachable"),
@@ -72,11 +77,15 @@ def tunnel(reason: str) -> TransportError:
         (ContentTooShortError(1, 2), "source.interrupted"),
         (TransportError(cause=ConnectionResetError(errno.ECONNRESET, "reset")), "source.interrupted"),
         (TransportError(cause=TimeoutError("timed out")), "source.timed_out"),
+        (TransportError(cause=http.client.LineTooLong("header line")), "source.malformed"),
+        (TransportError(cause=http.client.BadStatusLine("x")), "source.malformed"),
+        (TransportError(cause=http.client.RemoteDisconnected("x")), "source.interrupted"),
         (TransportError("whatever"), "source.interrupted"),
         (UnsupportedError("http://x/"), "source.unsupported"),
         (GeoRestrictedError("not here"), "source.geo_blocked"),
         (NoSupportingHandlers([], []), "source.unsupported"),
         (RequestError("bad"), "source.unsupported"),
+        (DownloadError("ERROR: Did not get any data blocks"), "source.not_media"),
         (PostProcessingError("bad"), "source.not_media"),
         (MemoryError(), "source.too_large"),
         (OSError(errno.EFBIG, "too big"), "source.too_large"),

@@ -261,6 +261,11 @@ class SourceNotMedia(Permanent):
     sentence = "What the source sent is neither video nor audio."
 
 
+class SourceMalformed(Permanent):
+    code = "source.malformed"
+    sentence = "What the source answered is not valid HTTP."
+
+
 class SourceNoAudio(Permanent):
     code = "source.no_audio"
     sentence = "This media has no sound, and only its sound was asked for."

@@ -102,10 +102,12 @@ TRUNCATED = {
     "chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n64\r\nonly this",
     "last chunk": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nonly\r\n",
     "trailer": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nonly\r\n0\r\n",
+    "trailer without end": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
+    + b"X-More: x\r\n" * 10_000
+    + b"\r\n",
     "head": b"HTTP/1.1 200 OK\r\nContent-Len",
     "everything": b"",
-    "not http": b"SSH-2.0-OpenSSH\r\n\r\n",
-    "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 9\r\n\r\nonly this",
+    "a line of the head": b"HTTP/1.1 200 OK\r\nX-More: x\r\n",
 }
 
 
@@ -113,6 +115,35 @@ TRUNCATED = {
 def test_answer_that_breaks_off_ends_in_a_reset(answer: bytes) -> None:
     with raw_source(answer) as (origin, _), a_proxy(origin) as proxy, pytest.raises(ConnectionResetError):
         get(proxy, f"http://{origin}/")
+
+
+MALFORMED = {
+    "not http": b"SSH-2.0-OpenSSH\r\n\r\n",
+    "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\nContent-Length: 9\r\n\r\nonly this",
+    "negative length": b"HTTP/1.1 200 OK\r\nContent-Length: -4\r\n\r\nonly this",
+    "long header": b"HTTP/1.1 200 OK\r\nX-Long: " + b"x" * 100_000 + b"\r\n\r\n",
+    "many headers": b"HTTP/1.1 200 OK\r\n" + b"X-More: x\r\n" * 200 + b"\r\n",
+}
+
+
+@pytest.mark.parametrize("answer", MALFORMED.values(), ids=MALFORMED.keys())
+def test_answer_that_is_not_http_is_told_from_one_that_breaks_off(answer: bytes) -> None:
+    with raw_source(answer) as (origin, _), a_proxy(origin) as proxy:
+        passed_on = get(proxy, f"http://{origin}/")
+    assert passed_on.startswith(b"HTTP/1.1 502 Egress protocol failure\r\nX-Egress-Error: protocol\r\n")
+
+
+def test_size_of_a_chunk_that_is_none_is_not_passed_on() -> None:
+    answer = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n-5\r\nbody\r\n0\r\n\r\n"
+    received = bytearray()
+
+    def read(client: socket.socket) -> None:
+        while data := client.recv(65_536):
+            received.extend(data)
+
+    with raw_source(answer) as (origin, _), a_proxy(origin) as proxy, pytest.raises(ConnectionResetError):
+        read(ask(proxy, f"GET http://{origin}/"))
+    assert b"-5" not in received
 
 
 COMPLETE = {

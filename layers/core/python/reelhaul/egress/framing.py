@@ -18,6 +18,10 @@ class MalformedHead(Exception):
     """Not HTTP, or ambiguous enough to be dangerous."""
 
 
+class HeadBrokenOff(MalformedHead):
+    """The connection has ended within it."""
+
+
 class HeadTooLarge(MalformedHead):
     """More headers, or longer ones, than anybody sends in good faith."""
 
@@ -71,7 +75,7 @@ def read_head(stream: "io.BufferedReader[Any]") -> Head | None:
             raise HeadTooLarge
         fields.append(_field(line))
     if line is None:
-        raise MalformedHead("the head breaks off")
+        raise HeadBrokenOff
     return Head(start, fields)
 
 
@@ -82,7 +86,7 @@ def _line(stream: "io.BufferedReader[Any]") -> str | None:
     if not line:
         return None
     if not line.endswith(b"\n"):
-        raise MalformedHead("a line breaks off")
+        raise HeadBrokenOff
     return line.rstrip(b"\r\n").decode("latin-1")
 
 

@@ -19,7 +19,7 @@ from typing import Any, Self
 
 from reelhaul.addresses import WEB_PORTS, is_public
 from reelhaul.egress import framing, relay
-from reelhaul.egress.framing import Head, HeadTooLarge, MalformedHead
+from reelhaul.egress.framing import Head, HeadBrokenOff, HeadTooLarge, MalformedHead
 from reelhaul.egress.upstream import Upstream, UpstreamFailed
 from reelhaul.errors import WorkerCrashed
 from reelhaul.site_policy import is_within, plain_host
@@ -231,7 +231,12 @@ class EgressProxy:
         with self._tracked(upstream), relay.reset_unless_ended(upstream):
             exchange = relay.Exchange(client, upstream, self._budget)
             exchange.send_request(_rewritten(head, method, target), stream, length)
-            exchange.pass_response(method)
+            try:
+                exchange.pass_response(method)
+            except HeadBrokenOff:
+                raise
+            except MalformedHead as error:  # nothing has been passed on by then
+                raise _failed(502, "protocol") from error
 
     def _connect(self, host: str, port: int) -> socket.socket:
         """A connection to one of the addresses of `host`, each of which has been judged. Raises `_Answer`."""

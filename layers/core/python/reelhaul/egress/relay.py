@@ -8,7 +8,8 @@ import ssl
 import struct
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import TypeVar
 
 from reelhaul.egress import framing
 from reelhaul.egress.framing import Ends, Head, MalformedHead
@@ -19,6 +20,8 @@ LINE_BUFFER = 64 * 1024  # what is larger than this is read past the buffer, so 
 IDLE_S = 60.0
 GOODBYE_S = 1.0  # for the other side to take what was sent and close
 MAX_INTERIM = 5  # "100 Continue" and the like before the response proper
+
+T = TypeVar("T")
 
 _RESET = struct.pack("ii", 1, 0)
 _ORDERLY = struct.pack("ii", 0, 0)
@@ -148,19 +151,23 @@ class Exchange:
             length -= got
 
     def _pass_chunks(self) -> None:
-        while size := _chunk_size(self._pass_line()):
+        while size := self._pass_line(_chunk_size):
             self._pass_exactly(size + len(b"\r\n"))
-        while self._pass_line().strip():  # a trailer, up to an empty line
-            pass
+        for _ in range(framing.MAX_HEADERS):  # a trailer, up to an empty line
+            if not self._pass_line(bytes.strip):
+                return
+        raise BrokenOff
 
-    def _pass_line(self) -> bytes:
+    def _pass_line(self, read: Callable[[bytes], T]) -> T:
+        """What `read` makes of the next line, which is not passed on if that raises."""
         self._limit_waiting()
         line = self._source.readline(framing.MAX_LINE)
         self._budget.take(len(line))
         if not line.endswith(b"\n"):
             raise BrokenOff
+        found = read(line)
         self._client.sendall(line)
-        return line
+        return found
 
     def _read(self, most: int) -> int:
         self._limit_waiting()
