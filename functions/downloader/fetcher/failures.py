@@ -89,6 +89,7 @@ _FALLBACKS: tuple[tuple[type[BaseException], type[SourceError]], ...] = (
     (ParseError, errors.ExtractorBroken),
     (UnicodeError, errors.SourceUnsupported),  # a host that cannot be one
 )
+_NO_FORMATS = "No video formats found"
 # What sites say about a medium, in extractors' words. The first match counts, so what is specific comes first.
 _BY_TEXT: tuple[tuple[str, type[SourceError]], ...] = (
     (r"downloaded file is empty|did not get any data", errors.SourceNotMedia),
@@ -205,6 +206,8 @@ def _from_text(error: BaseException, chain: list[BaseException]) -> SourceError:
         return (
             errors.SourceInterrupted()
         )  # of fragments fetched side by side the first to fail closes it for the others
+    if _NO_FORMATS in str(error) and not _of_known_site(chain):
+        return errors.SourceUnsupported()  # a page of anybody's: no extractor is to blame
     if any(isinstance(cause, ExtractorError) and not cause.expected for cause in chain):
         return errors.SourceDrm() if "drm" in str(error).lower() else errors.ExtractorBroken()
     if isinstance(error, DownloadError | ExtractorError):

@@ -67,6 +67,8 @@ def tunnel(reason: str) -> TransportError:
         (extraction(answer(403), ie="Youtube"), "source.blocked"),
         (extraction(answer(403), ie="generic"), "source.forbidden"),
         (extraction(answer(404), ie="Youtube"), "source.not_found"),
+        (reported(extraction(ie="generic", text="No video formats found!", expected=False)), "source.unsupported"),
+        (reported(extraction(ie="Youtube", text="No video formats found!", expected=False)), "source.extractor_broken"),
         (answer(403, "ftp://x/", X_Egress_Denied="address"), "source.refused_address"),
         (tunnel("403 Egress denied"), "source.refused_address"),
         (tunnel("502 Egress dns failure"), "source.unreachable"),
