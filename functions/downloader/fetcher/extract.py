@@ -8,6 +8,7 @@ from typing import Any, Self
 import yt_dlp
 from yt_dlp.utils import MEDIA_EXTENSIONS, sanitize_url, unsmuggle_url
 
+from downloader.fetcher import patches
 from downloader.fetcher.numbers import number
 from downloader.fetcher.progress import Tracks
 from downloader.fetcher.request import Request
@@ -204,7 +205,13 @@ def download(ydl: yt_dlp.YoutubeDL, info: dict[str, Any], *, tracks: Tracks, max
     if sum(track.get("filesize") or 0 for track in _tracks(info)) > max_bytes:
         raise SourceTooLarge
     tracks.expect(info)
-    result = ydl.process_ie_result(info, download=True) or {}
+    patches.given_up.clear()
+    try:
+        result = ydl.process_ie_result(info, download=True) or {}
+    except ValueError as error:  # of fragments fetched side by side the first to fail closes the file for the others
+        if patches.given_up:
+            raise patches.given_up[0] from error
+        raise
     downloads = result.get("requested_downloads") or []
     if len(downloads) != 1:
         raise ExtractorBroken(f"{len(downloads)} downloads")

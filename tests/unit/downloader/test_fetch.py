@@ -103,6 +103,25 @@ def test_detour_to_the_inside_reaches_nobody(fetching: Fetching, canary: SourceS
         fetching(path.format(canary.origin))
 
 
+def test_segment_that_is_refused_is_no_interruption_however_many_come_side_by_side(
+    fetching: Fetching, source: SourceServer, canary: SourceServer
+) -> None:
+    good = [f"#EXTINF:1,\n{source.url('hls/180-0.ts')}" for _ in range(3)]
+    lines = [
+        "#EXTM3U",
+        "#EXT-X-TARGETDURATION:2",
+        *good,
+        "#EXTINF:1,",
+        canary.url("secret.ts"),
+        *good,
+        "#EXT-X-ENDLIST",
+    ]
+    (source.directory / "side-by-side.m3u8").write_text("\n".join(lines))
+    for _ in range(3):  # which of the threads is told of it first is chance
+        with pytest.raises(errors.SourceRefused):
+            fetching("side-by-side.m3u8")
+
+
 def test_inside_is_refused_as_a_source_through_a_tunnel_too(fetching: Fetching, canary: SourceServer) -> None:
     fetching.url = lambda path: canary.url(path).replace("http:", "https:")
     with pytest.raises(errors.SourceRefused):
