@@ -26,6 +26,7 @@ def main() -> int:
     try:
         job.run(request, reporter)
     except Exception as error:  # noqa: BLE001 - every failure has a code, and this is where it gets it
+        guard.make_room()
         reporter.failed(failures.verdict(error), detail=f"{type(error).__name__}: {error}")
     return 0
 

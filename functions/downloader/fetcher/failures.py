@@ -158,7 +158,9 @@ def _from_type(cause: BaseException, chain: list[BaseException]) -> SourceError 
 
 def _from_status(error: HTTPError, chain: list[BaseException]) -> SourceError:
     headers = error.response.headers
-    if not error.response.url.startswith("https:"):  # what comes through a tunnel is the source's, whatever it is called
+    if not error.response.url.startswith(
+        "https:"
+    ):  # what comes through a tunnel is the source's, whatever it is called
         if headers.get("X-Egress-Denied"):
             return errors.SourceRefused()
         egress_error = _BY_EGRESS_ERROR.get(headers.get("X-Egress-Error") or "")

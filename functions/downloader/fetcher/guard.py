@@ -17,6 +17,7 @@ BIN: Final = Path(__file__).resolve().parent / "bin"
 PROGRAMS: Final = frozenset(str(BIN / name) for name in ("ffmpeg", "ffprobe", "deno"))
 CONTAINER_OVERHEAD_BYTES: Final = 16 * 1024**2  # what a merged file may be larger than its tracks
 MAX_OPEN_FILES: Final = 256
+LAST_WORDS_BYTES: Final = 64 * 1024**2
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
 
@@ -54,6 +55,15 @@ def _limit_resources(*, max_file_bytes: int, max_memory_bytes: int) -> None:
     if sys.platform == "linux":  # elsewhere it counts what is only mapped. Soft, as bin/deno has to lift it for V8
         _, hard = resource.getrlimit(resource.RLIMIT_AS)
         resource.setrlimit(resource.RLIMIT_AS, (max_memory_bytes, hard))
+
+
+def make_room() -> None:
+    """For last words, where memory has run out."""
+    if sys.platform == "linux":
+        most, hard = resource.getrlimit(resource.RLIMIT_AS)
+        if most != resource.RLIM_INFINITY:
+            most += LAST_WORDS_BYTES
+            resource.setrlimit(resource.RLIMIT_AS, (most if hard == resource.RLIM_INFINITY else min(most, hard), hard))
 
 
 def _hook(proxy: tuple[str, int]) -> Callable[[str, tuple[Any, ...]], None]:

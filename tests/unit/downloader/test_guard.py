@@ -95,6 +95,19 @@ def test_memory_is_bounded(tmp_path: Path) -> None:
     assert behind_the_guard(code, tmp_path) == "refused"
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere memory is not bounded")
+def test_last_words_have_room_where_memory_has_run_out(tmp_path: Path) -> None:
+    code = """
+        kept = []
+        try:
+            while True: kept.append(bytearray(2**24))
+        except MemoryError:
+            guard.make_room()
+            print(len(bytearray(guard.LAST_WORDS_BYTES // 2)))
+    """
+    assert behind_the_guard(code, tmp_path) == str(32 * 1024**2)
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="prctl is Linux's")
 def test_process_gains_no_rights_and_cannot_be_looked_into(tmp_path: Path) -> None:
     code = """
