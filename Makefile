@@ -9,7 +9,7 @@ export URL  # for `demo`, which takes it from the environment: a URL is full of 
 # An environment that does not work any more, as after the checkout was moved, is made again.
 $(shell $(PY) -c 'import reelhaul, infra' 2>/dev/null || rm -f .venv/.ready)
 $(shell .venv-engine/bin/python -c 'import ministack' 2>/dev/null || rm -f .venv-engine/.ready)
-.PHONY: help setup demo serve test lint types unit e2e e2e-browser e2e-image e2e-deploy faults soak bench model examples diagram lock newest bootstrap deploy diff destroy clean
+.PHONY: help setup demo serve test lint types unit e2e e2e-browser e2e-image e2e-deploy faults hostile soak bench model examples diagram lock newest bootstrap deploy diff destroy clean
 
 help:            ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*##/\1\t/p' Makefile | expand -t 12
@@ -66,6 +66,9 @@ e2e-image: setup   ## the container image, built and run as on Lambda; apt insta
 AS_ROOT := $(shell [ "$$(id -u)" = 0 ] || echo unshare --map-root-user)
 faults: setup    ## the running service while workers are killed, AWS fails and users change their minds; some minutes
 	$(AS_ROOT) .venv/bin/pytest $(RUNNING)
+
+hostile: setup   ## the real worker among hostile sources, in networks with no way out; some minutes, where namespaces may be made
+	$(PY) -m tests.hostile -q --numprocesses=$(PROCESSES)
 
 soak: setup      ## hundreds of jobs while all of that happens at random: make soak JOBS=500 SEED=1 MINUTES=60
 	@JOBS="$(JOBS)" SEED="$(SEED)" MINUTES="$(MINUTES)" $(AS_ROOT) $(PY) -m tests.faults.soak
