@@ -69,7 +69,8 @@ def _titled(name: str, title: str) -> Case:
 
 def _case(name: str, path: str, start: Page) -> Case:
     return Case(
-        family="text", name=name, url=f"{SITE}{path}", expected=DONE, pages={path: start}, check=_is_filed_under_our_names
+        family="text", name=name, url=f"{SITE}{path}", expected=DONE, pages={path: start},
+        check=_is_filed_under_our_names,
     )  # fmt: skip
 
 
