@@ -18,13 +18,22 @@ from downloader.fetch import FetchRequest, Found, guarded_fetch, harden_parent
 from downloader.site_access import SiteAccess
 from downloader.worker import Worker
 from reelhaul import aws
-from reelhaul.errors import MalformedMessage, NewerMessage, ServiceUnavailable, SiteUnreadable, SourceError
+from reelhaul.errors import (
+    InvalidRequest,
+    MalformedMessage,
+    NewerMessage,
+    ServiceUnavailable,
+    SiteUnreadable,
+    SourceError,
+    SourceUnsupported,
+)
 from reelhaul.jobs import Job, Progress
 from reelhaul.measures import Measures
 from reelhaul.queue import JobMessage, JobQueue
 from reelhaul.settings import DownloaderSettings
 from reelhaul.site_policy import SitePolicy
 from reelhaul.sites.store import SiteStore
+from reelhaul.sources import check_source
 from reelhaul.store import JobStore
 
 logger = Logger(service="downloader")
@@ -83,9 +92,13 @@ def fetch(
 ) -> Found:
     """Fetch a job's media, see `guarded_fetch`, with what its tenant has set for the site that its URL is on.
 
-    Also raises `SiteNotAllowed`. The site is judged again: the settings may have changed since the job came, and a
-    playlist named its items itself.
+    Also raises `SiteNotAllowed`, and `SourceUnsupported` for an address that should not have become a job. The site is
+    judged again: the settings may have changed since the job came, and a playlist named its items itself.
     """
+    try:
+        check_source(job.url)
+    except InvalidRequest as error:
+        raise SourceUnsupported from error
     SitePolicy(allowed=settings.allowed_sites, denied=settings.denied_sites).check(job.url)
     access = _access(job, sites)
     request = FetchRequest(

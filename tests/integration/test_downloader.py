@@ -140,6 +140,15 @@ def test_site_that_is_denied_since_the_job_came_is_not_asked(
     assert source.connections == 0
 
 
+@pytest.mark.parametrize("url", ["http://[::1/clip.mp4", "file:///etc/passwd", "http://me@10.0.0.1/clip.mp4"])
+def test_job_with_an_address_that_is_none_ends_at_once(cloud: Cloud, url: str) -> None:
+    job = submitted(cloud, url)
+
+    assert handled(received(cloud)) == []
+
+    assert cloud.store.get(job.tenant, job.id).error_code == "source.unsupported"
+
+
 def test_limits_of_the_operator_reach_the_fetcher(
     cloud: Cloud, source: SourceServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
