@@ -169,6 +169,8 @@ def _from_status(error: HTTPError, chain: list[BaseException]) -> SourceError:
     retry_after_s = _retry_after_s(headers.get("Retry-After"))
     if error.status == 403 and (headers.get("cf-mitigated") or _of_known_site(chain)):
         return errors.SourceBlocked(retry_after_s=retry_after_s)
+    if error.redirect_loop:
+        return errors.SourceUnsupported()
     kind = errors.SourceUnavailable if error.status >= 500 else SourceError
     return _BY_STATUS.get(error.status, kind)(retry_after_s=retry_after_s)
 

@@ -56,6 +56,7 @@ def tunnel(reason: str) -> TransportError:
         (answer(500), "source.unavailable"),
         (answer(503), "source.unavailable"),
         (answer(418), "source.failed"),
+        (HTTPError(answer(302).response, redirect_loop=True), "source.unsupported"),
         (answer(403, X_Egress_Denied="address"), "source.refused_address"),
         (answer(502, X_Egress_Error="dns"), "source.unreachable"),
         (answer(502, X_Egress_Error="connect"), "source.unreachable"),
