@@ -144,7 +144,7 @@ class Servers:
                 raise ConnectionError
             head += data
             if head.startswith(b"\x16"):  # TLS, of which this port knows nothing
-                break
+                return Request("", "", self._media)
         text = head.decode("latin-1")
         return Request([*text.split(" "), "", ""][1], text, self._media)
 

@@ -10,7 +10,7 @@ from tests.hostile import summary
 from tests.hostile.cases import dash, hls, pages
 from tests.hostile.cases.codes import METADATA, PRIVATE, RUNTIME, SITE
 from tests.hostile.running import Case, Service
-from tests.hostile.servers import SECRET, Page, redirect
+from tests.hostile.servers import SECRET, Page, page, redirect
 from tests.hostile.test_hostile import leaks
 from tests.hostile.unguarded import Guard
 
@@ -20,9 +20,9 @@ KNOWN: dict[str, Page] = {
     "redirect to the runtime API": redirect(RUNTIME),
     "HLS segment": hls.media("#EXTINF:1,", "http://169.254.169.254/secret.ts"),
     "HLS key": hls.media('#EXT-X-KEY:METHOD=AES-128,URI="http://10.0.0.1/s.key"', "#EXTINF:1,", "/hls/180-0.ts"),
-    "DASH BaseURL": dash.manifest(inner=f"<BaseURL>{PRIVATE}</BaseURL>"),
+    "DASH BaseURL": page(dash.manifest(inner=f"<BaseURL>{PRIVATE}</BaseURL>"), "mpd"),
     "subtitles": hls.subtitled("http://10.0.0.1/en.vtt"),
-    "JSON-LD": pages.json_ld(contentUrl=PRIVATE),
+    "JSON-LD": page(pages.json_ld(contentUrl=PRIVATE)),
 }
 URLS = {"decimal address": "http://2130706433/clip.mp4", "name of the inside": "http://metadata.example/clip.mp4"}
 CASES = [

@@ -1,6 +1,7 @@
 """Every case ends as it should, reaches nobody on the inside, and leaves nothing behind."""
 
-from collections.abc import Callable
+import unicodedata
+from collections.abc import Callable, Collection, Iterator
 
 import pytest
 
@@ -29,6 +30,7 @@ def test_hostile_source_gets_nowhere_and_its_job_says_why(
     assert outcome.usage.memory_bytes < MAX_MEMORY_BYTES
     assert outcome.usage.disk_bytes < MAX_DISK_BYTES
     assert leaks(outcome) == []
+    assert deceptive(outcome) == []
     if case.expected not in {DONE, EXPANDED}:
         assert outcome.objects == {}
         assert outcome.reply["data"]["error_code"] == case.expected
@@ -40,6 +42,28 @@ def leaks(outcome: Outcome) -> list[str]:
     """Where something of a canary's is."""
     found = [name for name, text in outcome.texts.items() if SECRET in text]
     return found + [key for key, data in outcome.objects.items() if SECRET.encode() in data]
+
+
+def deceptive(outcome: Outcome) -> list[str]:
+    """What is shown that moves a cursor or turns a line around, but for the URL that the tenant itself gave."""
+    given = {"url", "exception", "stderr"}  # the latter are lines of a log, and have ends of them
+    shown = [
+        *_texts({**outcome.reply["data"], "url": ""}),
+        *(one for line in outcome.lines for one in _texts(line, given)),
+    ]
+    return [text for text in shown if any(unicodedata.category(char) in {"Cc", "Cf", "Zl", "Zp"} for char in text)]
+
+
+def _texts(value: object, but: Collection[str] = ()) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for name, one in value.items():
+            if name not in but:
+                yield from _texts(one, but)
+    elif isinstance(value, list):
+        for one in value:
+            yield from _texts(one, but)
 
 
 def test_there_are_cases_enough_and_none_twice() -> None:

@@ -6,7 +6,7 @@ from tests.hostile.running import Case
 _HOSTS = (
     # this machine
     "127.0.0.1", "127.1", "127.127.127.127", "2130706433", "0x7f000001", "0x7F.1", "0177.0.0.1",
-    "127.0.0.1.", "0", "0.0.0.0", "localhost", "localhost.",
+    "0", "0.0.0.0", "localhost",
     # the metadata services
     "169.254.169.254", "2852039166", "0xa9fea9fe", "0251.0376.0251.0376", "169.16689662",
     "169.254.43518", "169.254.170.2", "100.100.100.200",
@@ -22,6 +22,8 @@ _HOSTS = (
     "①⑥⑨.②⑤④.①⑥⑨.②⑤④", "１２７.０.０.１", "169。254。169。254", "ⓛocalhost",  # noqa: RUF001 - that is what they are for
 )  # fmt: skip
 _ELSE = {
+    "127.0.0.1.": UNREACHABLE,  # no number any more, and no name either
+    "localhost.": UNREACHABLE,
     "[fe80::1%25lo]": REFUSED,
     "[fe80::1%lo]": REFUSED,
     "256.256.256.256": UNREACHABLE,

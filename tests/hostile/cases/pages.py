@@ -80,7 +80,7 @@ _SVG = '<svg xmlns="http://www.w3.org/2000/svg"><image href="http://10.0.0.1/x.p
 CASES = [
     _case("JSON-LD contentUrl", json_ld(contentUrl=PRIVATE)),
     _case("JSON-LD contentUrl of the runtime API", json_ld(contentUrl=RUNTIME)),
-    _case("JSON-LD embedUrl", json_ld(embedUrl=METADATA)),
+    _case("JSON-LD embedUrl", json_ld(embedUrl=METADATA), UNSUPPORTED),
     _case("JSON-LD of a file", json_ld(contentUrl="file:///etc/passwd"), UNSUPPORTED),
     _case(
         "JSON-LD with orders for yt-dlp",

