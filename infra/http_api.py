@@ -25,7 +25,8 @@ _PREFLIGHT_KEPT = Duration.hours(1)
 
 
 class HttpApi(Construct):
-    """Rates are requests a second, over all clients together. Pages of the origins in `open_to` may use the API.
+    """Rates are requests a second, over all clients together. Pages of the origins in `open_to` may use the API, and where
+    there are none, no page of another origin may.
 
     They prove who they are by a header, as everybody: a browser adds no key of its own accord, as it would a cookie.
     """
@@ -50,13 +51,7 @@ class HttpApi(Construct):
             create_default_stage=False,
             disable_execute_api_endpoint=None if has_default_endpoint else True,
             default_authorizer=_always_asked(authorizer),
-            cors_preflight=apigatewayv2.CorsPreflightOptions(
-                allow_origins=list(open_to),
-                allow_methods=[apigatewayv2.CorsHttpMethod(method) for method in ("GET", "POST", "DELETE")],
-                allow_headers=_SENT,
-                expose_headers=_SHOWN,
-                max_age=_PREFLIGHT_KEPT,
-            ),
+            cors_preflight=_for_pages_of(open_to) if open_to else None,
         )
         self.stage = apigatewayv2.HttpStage(
             self,
@@ -100,6 +95,16 @@ class HttpApi(Construct):
             )
             for route in routes
         ]
+
+
+def _for_pages_of(origins: tuple[str, ...]) -> apigatewayv2.CorsPreflightOptions:
+    return apigatewayv2.CorsPreflightOptions(
+        allow_origins=list(origins),
+        allow_methods=[apigatewayv2.CorsHttpMethod(method) for method in ("GET", "POST", "DELETE")],
+        allow_headers=_SENT,
+        expose_headers=_SHOWN,
+        max_age=_PREFLIGHT_KEPT,
+    )
 
 
 def _route_key(route: str) -> apigatewayv2.HttpRouteKey:

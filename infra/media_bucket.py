@@ -16,9 +16,14 @@ _OLDEST_SIGNATURE_MS = 86_400_000
 
 
 class MediaBucket(Construct):
-    """Private, TLS only. Objects are named `tenant/job/...`; none is kept longer than anybody may ask for."""
+    """Private, TLS only. Objects are named `tenant/job/...`; none is kept longer than anybody may ask for.
 
-    def __init__(self, scope: Construct, name: str, *, max_retention_days: int, removal: RemovalPolicy) -> None:
+    With `open_to_pages` a web page that has a link may read what is behind it, not only save it.
+    """
+
+    def __init__(
+        self, scope: Construct, name: str, *, max_retention_days: int, open_to_pages: bool, removal: RemovalPolicy
+    ) -> None:
         super().__init__(scope, name)
         self.bucket = s3.Bucket(
             self,
@@ -27,7 +32,7 @@ class MediaBucket(Construct):
             object_ownership=s3.ObjectOwnership.BUCKET_OWNER_ENFORCED,
             encryption=s3.BucketEncryption.S3_MANAGED,
             enforce_ssl=True,
-            cors=[_readable_by_web_pages()],
+            cors=[_readable_by_web_pages()] if open_to_pages else None,
             lifecycle_rules=[
                 s3.LifecycleRule(
                     expiration=Duration.days(max_retention_days + _GRACE_DAYS),
@@ -71,7 +76,9 @@ class MediaBucket(Construct):
 
 
 def _readable_by_web_pages() -> s3.CorsRule:
-    """A page that has a link may fetch it. Its request follows our redirect with all the headers it was made with."""
+    """A page that has a link may fetch it. Its request follows our redirect with all the headers it was made with, and
+    with an origin of `null` (Fetch, "HTTP-redirect fetch"): to name origins here would shut out those that are meant.
+    """
     return s3.CorsRule(
         allowed_methods=[s3.HttpMethods.GET, s3.HttpMethods.HEAD],
         allowed_origins=["*"],

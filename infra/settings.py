@@ -53,7 +53,7 @@ class Settings:
     express_concurrency: int = 2  # the least that Lambda takes
     webhook_concurrency: int = 10
     allowed_origins: tuple[str, ...] = ()
-    cors_origins: tuple[str, ...] = ("*",)  # keys travel in headers, never in cookies: a page has none but its own
+    cors_origins: tuple[str, ...] = ()  # no page of another origin
     throttle_rate: int = 50
     throttle_burst: int = 100
     link_signer: LinkSigner = "s3"

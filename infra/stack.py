@@ -43,7 +43,13 @@ class ReelhaulStack(Stack):
         )
         removal = RemovalPolicy.RETAIN if settings.removal_policy == "retain" else RemovalPolicy.DESTROY
         self.jobs = JobsTable(self, "Jobs", removal=removal)
-        self.media = MediaBucket(self, "Media", max_retention_days=settings.max_retention_days, removal=removal)
+        self.media = MediaBucket(
+            self,
+            "Media",
+            max_retention_days=settings.max_retention_days,
+            open_to_pages=bool(settings.cors_origins),
+            removal=removal,
+        )
         self.work = WorkQueue(self, "Work", worker_timeout_s=settings.worker_timeout_s)
         self.announcements = Announcements(self, "Announcements")
         self.webhooks = Webhooks(self, "Webhooks", removal=removal)

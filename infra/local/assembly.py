@@ -90,6 +90,7 @@ def _synthesise(directory: Path) -> None:
         "layer_python": f"{sys.version_info.major}.{sys.version_info.minor}",
         "layer_platform": f"{machine}-manylinux2014",
         "removal_policy": "destroy",
+        "cors_origins": "*",  # who tries the service out has a page on another port
         "webhook_concurrency": 2,  # each is a Python of its own, on a machine that has other things to do
     }
     build(context, outdir=directory).synth()

@@ -50,9 +50,13 @@ def test_api_may_call_a_function_for_its_own_routes_only(template: Template) -> 
     assert allowed == expected | {(f"authorizers/{template.plain({'Ref': authorizer})}", "authorizer")}
 
 
-def test_web_pages_may_use_the_api_with_a_key_but_never_with_cookies(template: Template) -> None:
-    cors = template.only("AWS::ApiGatewayV2::Api")["CorsConfiguration"]
-    assert cors["AllowOrigins"] == ["*"]
+def test_pages_of_other_origins_may_not_use_the_api_by_default(template: Template) -> None:
+    assert "CorsConfiguration" not in template.only("AWS::ApiGatewayV2::Api")
+    assert "CorsConfiguration" not in template.only("AWS::S3::Bucket")
+
+
+def test_pages_that_may_use_the_api_do_so_with_a_key_but_never_with_cookies(other_template: Template) -> None:
+    cors = other_template.only("AWS::ApiGatewayV2::Api")["CorsConfiguration"]
     assert set(cors["AllowMethods"]) == {"GET", "POST", "DELETE"}
     assert set(cors["AllowHeaders"]) == {"authorization", "x-access-token", "content-type", "idempotency-key"}
     assert {"content-disposition", "location", "retry-after"} <= set(cors["ExposeHeaders"])

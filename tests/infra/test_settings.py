@@ -29,8 +29,9 @@ def test_no_allowed_origins_as_text_are_none() -> None:
     assert Settings.from_context({"allowed_origins": ""}).allowed_origins == ()
 
 
-def test_pages_of_all_origins_may_use_the_api_unless_some_are_named() -> None:
-    assert Settings.from_context({}).cors_origins == ("*",)
+def test_pages_of_other_origins_may_not_use_the_api_unless_they_are_named() -> None:
+    assert Settings.from_context({}).cors_origins == ()
+    assert Settings.from_context({"cors_origins": "*"}).cors_origins == ("*",)
     named = Settings.from_context({"cors_origins": "https://example.com, http://localhost:3000"})
     assert named.cors_origins == ("https://example.com", "http://localhost:3000")
 

@@ -85,8 +85,8 @@ def test_media_expire_two_days_after_the_longest_retention(template: Template, o
     assert _lifecycle(other_template)["ExpirationInDays"] == 7
 
 
-def test_web_page_may_read_what_it_has_a_link_for(template: Template) -> None:
-    (rule,) = template.only("AWS::S3::Bucket")["CorsConfiguration"]["CorsRules"]
+def test_pages_that_may_use_the_api_may_read_what_they_have_a_link_for(other_template: Template) -> None:
+    (rule,) = other_template.only("AWS::S3::Bucket")["CorsConfiguration"]["CorsRules"]
     assert rule["AllowedMethods"] == ["GET", "HEAD"]
     assert (rule["AllowedOrigins"], rule["AllowedHeaders"]) == (["*"], ["*"])
     assert set(rule["ExposedHeaders"]) == {"Content-Disposition", "Content-Length", "Content-Range", "ETag"}
