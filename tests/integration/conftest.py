@@ -4,12 +4,14 @@ import dataclasses
 import importlib
 import json
 import re
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 
+from infra import openapi
 from reelhaul.jobs import Job
 from tests.conftest import Cloud
 from tests.events import Context, HttpRequest
@@ -67,3 +69,24 @@ def given(cloud: Cloud) -> Callable[..., Job]:
         return job
 
     return give
+
+
+Docs = Callable[..., dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+def docs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Docs]:
+    """The function as it is deployed: with the document beside its handler."""
+    folder = tmp_path_factory.mktemp("asset")
+    openapi.put_together(folder, max_retention_days=30)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(str(folder))
+        for name in [name for name in sys.modules if name.partition(".")[0] == "docs"]:
+            patch.delitem(sys.modules, name)
+        handler = importlib.import_module("docs.handler")
+        assert str(folder) in str(handler.__file__)
+        yield lambda method, path, **request: dict(
+            handler.lambda_handler(HttpRequest(method=method, path=path, tenant=None, **request).event(), Context())
+        )
+        for name in [name for name in sys.modules if name.partition(".")[0] == "docs"]:
+            del sys.modules[name]

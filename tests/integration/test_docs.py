@@ -1,39 +1,16 @@
 """What the API says about itself, from the function as it is deployed: with the document beside its handler."""
 
 import gzip
-import importlib
 import json
 import re
-import sys
 from base64 import b64decode
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from openapi_spec_validator import validate
 
-from infra import openapi
-from tests.events import Context, HttpRequest
+from tests.integration.conftest import Docs
 from tests.routes import OPEN_ROUTES, ROUTES
-
-Docs = Callable[..., dict[str, Any]]
-
-
-@pytest.fixture(scope="module")
-def docs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Docs]:
-    folder = tmp_path_factory.mktemp("asset")
-    openapi.put_together(folder, max_retention_days=30)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.syspath_prepend(str(folder))
-        for name in [name for name in sys.modules if name.partition(".")[0] == "docs"]:
-            patch.delitem(sys.modules, name)
-        handler = importlib.import_module("docs.handler")
-        assert str(folder) in str(handler.__file__)
-        yield lambda method, path, **request: dict(
-            handler.lambda_handler(HttpRequest(method=method, path=path, tenant=None, **request).event(), Context())
-        )
-        for name in [name for name in sys.modules if name.partition(".")[0] == "docs"]:
-            del sys.modules[name]
 
 
 def body(reply: dict[str, Any]) -> Any:
@@ -116,6 +93,9 @@ def test_a_browsers_question_before_a_request_is_answered(docs: Docs) -> None:
     reply = docs("OPTIONS", "/api/download/download-1/file")
     assert (reply["statusCode"], reply["headers"]["Allow"]) == (204, "GET")
     assert docs("OPTIONS", "/nowhere")["statusCode"] == 404
+    assert not [
+        name for name in reply["headers"] if name.lower().startswith("access-control-")
+    ]  # nor does it open itself
 
 
 def test_address_has_the_methods_of_all_functions_that_are_behind_it(docs: Docs) -> None:

@@ -70,7 +70,7 @@ def test_without_a_valid_key_every_route_answers_401(api: Api, given: Given, rou
     assert (reply.status, reply.text) == (401, expected(UNAUTHORIZED, route, "failed"))
     assert reply.headers == {
         "Content-Type": "application/json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff",
-        "WWW-Authenticate": "Bearer",
+        "Strict-Transport-Security": "max-age=31536000", "WWW-Authenticate": "Bearer",
     }  # fmt: skip
 
 

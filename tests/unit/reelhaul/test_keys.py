@@ -1,6 +1,10 @@
 """Access keys: issue, verify, revoke."""
 
 import dataclasses
+import functools
+import hmac
+from contextlib import suppress
+from typing import Any
 
 import boto3
 import pytest
@@ -41,7 +45,7 @@ def test_two_keys_of_one_tenant_differ(keys: KeyStore) -> None:
     assert keys.issue("acme")[0] != keys.issue("acme")[0]
 
 
-@pytest.mark.parametrize("key", ["", "sk-unknown", "x" * 10_000, "ключ"])
+@pytest.mark.parametrize("key", ["", "sk-unknown", "x" * 10_000, "ключ", "sk-\ud800", "sk-a\r\nb", "sk- "])
 def test_an_unknown_key_is_unauthorized(keys: KeyStore, key: str) -> None:
     with pytest.raises(Unauthorized):
         keys.verify(key)
@@ -50,6 +54,50 @@ def test_an_unknown_key_is_unauthorized(keys: KeyStore, key: str) -> None:
 def test_a_revoked_key_is_unauthorized_from_the_next_request_on(keys: KeyStore) -> None:
     text, record = keys.issue("acme")
     keys.revoke(record.id)
+    with pytest.raises(Unauthorized):
+        keys.verify(text)
+
+
+class Steps:
+    """Counts what a look at a key does. `hmac` is what `reelhaul.keys` calls by that name."""
+
+    def __init__(self) -> None:
+        self.taken: list[str] = []
+
+    def new(self, *arguments: Any) -> Any:
+        self.taken.append("hash")
+        return hmac.new(*arguments)
+
+    def compare_digest(self, *arguments: Any) -> bool:
+        self.taken.append("compare")
+        return hmac.compare_digest(*arguments)
+
+
+def test_an_unknown_key_takes_the_same_steps_as_a_known_one(
+    keys: KeyStore, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known, unknown = keys.issue("acme")[0], "sk-" + "x" * 43
+    (revoked, record), (expired, _) = keys.issue("acme"), keys.issue("acme", expires_at=int(clock.now) - 1)
+    keys.revoke(record.id)
+    steps: dict[str, list[str]] = {}
+    for key in (known, unknown, revoked, expired):
+        counted = Steps()
+        monkeypatch.setattr("reelhaul.keys.hmac", counted)
+        read = functools.partial(counted.taken.append, "read")
+        with hooked("before-call", "dynamodb", "GetItem", lambda read=read, **_: read()), suppress(Unauthorized):
+            keys.verify(key)
+        steps[key] = counted.taken
+    assert set(map(tuple, steps.values())) == {("hash", "read", "compare")}
+
+
+def test_a_record_that_is_another_keys_opens_nothing(keys: KeyStore, cloud: Cloud) -> None:
+    """Whatever has put it in that place: the place alone proves nothing."""
+    text, record = keys.issue("acme")
+    aws.client("dynamodb").update_item(
+        TableName=cloud.table, Key={"pk": {"S": f"KEY#{record.hash}"}, "sk": {"S": "KEY"}},
+        UpdateExpression="SET #hash = :other", ExpressionAttributeNames={"#hash": "hash"},
+        ExpressionAttributeValues={":other": {"S": "f" * 64}},
+    )  # fmt: skip
     with pytest.raises(Unauthorized):
         keys.verify(text)
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
@@ -10,6 +10,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
+from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from reelhaul.contracts import replies
 from reelhaul.errors import (
@@ -38,6 +39,16 @@ Event = APIGatewayProxyEventV2
 ErrorBody = Callable[[ReelhaulError, str], replies.Body]  # error, path of the request -> body
 
 
+class _Resolver(APIGatewayHttpResolver):
+    """Whatever a reply came by, a route, an error or an odd request: it has the headers that all have."""
+
+    def resolve(self, event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
+        reply = super().resolve(event, context)
+        ours = replies.HEADERS | ({} if scheme(self.current_event) == "http" else replies.TLS_HEADERS)
+        reply["headers"] = ours | reply["headers"]
+        return reply
+
+
 def _plain_error(error: ReelhaulError, _path: str) -> replies.Body:
     return replies.error_body(error)
 
@@ -49,7 +60,7 @@ def resolver(
 
     Without `for_tenants` they are open to everybody, and no `caller` is known.
     """
-    app = APIGatewayHttpResolver(serializer=replies.dumps, debug=False)
+    app = _Resolver(serializer=replies.dumps, debug=False)
 
     def refuse(error: ReelhaulError) -> Response[str]:
         status = replies.status_of(error)
@@ -72,14 +83,9 @@ def resolver(
     app.exception_handler(ReelhaulError)(explain)
     app.exception_handler(Exception)(conceal)
     app.not_found(lose_way)
-    app.use(middlewares=[_with_headers, *([_for_tenants(logger)] if for_tenants else [])])
+    if for_tenants:
+        app.use(middlewares=[_for_tenants(logger)])
     return app
-
-
-def _with_headers(app: APIGatewayHttpResolver, next_middleware: Callable[..., Response[Any]]) -> Response[Any]:
-    response = next_middleware(app)
-    response.headers.update({name: value for name, value in replies.HEADERS.items() if name not in response.headers})
-    return response
 
 
 def _for_tenants(logger: Logger) -> Callable[..., Response[Any]]:
@@ -217,8 +223,12 @@ def origin(event: Event) -> str:
     host = headers.get("host", "")
     if not _HOST.fullmatch(host):
         host = context.domain_name
-    scheme = "http" if headers.get("x-forwarded-proto") == "http" else "https"
-    return f"{scheme}://{host}" + ("" if context.stage == "$default" else f"/{context.stage}")
+    return f"{scheme(event)}://{host}" + ("" if context.stage == "$default" else f"/{context.stage}")
+
+
+def scheme(event: Event) -> str:
+    """How this service was reached. AWS knows https only, and its front door overwrites what a client claims."""
+    return "http" if event.headers.get("x-forwarded-proto") == "http" else "https"
 
 
 def output_url(event: Event, job_id: str) -> str:

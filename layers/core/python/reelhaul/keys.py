@@ -24,6 +24,7 @@ _MIN_CHARS, _MAX_CHARS = 8, 200  # of a key that somebody brings along
 _MAX_LABEL_CHARS = 100
 _TENANT = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _LIST = "KEYS"
+_NO_HASH = "0" * 64  # what the hash of an unknown key is compared with
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +48,10 @@ def check_tenant(tenant: str) -> None:
     """Raises `InvalidRequest` for what cannot be a tenant."""
     if not _TENANT.fullmatch(tenant):
         raise InvalidRequest("A tenant is 1-40 lower-case letters, digits and hyphens.", field="tenant")
+
+
+def _is_wellformed(key: str, *, least: int) -> bool:
+    return least <= len(key) <= _MAX_CHARS and key.isascii() and key.isprintable() and " " not in key
 
 
 class KeyStore:
@@ -76,7 +81,7 @@ class KeyStore:
         """
         check_tenant(tenant)
         text = key or _PREFIX + secrets.token_urlsafe(32)
-        if not (_MIN_CHARS <= len(text) <= _MAX_CHARS and text.isascii() and text.isprintable() and " " not in text):
+        if not _is_wellformed(text, least=_MIN_CHARS):
             raise InvalidRequest(f"A key is {_MIN_CHARS}-{_MAX_CHARS} printable ASCII characters.", field="key")
         if len(label) > _MAX_LABEL_CHARS or not label.isprintable():
             raise InvalidRequest(f"A label is up to {_MAX_LABEL_CHARS} printable characters.", field="label")
@@ -97,9 +102,17 @@ class KeyStore:
         return text, record
 
     def verify(self, key: str) -> KeyRecord:
-        """Whose key this is. Raises `Unauthorized` for one that is unknown, revoked or expired."""
-        record = self._by_hash(self._hash(key)) if 0 < len(key) <= _MAX_CHARS else None
-        if record is None or not record.is_valid(self._clock()):
+        """Whose key this is. Raises `Unauthorized` for one that is unknown, revoked or expired.
+
+        An unknown key takes the same steps as a known one, so that how long an answer takes tells nothing of it. What
+        cannot be a key, by its form alone, is not looked up.
+        """
+        if not _is_wellformed(key, least=1):
+            raise Unauthorized
+        digest = self._hash(key)
+        record = self._by_hash(digest)
+        is_its = hmac.compare_digest(record.hash if record else _NO_HASH, digest)
+        if record is None or not is_its or not record.is_valid(self._clock()):
             raise Unauthorized
         return record
 

@@ -27,6 +27,9 @@ Body = dict[str, Any]
 
 # A reply may tell about a job or carry a link: nobody but its reader keeps it, and no browser guesses what it is.
 HEADERS = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+# For a year no browser comes here without TLS. The operator's other hosts are not ours to speak for. Over plain HTTP,
+# which is the local engine's, it must not be said (RFC 6797, section 7.2).
+TLS_HEADERS = {"Strict-Transport-Security": "max-age=31536000"}
 STATUS: dict[type[ReelhaulError], int] = {
     InvalidRequest: 400,
     Unauthorized: 401,
@@ -53,18 +56,18 @@ def status_of(error: ReelhaulError) -> int:
 
 
 def headers_of(error: ReelhaulError) -> dict[str, str]:
-    """The headers of an error's reply; RFC 9110 asks for those of 401 and 405, and provides for that of 503,
-    as RFC 6585 does for 429.
+    """The headers that an error's reply has beside those of all; RFC 9110 asks for those of 401 and 405, and provides
+    for that of 503, as RFC 6585 does for 429.
     """
     if isinstance(error, Unauthorized):
-        return {**HEADERS, "WWW-Authenticate": "Bearer"}
+        return {"WWW-Authenticate": "Bearer"}
     if isinstance(error, MethodNotAllowed):
-        return {**HEADERS, "Allow": ", ".join(error.allowed)}
+        return {"Allow": ", ".join(error.allowed)}
     if isinstance(error, LimitReached):
-        return {**HEADERS, "Retry-After": str(error.retry_after_s)}
+        return {"Retry-After": str(error.retry_after_s)}
     if isinstance(error, ServiceUnavailable):
-        return {**HEADERS, "Retry-After": str(_RETRY_AFTER_S)}
-    return HEADERS
+        return {"Retry-After": str(_RETRY_AFTER_S)}
+    return {}
 
 
 def error_body(error: ReelhaulError) -> Body:
