@@ -9,7 +9,7 @@ export URL  # for `demo`, which takes it from the environment: a URL is full of 
 # An environment that does not work any more, as after the checkout was moved, is made again.
 $(shell $(PY) -c 'import reelhaul, infra' 2>/dev/null || rm -f .venv/.ready)
 $(shell .venv-engine/bin/python -c 'import ministack' 2>/dev/null || rm -f .venv-engine/.ready)
-.PHONY: help setup demo serve test lint types unit e2e e2e-browser e2e-image e2e-deploy faults hostile soak bench model examples diagram lock newest bootstrap deploy diff destroy clean
+.PHONY: help setup demo serve test lint types unit e2e e2e-browser e2e-image e2e-deploy faults hostile soak bench fuzz model examples diagram lock newest bootstrap deploy diff destroy clean
 
 help:            ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*##/\1\t/p' Makefile | expand -t 12
@@ -77,6 +77,12 @@ bench: setup     ## what it costs, in ratios: nothing fails because a machine is
 	$(PY) -m tests.benchmarks.listing
 	$(PY) -m tests.benchmarks.cost
 
+SECONDS := 60
+fuzz: setup      ## what strangers send, made up by atheris for a while and a parser: make fuzz SECONDS=60 TARGETS="source headers"
+	@.venv/bin/uv pip install --quiet --python $(PY) --only-binary :all: --require-hashes -r tests/fuzz/requirements.txt \
+		|| { echo "atheris has no wheel for this machine; make unit has hypothesis do the same, briefly" >&2; exit 1; }
+	@$(PY) -m tests.fuzz $(SECONDS) $(TARGETS)
+
 examples: setup  ## copy the OpenAPI document's examples anew from what the handlers answer
 	WRITE_EXAMPLES=1 .venv/bin/pytest -q tests/integration/test_examples.py
 
@@ -97,6 +103,7 @@ lock: setup      ## compile the requirements files; UPGRADE=1 moves every pin th
 	$(COMPILE) --group pyproject.toml:downloader --constraints tests/requirements.txt --output-file functions/downloader/requirements.txt
 	$(COMPILE) --group pyproject.toml:infra --constraints tests/requirements.txt --output-file infra/requirements.txt
 	$(COMPILE) --group pyproject.toml:engine --output-file infra/local/requirements.txt
+	$(COMPILE) --group pyproject.toml:fuzz --output-file tests/fuzz/requirements.txt
 
 newest: setup    ## move yt-dlp and its deno to their newest, and lock; BASE_DIGEST=sha256:... pins the base image too
 	$(PY) -m infra.newest $(if $(BASE_DIGEST),--base-digest $(BASE_DIGEST))
