@@ -18,6 +18,8 @@ from reelhaul.links import AccessKey
 from reelhaul.objects import MediaBucket
 from reelhaul.queue import JobQueue
 from reelhaul.store import JobStore
+from tests import canaries
+from tests.canaries import pytest_runtest_makereport, pytest_sessionfinish, pytest_sessionstart  # noqa: F401 - hooks
 from tests.media import SourceServer, make_media
 
 REGION = "eu-central-1"
@@ -135,19 +137,20 @@ def installed() -> Iterator[Cloud]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in {
             "AWS_ACCESS_KEY_ID": "testing",
-            "AWS_SECRET_ACCESS_KEY": "testing",
-            "AWS_SESSION_TOKEN": "testing",
             "AWS_DEFAULT_REGION": REGION,
+            **canaries.ENVIRONMENT,
         }.items():
             patch.setenv(name, value)
         patch.delenv("AWS_ENDPOINT_URL", raising=False)
         forget_dependencies(*FUNCTIONS)
         patch.setattr(BotocoreStubber, "process_request", _one_at_a_time(BotocoreStubber.process_request))
+        canaries.mark_new_secrets(patch)
         with mock_aws():
             made = _installation()
             for name, value in environment(made).items():
                 patch.setenv(name, value)
             yield made
+            canaries.search_cloud(REGION)
 
 
 def forget_dependencies(*functions: str) -> None:
@@ -186,8 +189,8 @@ def _installation() -> Cloud:
         link_user="links",
         link_secret=_secret("link-key", key.to_secret()),
         link_key=key,
-        pepper_secret=_secret("pepper", "a pepper for tests"),
-        webhook_secret=_secret("webhooks", "a master secret for tests"),
+        pepper_secret=_secret("pepper", canaries.PEPPER),
+        webhook_secret=_secret("webhooks", canaries.WEBHOOK_MASTER),
     )
 
 

@@ -5,6 +5,8 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from tests import canaries
+
 
 @dataclasses.dataclass(frozen=True)
 class Point:
@@ -20,6 +22,7 @@ class Point:
 def lines(output: str) -> list[dict[str, Any]]:
     """The lines in EMF, each of which says when it was: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/
     CloudWatch_Embedded_Metric_Format_Specification.html."""
+    canaries.assert_none(output, where="standard output, with its metrics")
     found = [json.loads(line) for line in output.splitlines() if line.startswith('{"_aws":')]
     assert all(isinstance(line["_aws"]["Timestamp"], int) for line in found)
     return found

@@ -9,6 +9,8 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from tests import canaries
+
 
 class Lines(list[dict[str, Any]]):
     """JSON objects, as CloudWatch gets them. Filled at the end of `logged`."""
@@ -27,4 +29,5 @@ def logged(logger: Logger) -> Iterator[Lines]:
         yield lines
     finally:
         handler.setStream(before or stream)
+        canaries.assert_none(stream.getvalue(), where="a log")
         lines += [json.loads(line) for line in stream.getvalue().splitlines()]

@@ -18,11 +18,12 @@ from typing import Any, TypeVar
 
 from infra.local import assembly
 from infra.local.processes import free_ports
+from tests import canaries
 
 T = TypeVar("T")
 ROOT = Path(__file__).resolve().parents[2]
 REELHAUL = str(Path(sys.executable).with_name("reelhaul"))
-KEY = "sk-test-0123456789abcdef"
+KEY = f"sk-{canaries.MARK}-0123456789abcdef"
 READY_S = 180.0  # twenty are promised, see the README; a busy machine is no failure of what is tested here
 
 
@@ -147,3 +148,4 @@ def serve(data: Path, *options: str, port: int | None = None, key: str | None = 
         if process.poll() is None:
             process.terminate()
         process.wait(60)
+    canaries.search_folder(data)

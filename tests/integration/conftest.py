@@ -13,6 +13,7 @@ import pytest
 
 from infra import openapi
 from reelhaul.jobs import Job
+from tests import canaries
 from tests.conftest import Cloud
 from tests.events import Context, HttpRequest
 from tests.routes import ROUTES
@@ -42,6 +43,7 @@ class Api:
         handler = importlib.import_module(f"{function or function_for(request)}.handler").lambda_handler
         reply = handler(request.event(), Context(remaining_ms=remaining_ms))
         assert json.loads(json.dumps(reply)) == reply, "Lambda would change it on its way"
+        canaries.assert_none(reply, where=f"the reply to {request.method} {request.path}")
         return Reply(reply["statusCode"], reply["headers"], reply["body"])
 
 

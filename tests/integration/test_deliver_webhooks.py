@@ -22,6 +22,7 @@ from reelhaul.links import S3Links
 from reelhaul.webhooks import WebhookMessage, WebhookQueue, schedule
 from reelhaul.webhooks.signing import WebhookSecrets, as_secret, tenant_key
 from tests.authority import Authority
+from tests.canaries import WEBHOOK_MASTER
 from tests.conftest import Cloud
 from tests.events import Context, sqs_event
 from tests.faults import hooked, meanwhile, refused, reply_lost
@@ -99,7 +100,7 @@ def test_receiver_can_verify_what_it_gets(cloud: Cloud, answering: Start, sent: 
     job = put(cloud, receiver, path="/hook?token=hush")
     assert deliver(about(job))
     [received] = receiver.received
-    secret = as_secret(tenant_key("a master secret for tests", "acme"))
+    secret = as_secret(tenant_key(WEBHOOK_MASTER, "acme"))
     body = Webhook(secret).verify(received.body, received.headers)
     assert (body["type"], body["data"]["id"], body["data"]["status"]) == ("download.completed", job.id, "done")
     assert received.headers["webhook-id"] == ids.event_id(job)
@@ -118,7 +119,7 @@ def test_after_a_rotation_receivers_with_the_old_secret_and_with_the_new_one_tru
     aws.client("secretsmanager").put_secret_value(SecretId=cloud.webhook_secret, SecretString="another master")
     deliver(about(put(cloud, receiver)))
     [received] = receiver.received
-    for master in ("a master secret for tests", "another master"):
+    for master in (WEBHOOK_MASTER, "another master"):
         Webhook(as_secret(tenant_key(master, "acme"))).verify(received.body, received.headers)
     with pytest.raises(WebhookVerificationError):
         Webhook(as_secret(tenant_key("another master", "other"))).verify(received.body, received.headers)
@@ -448,6 +449,6 @@ def test_log_tells_the_host_and_no_secret(cloud: Cloud, answering: Start, caplog
     assert "webhook_stale" in said
     assert "127.0.0.1" in said
     signature = receiver.received[0].headers["webhook-signature"].removeprefix("v1,")
-    key = base64.b64encode(tenant_key("a master secret for tests", "acme")).decode()
+    key = base64.b64encode(tenant_key(WEBHOOK_MASTER, "acme")).decode()
     for secret in ("hush", "deeply", signature, key, "a master secret", "X-Amz-Signature"):
         assert secret not in said

@@ -13,6 +13,7 @@ from reelhaul import aws
 from reelhaul.errors import InvalidRequest, KeyNotFound, ServiceUnavailable, Unauthorized
 from reelhaul.keys import KeyStore, pepper_from
 from reelhaul.limits import Limits
+from tests.canaries import PEPPER
 from tests.conftest import Cloud
 from tests.faults import hooked, meanwhile, refused
 
@@ -203,7 +204,7 @@ def test_the_pepper_is_read_once(cloud: Cloud) -> None:
     reads: list[str] = []
     pepper = pepper_from(aws.client("secretsmanager"), cloud.pepper_secret)
     with hooked("before-call", "secretsmanager", "GetSecretValue", lambda **_: reads.append("read")):
-        assert pepper() == pepper() == b"a pepper for tests"
+        assert pepper() == pepper() == PEPPER.encode()
     assert reads == ["read"]
 
 

@@ -17,6 +17,7 @@ from reelhaul.jobs import DeliveryState, Job
 from reelhaul.webhooks import WebhookMessage, WebhookQueue, events, schedule
 from reelhaul.webhooks.schedule import Outcome
 from reelhaul.webhooks.signing import WebhookSecrets, as_secret, signed_headers, tenant_key
+from tests.canaries import WEBHOOK_MASTER
 from tests.conftest import Cloud
 from tests.faults import refused
 from tests.jobs_in import NOW, cancelled, done, expired, failed, queued
@@ -103,7 +104,7 @@ def rotate(cloud: Cloud, master: str) -> None:
 
 
 def test_before_the_first_rotation_there_is_one_key(cloud: Cloud) -> None:
-    assert secrets_of(cloud, Clock()).keys("acme") == (key_of("acme", "a master secret for tests"),)
+    assert secrets_of(cloud, Clock()).keys("acme") == (key_of("acme", WEBHOOK_MASTER),)
 
 
 def test_after_a_rotation_the_previous_key_signs_too(cloud: Cloud) -> None:
