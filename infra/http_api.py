@@ -25,8 +25,8 @@ _PREFLIGHT_KEPT = Duration.hours(1)
 
 
 class HttpApi(Construct):
-    """Rates are requests a second, over all clients together. Pages of the origins in `open_to` may use the API, and where
-    there are none, no page of another origin may.
+    """Rates are requests a second, over all clients together. Pages of the origins in `open_to` may use the API, and
+    where there are none, no page of another origin may.
 
     They prove who they are by a header, as everybody: a browser adds no key of its own accord, as it would a cookie.
     """

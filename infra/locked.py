@@ -1,0 +1,69 @@
+"""What the requirements files say: packages, versions, hashes, and for which machines."""
+
+import dataclasses
+import re
+from pathlib import Path
+
+from packaging.markers import Marker
+
+from infra.assets import ROOT
+
+# What Lambda runs: `infra.settings` has the Python, and the machine makes no difference to any marker of ours.
+LAMBDA = {
+    "implementation_name": "cpython",
+    "platform_python_implementation": "CPython",
+    "python_version": "3.13",
+    "python_full_version": "3.13.0",
+    "sys_platform": "linux",
+    "platform_system": "Linux",
+    "os_name": "posix",
+}
+DEPLOYED = {  # what an installation is made of, and what locks it
+    "image": "functions/downloader/requirements.txt",
+    "layer-dependencies": "layers/dependencies/requirements.txt",
+    "layer-signing": "layers/signing/requirements.txt",
+}
+_PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)(?:\[[^]]*\])?==([^\s;\\]+)(?:\s*;\s*([^\\]+?))?\s*\\?$", re.MULTILINE)
+_HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Locked:
+    """One pin. `hashes` (SHA-256, hexadecimal) are those of the files that may be installed for it."""
+
+    name: str
+    version: str
+    marker: str | None
+    hashes: tuple[str, ...]
+
+    def is_for(self, environment: dict[str, str]) -> bool:
+        return self.marker is None or Marker(self.marker).evaluate(environment)
+
+
+class LockUnreadable(Exception):
+    """A requirements file says something that is no pin with hashes; the message names file and line."""
+
+
+def files() -> list[Path]:
+    """All requirements files of this repository, from its root."""
+    places = ("*/requirements.txt", "*/*/requirements.txt")
+    return sorted(path.relative_to(ROOT) for place in places for path in ROOT.glob(place) if path.parts[-2][0] != ".")
+
+
+def read(path: Path) -> list[Locked]:
+    """The pins of a file. Raises `LockUnreadable`: what is skipped would not be missed."""
+    text = (ROOT / path).read_text(encoding="utf-8")
+    for line in text.splitlines():
+        if line.strip() and not line.startswith("#") and not _PIN.match(line) and not _HASH.search(line):
+            raise LockUnreadable(f"{path}: {line.strip()!r} is no pin.")
+    found = list(_PIN.finditer(text))
+    ends = [match.start() for match in found[1:]] + [len(text)]
+    return [_locked(path, match, text[match.end() : end]) for match, end in zip(found, ends, strict=True)]
+
+
+def _locked(path: Path, match: re.Match[str], rest: str) -> Locked:
+    name, version, marker = match.groups()
+    hashes = tuple(_HASH.findall(rest))
+    if not hashes:
+        raise LockUnreadable(f"{path}: {name} has no hash.")
+    return Locked(name=name, version=version, marker=marker, hashes=hashes)
