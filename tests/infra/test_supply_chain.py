@@ -66,7 +66,7 @@ def test_nothing_is_installed_but_by_hash() -> None:
     """The image, the layers, and the environments that synthesise and test."""
     for path in ("functions/downloader/Dockerfile", "infra/setup.sh", "Makefile"):
         text = (ROOT / path).read_text().replace("\\\n", " ")
-        commands = re.findall(r"pip[^|&\n]* (?:install|sync)\b[^|&\n]*", text)
+        commands = re.findall(r"pip [^|&\n]*(?:install|sync)\b[^|&\n]*", text)
         assert commands
         for command in commands:
             assert "--require-hashes" in command or "--editable ." in command, (path, command)

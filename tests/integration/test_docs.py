@@ -93,9 +93,12 @@ def test_a_browsers_question_before_a_request_is_answered(docs: Docs) -> None:
     reply = docs("OPTIONS", "/api/download/download-1/file")
     assert (reply["statusCode"], reply["headers"]["Allow"]) == (204, "GET")
     assert docs("OPTIONS", "/nowhere")["statusCode"] == 404
-    assert not [
-        name for name in reply["headers"] if name.lower().startswith("access-control-")
-    ]  # nor does it open itself
+
+
+def test_what_a_browser_asks_opens_nothing_by_itself(docs: Docs) -> None:
+    page = {"origin": "https://page.example", "access-control-request-method": "POST"}
+    reply = docs("OPTIONS", "/download", headers=page)
+    assert not [name for name in reply["headers"] if name.lower().startswith("access-control-")]
 
 
 def test_address_has_the_methods_of_all_functions_that_are_behind_it(docs: Docs) -> None:

@@ -1,19 +1,17 @@
 """The README's table of what holds each promise is true: every test that it names is there, and nothing is left out."""
 
-import ast
 import re
-from pathlib import Path
 
 import pytest
 
 from reelhaul.contracts.requests import IDEMPOTENCY_HEADER
 from reelhaul.options import Options
 from tests.benchmarks import cost
+from tests.named import ROOT, exists, named_in
 from tests.routes import ROUTES
 
-ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
-NAMED = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", README)))
+NAMED = named_in(README)
 HELD = README.partition("## What holds it")[2].partition("\n## ")[0]
 # What must be survived: every row of the fault matrix.
 FAULTS = (
@@ -31,14 +29,9 @@ NAMED_IN_ROW = re.compile(r"`tests/[\w/]+\.py::\w+` \|$")
 FAULT_ROWS = HELD.partition("### What may go wrong")[2].splitlines()
 
 
-def defined_in(path: Path) -> set[str]:
-    return {node.name for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.FunctionDef)}
-
-
 @pytest.mark.parametrize(("path", "name"), NAMED, ids=[name for _, name in NAMED])
 def test_every_test_that_the_readme_names_exists(path: str, name: str) -> None:
-    assert (ROOT / path).is_file()
-    assert name in defined_in(ROOT / path)
+    assert exists(path, name)
 
 
 def test_the_readme_names_tests_at_all() -> None:
