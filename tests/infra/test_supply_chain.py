@@ -212,6 +212,6 @@ def test_audit_fails_when_the_database_does_not_answer(tmp_path: Path) -> None:
 
 
 def test_audit_is_made_of_all_locks_each_night() -> None:
-    assert "- run: make audit" in (ROOT / ".github/workflows/at-length.yml").read_text()
+    assert "run: make audit\n" in (ROOT / ".github/workflows/at-length.yml").read_text()
     recipe = (ROOT / "Makefile").read_text().partition("\naudit: ")[2].splitlines()[1].strip()
     assert recipe == "@$(PY) -m infra.audit"  # no file named: all of them
