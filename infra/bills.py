@@ -88,9 +88,10 @@ def licence_of(name: str) -> str:
         said = importlib.metadata.metadata(name)
     except importlib.metadata.PackageNotFoundError as error:
         raise BillFailed(f"{name} is locked and not installed here: run `make setup`.") from error
-    if expression := said.get("License-Expression"):
-        return str(expression)
-    words = [said.get("License") or "", *(line.rpartition(" :: ")[2] for line in said.get_all("Classifier") or [])]
+    if "License-Expression" in said:
+        return said["License-Expression"]
+    named = said.get_all("License") or []
+    words = [*named, *(line.rpartition(" :: ")[2] for line in said.get_all("Classifier") or [])]
     for word in words:
         if word in _SPDX:
             return _SPDX[word]
