@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 from moto.backends import get_backend
-from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from reelhaul.webhooks.signing import tenant_key
 

@@ -70,7 +70,12 @@ def token(sent: bytes) -> None:
 
 def source(sent: bytes) -> None:
     url = sent.decode("utf-8", "surrogateescape")
-    if _taken(lambda: check_source(url) or True):
+
+    def checked() -> bool:
+        check_source(url)
+        return True
+
+    if _taken(checked):
         assert_source(url)
 
 

@@ -121,7 +121,7 @@ def stored(cloud: Cloud, given: Given) -> Given:
 @pytest.fixture(autouse=True)
 def _inspector(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("WORK_DIRECTORY", str(tmp_path))
-    monkeypatch.setattr(inspect_handler.signal, "signal", lambda *_: None)  # it would keep the test run's SIGTERM
+    monkeypatch.setattr("signal.signal", lambda *_: None)  # it would keep the test run's SIGTERM
     inspect_handler.settings.cache_clear()
     yield
     inspect_handler.settings.cache_clear()

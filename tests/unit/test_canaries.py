@@ -70,9 +70,8 @@ def test_whatever_a_test_prints_or_logs_is_searched(tmp_path: Path) -> None:
         "-p",
         "no:cacheprovider",
         f"--rootdir={tmp_path}",
-        tmp_path,
+        str(tmp_path),
     ]
-    command += [f"--rootdir={tmp_path}", str(tmp_path)]
     run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     said = [line.split()[:2] for line in run.stdout.splitlines() if "::test_" in line]
     outcomes = {name.partition("::")[2]: outcome for outcome, name in said}
