@@ -5,6 +5,7 @@ PY := .venv/bin/python
 # How many processes run tests that share nothing, a file each at a time: one more than there are cores, as some wait.
 PROCESSES ?= $(shell expr $$(nproc) + 1)
 PYTEST_IN_PARALLEL := .venv/bin/pytest --numprocesses=$(PROCESSES) --dist=loadfile
+unexport PYTHONDONTWRITEBYTECODE  # dozens of processes import the same packages, each of which would compile them
 export URL  # for `demo`, which takes it from the environment: a URL is full of what a shell would read as its own
 # An environment that does not work any more, as after the checkout was moved, is made again.
 $(shell $(PY) -c 'import reelhaul, infra' 2>/dev/null || rm -f .venv/.ready)
@@ -39,7 +40,7 @@ lint: setup      ## ruff: rules and format
 	.venv/bin/ruff format --check .
 
 types: setup     ## mypy, strict
-	.venv/bin/mypy
+	.venv/bin/mypy --num-workers=auto
 
 RUNNING := tests/faults/system
 unit: setup      ## unit, integration and template tests, what one call may meet with, and the model

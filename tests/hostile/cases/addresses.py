@@ -1,6 +1,6 @@
 """Addresses of the inside, in every notation that some resolver takes for one."""
 
-from tests.hostile.cases.codes import REFUSED, UNREACHABLE
+from tests.hostile.cases.codes import REFUSED, UNREACHABLE, UNSUPPORTED
 from tests.hostile.running import Case
 
 _HOSTS = (
@@ -24,8 +24,8 @@ _HOSTS = (
 _ELSE = {
     "127.0.0.1.": UNREACHABLE,  # no number any more, and no name either
     "localhost.": UNREACHABLE,
-    "[fe80::1%25lo]": REFUSED,
-    "[fe80::1%lo]": REFUSED,
+    "[fe80::1%25lo]": UNSUPPORTED,
+    "[fe80::1%lo]": UNSUPPORTED,
     "256.256.256.256": UNREACHABLE,
     "0x7f.0x0.0x0.0x100": UNREACHABLE,
 }

@@ -20,11 +20,11 @@ _REFUSED_AS = {
     # who is the host?
     "http://videos.example@10.0.0.1/clip.mp4": UNSUPPORTED,
     "http://videos.example:80\\@10.0.0.1/clip.mp4": UNSUPPORTED,
-    "http://10.0.0.1\\.videos.example/clip.mp4": REFUSED,
+    "http://10.0.0.1\\.videos.example/clip.mp4": UNSUPPORTED,
     "http://10.0.0.1#@videos.example/clip.mp4": REFUSED,
     "http://10.0.0.1 .videos.example/clip.mp4": UNSUPPORTED,
     "http://10.0.0.1%00.videos.example/clip.mp4": UNSUPPORTED,
-    "http://%31%30.0.0.1/clip.mp4": REFUSED,
+    "http://%31%30.0.0.1/clip.mp4": UNSUPPORTED,
     "http://videos.example\r\nHost: 10.0.0.1/clip.mp4": UNSUPPORTED,
     "http://[::1/clip.mp4": UNSUPPORTED,
     "http://10.0.0.1:/clip.mp4": REFUSED,
