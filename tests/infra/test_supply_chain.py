@@ -27,7 +27,6 @@ PERMISSIVE = {
 # What is not, and why it may be there all the same.
 EXCEPTIONS = {
     "certifi": "MPL-2.0",  # file by file, and a list of roots
-    "mutagen": "GPL-2.0-or-later",  # comes with yt-dlp, loaded by it alone, in a process of its own
     "ffmpeg": "GPL-3.0-or-later",  # a separate program, as is the next
     "ffprobe": "GPL-3.0-or-later",
 }

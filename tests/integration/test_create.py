@@ -119,6 +119,7 @@ def test_the_reply_is_json_that_nobody_keeps(api: Api) -> None:
     headers = api("POST", "/download", json_body={"stream_link": URL}).headers
     assert headers == {
         "Content-Type": "application/json", "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff",
+        "Strict-Transport-Security": "max-age=31536000",
     }  # fmt: skip
 
 

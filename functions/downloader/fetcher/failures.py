@@ -66,6 +66,7 @@ _BY_ERRNO: dict[int, type[SourceError]] = {
 _BY_TYPE: tuple[tuple[type[BaseException], type[SourceError]], ...] = (
     (Denied, errors.SourceRefused),
     (MemoryError, errors.SourceTooLarge),
+    (SystemError, errors.SourceTooLarge),  # what CPython makes of C code that runs out of memory and does not say so
     (GeoRestrictedError, errors.SourceGeoBlocked),
     (UnsupportedError, errors.SourceUnsupported),
     (UserNotLive, errors.SourceLive),

@@ -91,6 +91,7 @@ def tunnel(reason: str) -> TransportError:
         (DownloadError("ERROR: Did not get any data blocks"), "source.not_media"),
         (PostProcessingError("bad"), "source.not_media"),
         (MemoryError(), "source.too_large"),
+        (SystemError("error return without exception set"), "source.too_large"),
         (OSError(errno.EFBIG, "too big"), "source.too_large"),
         (OSError(errno.ENOSPC, "full"), "storage.unavailable"),
         (errors.SourceLive(), "source.live"),

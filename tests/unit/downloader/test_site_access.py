@@ -10,6 +10,7 @@ from yt_dlp.cookies import YoutubeDLCookieJar
 from downloader.answers import FetchRequest
 from downloader.fetcher import cookies
 from downloader.fetcher.request import MAX_REQUEST_BYTES, Request
+from downloader.kernel import Support
 from downloader.redaction import without
 from downloader.site_access import SiteAccess
 from reelhaul import errors
@@ -106,6 +107,7 @@ def test_as_many_cookies_as_a_secret_holds_reach_the_fetcher() -> None:
         url="https://a.b/", max_bytes=1, cookies=SiteAccess.to(Site(name="a.b", cookies=smallest * count)).cookies
     )
     around = {"proxy": "http://u:p@127.0.0.1:1", "directory": "/x", "seconds": 1.0}
+    around |= {"kernel": dataclasses.asdict(Support(seccomp=True, landlock=True))}
     data = json.dumps({**dataclasses.asdict(request), **around}).encode()
     assert len(data) < MAX_REQUEST_BYTES
     assert Request.parse(data).cookies == request.cookies

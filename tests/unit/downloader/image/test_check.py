@@ -30,9 +30,9 @@ def test_package_that_was_locked_and_is_not_there_is_named_unless_it_is_for_othe
 
 
 def test_package_that_nobody_locked_is_named() -> None:
-    less = LOCK.replace("mutagen==", "nutagen==")
-    version = metadata.version("mutagen")
-    assert f"mutagen is {version}, locked is None" in list(check.versions(less))
+    less = LOCK.replace("websockets==", "sockets==")
+    version = metadata.version("websockets")
+    assert f"websockets is {version}, locked is None" in list(check.versions(less))
 
 
 def test_this_yt_dlp_has_the_solver_and_the_deno_that_it_wants() -> None:
