@@ -49,9 +49,15 @@ _OPENER = urllib.request.build_opener(_NoRedirect)
 def request(
     method: str, url: str, *, body: Any = None, headers: Mapping[str, str] | None = None, timeout_s: float = 35
 ) -> Reply:
-    """One HTTP exchange, whatever its status; redirects are not followed."""
+    """One HTTP exchange, whatever its status; redirects are not followed. No reply has a secret in it."""
+    reply = _exchanged(method, url, body, headers or {}, timeout_s)
+    canaries.assert_none(reply.headers.as_bytes() + reply.body, where=f"the reply to {method} {url}")
+    return reply
+
+
+def _exchanged(method: str, url: str, body: Any, headers: Mapping[str, str], timeout_s: float) -> Reply:
     data = None if body is None else body if isinstance(body, bytes) else json.dumps(body).encode()
-    sent = {"Content-Type": "application/json"} | dict(headers or {})
+    sent = {"Content-Type": "application/json"} | dict(headers)
     try:
         with _OPENER.open(urllib.request.Request(url, data, sent, method=method), timeout=timeout_s) as reply:
             return Reply(reply.status, reply.headers, reply.read())

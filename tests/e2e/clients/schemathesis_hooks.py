@@ -14,6 +14,7 @@ import schemathesis
 from schemathesis.generation.meta import TestPhase
 
 from reelhaul.sources import MAX_URL_CHARS
+from tests import canaries
 from tests.e2e.clients.harmless import LOOPBACK, harmless_body, sound_address
 
 _send = requests.Session.send
@@ -26,7 +27,9 @@ def _send_harmless(session: requests.Session, request: requests.PreparedRequest,
     body = harmless_body(request.body)
     if body != request.body:
         request.prepare_body(body, None)
-    return _send(session, request, **options | {"allow_redirects": False})  # the link is not what is described
+    reply = _send(session, request, **options | {"allow_redirects": False})  # the link is not what is described
+    canaries.assert_none([reply.content, reply.headers], where=f"the reply to {request.method} {request.url}")
+    return reply
 
 
 requests.Session.send = _send_harmless  # type: ignore[assignment, method-assign]

@@ -10,6 +10,7 @@ import pytest
 import requests
 import videodb
 
+from tests import canaries
 from tests.e2e.running import KEY, Client, Service, request
 from tests.media import SourceServer, probed
 
@@ -32,6 +33,7 @@ class Recorder:
     seen: list[tuple[str, float]] = dataclasses.field(default_factory=list)
 
     def __call__(self, reply: requests.Response, **_: Any) -> None:
+        canaries.assert_none([reply.content, reply.headers], where=f"the reply to {reply.url}")
         self.seen.append((str(reply.request.path_url), reply.elapsed.total_seconds()))
 
     def polls_s(self) -> list[float]:
