@@ -104,7 +104,7 @@ def test_detour_to_the_inside_reaches_nobody(fetching: Fetching, canary: SourceS
 
 
 def test_segment_that_is_refused_is_no_interruption_however_many_come_side_by_side(
-    fetching: Fetching, source: SourceServer, canary: SourceServer
+    fetching: Fetching, source: SourceServer, canary: SourceServer, tmp_path: Path
 ) -> None:
     good = [f"#EXTINF:1,\n{source.url('hls/180-0.ts')}" for _ in range(3)]
     lines = [
@@ -117,7 +117,9 @@ def test_segment_that_is_refused_is_no_interruption_however_many_come_side_by_si
         "#EXT-X-ENDLIST",
     ]
     (source.directory / "side-by-side.m3u8").write_text("\n".join(lines))
-    for _ in range(3):  # which of the threads is told of it first is chance
+    for attempt in range(3):  # which of the threads is told of it first is chance
+        fetching.directory = tmp_path / f"attempt {attempt}"
+        fetching.directory.mkdir()
         with pytest.raises(errors.SourceRefused):
             fetching("side-by-side.m3u8")
 
