@@ -3,8 +3,9 @@ SHELL := /bin/sh
 PY := .venv/bin/python
 .DEFAULT_GOAL := help
 # How many processes run tests that share nothing, a file each at a time: one more than there are cores, as some wait.
+# What takes longest stands first, so that nobody waits for it at the end.
 PROCESSES ?= $(shell expr $$(nproc) + 1)
-PYTEST_IN_PARALLEL := .venv/bin/pytest --numprocesses=$(PROCESSES) --dist=loadfile
+PYTEST_IN_PARALLEL := .venv/bin/pytest --numprocesses=$(PROCESSES) --dist=loadfile --no-loadscope-reorder
 unexport PYTHONDONTWRITEBYTECODE  # dozens of processes import the same packages, each of which would compile them
 export URL  # for `demo`, which takes it from the environment: a URL is full of what a shell would read as its own
 # An environment that does not work any more, as after the checkout was moved, is made again.
@@ -44,10 +45,10 @@ types: setup     ## mypy, strict
 
 RUNNING := tests/faults/system
 unit: setup      ## unit, integration and template tests, what one call may meet with, and the model
-	$(PYTEST_IN_PARALLEL) tests/unit tests/integration tests/infra tests/model tests/faults --ignore=$(RUNNING)
+	$(PYTEST_IN_PARALLEL) tests/model tests/infra tests/unit tests/integration tests/faults --ignore=$(RUNNING)
 
 e2e: setup       ## the deployed template over HTTP, also by clients that exist; npm fetches one of them at its first run
-	$(PYTEST_IN_PARALLEL) tests/e2e --ignore=$(BROWSER)
+	$(PYTEST_IN_PARALLEL) tests/e2e/clients tests/e2e --ignore=$(BROWSER)
 
 e2e-deploy: setup    ## deployed for real: CDK, image, containers, rights enforced; podman and buildah come by apt where they may
 	sh tests/containers/install.sh
