@@ -50,18 +50,19 @@ unit: setup      ## unit, integration and template tests, what one call may meet
 e2e: setup       ## the deployed template over HTTP, also by clients that exist; npm fetches one of them at its first run
 	$(PYTEST_IN_PARALLEL) tests/e2e/clients tests/e2e --ignore=$(BROWSER)
 
+CONTAINER_TOOLS := sh tests/debian.sh "the tests in containers" buildah podman runc debootstrap
 e2e-deploy: setup    ## deployed for real: CDK, image, containers, rights enforced; podman and buildah come by apt where they may
-	sh tests/containers/install.sh
+	$(CONTAINER_TOOLS)
 	.venv/bin/pytest tests/deploy
 
 BROWSER := tests/e2e/clients/browser
 e2e-browser: setup   ## the same by a page in headless Chromium, which apt installs here where it may
-	sh $(BROWSER)/install.sh
+	sh tests/debian.sh "the tests in a browser" chromium wget
 	.venv/bin/pytest $(BROWSER)
 
 IMAGE := tests/containers
 e2e-image: setup   ## the container image, built and run as on Lambda; apt installs what builds and runs it where it may
-	sh $(IMAGE)/install.sh
+	$(CONTAINER_TOOLS)
 	.venv/bin/pytest $(IMAGE)
 
 # Workers let nobody look into them but root; of a user namespace will do.
@@ -70,6 +71,7 @@ faults: setup    ## the running service while workers are killed, AWS fails and 
 	$(AS_ROOT) .venv/bin/pytest $(RUNNING)
 
 hostile: setup   ## the real worker among hostile sources, in networks with no way out; some minutes, where namespaces may be made
+	sh tests/debian.sh "hostile sources" ip=iproute2 unshare=util-linux mount
 	$(PY) -m tests.hostile -q --numprocesses=$(PROCESSES)
 
 soak: setup      ## hundreds of jobs while all of that happens at random: make soak JOBS=500 SEED=1 MINUTES=60

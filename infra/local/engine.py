@@ -26,7 +26,8 @@ CREDENTIALS = {
 }
 _PYTHON = ROOT / ".venv-engine" / "bin" / "python"
 _NAMED_PORT = "4566"  # in the names of queues and the like, which have to outlive a start with another --port
-_START_S, _STOP_S = 15.0, 20.0  # at the end it writes its whole state to disk
+# It starts in a second unless the machine is busy; at the end it writes its whole state to disk.
+_START_S, _STOP_S = 60.0, 20.0
 
 
 class EngineFailed(Exception):

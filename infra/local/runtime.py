@@ -24,7 +24,7 @@ from infra.local import processes
 from infra.local.processes import ROOT
 
 _INVOKE = "/2015-03-31/functions/function/invocations"
-_START_S, _STOP_S = 5.0, 8.0
+_START_S, _STOP_S = 30.0, 8.0
 
 
 class RuntimePool:

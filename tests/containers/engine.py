@@ -1,7 +1,7 @@
 """Debian's daemonless container programs, buildah and podman, on a storage of this checkout's own.
 
-    sh tests/containers/install.sh      # apt, where it may
-    engine.missing()                    # why not, where not
+    make e2e-image      # installs them by apt, where it may
+    engine.missing()    # why not, where not
 
 Everything lies below `.reelhaul/containers`, or where CONTAINERS_DIRECTORY says.
 """
@@ -32,7 +32,7 @@ def missing() -> str | None:
     """Why no container can be built or run here, in one sentence. None where they can."""
     absent = [program for program in _PROGRAMS if shutil.which(program, path=_path()) is None]
     if absent:
-        return f"{', '.join(absent)} not installed; `sh tests/containers/install.sh` does it where root and apt are."
+        return f"{', '.join(absent)} not installed; `make e2e-image` does it where root and apt are."
     if os.geteuid() != 0:
         return "containers are built and run as root here, and this is another user."
     return None

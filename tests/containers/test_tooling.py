@@ -35,7 +35,7 @@ def test_where_the_programs_are_missing_it_is_said_in_a_sentence(monkeypatch: py
     monkeypatch.setattr("shutil.which", lambda name, **_: None if name in {"buildah", "runc"} else name)
     why = engine.missing()
     assert why is not None
-    assert why.startswith("buildah, runc not installed; `sh tests/containers/install.sh`")
+    assert why.startswith("buildah, runc not installed; `make e2e-image`")
 
 
 def test_installing_without_root_says_what_is_skipped_and_fails_nothing(tmp_path: Path) -> None:
@@ -43,13 +43,13 @@ def test_installing_without_root_says_what_is_skipped_and_fails_nothing(tmp_path
     (tmp_path / "id").write_text("#!/bin/sh\necho 1000\n")
     (tmp_path / "id").chmod(0o755)
     done = subprocess.run(
-        ["/bin/sh", str(engine.HERE / "install.sh")],
+        ["/bin/sh", str(engine.ROOT / "tests" / "debian.sh"), "the tests in containers", "sh=dash", "ip=iproute2"],
         env={"PATH": str(tmp_path)},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert done.stderr.startswith("skipped: the tests in a container: buildah podman runc debootstrap not installed")
+    assert done.stderr.startswith("skipped: the tests in containers: dash iproute2 not installed")
     assert done.stderr.count("\n") == 1
 
 

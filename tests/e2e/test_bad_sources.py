@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.e2e.running import Client, Service, request
+from tests.e2e.running import KEY, Client, Service, request
 from tests.media import SourceServer, make_media
 
 pytestmark = pytest.mark.e2e
@@ -78,7 +78,7 @@ def test_only_the_right_key_opens(service: Service, source: SourceServer) -> Non
     path = f"/download/{job_id}"
 
     none, wrong = service.client(None).call("GET", path), service.client("sk-wrong-wrong-wrong").call("GET", path)
-    bearer = request("GET", service.url + path, headers={"Authorization": "Bearer sk-test-0123456789abcdef"})
+    bearer = request("GET", service.url + path, headers={"Authorization": f"Bearer {KEY}"})
 
     assert (none.status, wrong.status, bearer.status) == (401, 401, 200)
     assert none.body == wrong.body

@@ -8,6 +8,13 @@ from pathlib import Path
 
 from tests.hostile import world
 
+_WHAT_IT_TAKES = """
+    mount --make-rprivate /
+    mount -t tmpfs hostile /tmp
+    ip link set lo up
+    for address in 10.0.0.1/32 fd00::1/128; do ip address add $address dev lo; done
+"""
+
 
 def main(arguments: list[str]) -> int:
     """What pytest returned, 0 where no such world can be made: then it is said why."""
@@ -25,7 +32,7 @@ def _refusal(as_root: list[str]) -> str | None:
     for program in ("unshare", "ip", "mount"):
         if shutil.which(program) is None:
             return f"there is no program `{program}` here"
-    command = [*as_root, "unshare", "--net", "--mount", "ip", "link", "set", "lo", "up"]
+    command = [*as_root, "unshare", "--net", "--mount", "sh", "-ec", _WHAT_IT_TAKES]
     tried = subprocess.run(command, capture_output=True, text=True, check=False)
     return None if tried.returncode == 0 else f"this needs root, or user namespaces: {tried.stderr.strip()}"
 

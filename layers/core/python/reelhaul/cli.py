@@ -27,6 +27,7 @@ from reelhaul.webhooks.signing import WebhookSecrets, as_secret
 _LOCAL_STACK = "Reelhaul-local"
 _LOCAL_TENANT = "local"
 _DAY_S = 86_400
+_ANSWER_S = 60.0  # for a first request, which takes a second where nothing else is going on
 
 
 class _Stopped(BaseException):
@@ -176,7 +177,7 @@ def _check_answers(url: str, key: str) -> None:
     """One request the whole way, so that "ready" is the truth and the first user does not wait for a cold start."""
     request = urllib.request.Request(f"{url}/download?count=1", headers={"x-access-token": key})  # noqa: S310 - our own
     try:
-        with urllib.request.urlopen(request, timeout=15) as reply:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=_ANSWER_S) as reply:  # noqa: S310
             reply.read()
     except (urllib.error.URLError, OSError) as error:
         raise ReelhaulError(f"The service has started but does not answer: {error}") from error
