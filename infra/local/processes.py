@@ -1,5 +1,6 @@
 """Starting and ending the programs that `reelhaul serve` is made of, so that none outlives it."""
 
+import contextlib
 import os
 import signal
 import socket
@@ -68,12 +69,14 @@ def _kill_group(group: int) -> bool:
 
 
 def children(pid: int) -> list[int]:
-    """The processes that `pid` has started and that still run (proc(5))."""
-    try:
-        tasks = list(Path(f"/proc/{pid}/task").iterdir())
-        return [int(child) for task in tasks for child in (task / "children").read_text().split()]
-    except (FileNotFoundError, ProcessLookupError):
-        return []
+    """The processes that `pid` has started and that still run (proc(5)), whichever of its threads did."""
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it is gone by now
+            _, parent = stat.read_text().rpartition(")")[2].split()[:2]
+            if int(parent) == pid:
+                found.append(int(stat.parent.name))
+    return found
 
 
 def plain_environment(**extra: str) -> dict[str, str]:
