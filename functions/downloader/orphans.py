@@ -8,18 +8,27 @@ import contextlib
 import ctypes
 import os
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 _PR_SET_CHILD_SUBREAPER = 36
 _MOST_ROUNDS = 100  # in each a generation ends: who is killed leaves children behind
 
 _lock = threading.Lock()
-_fetchers: set[int] = set()  # whoever started them, ends them
+_kept: set[int] = set()  # whoever started them, ends them
 _adopting = threading.Event()
+
+
+class Process(Protocol):
+    """A child of this process."""
+
+    pid: int
+
+
+Started = TypeVar("Started", bound=Process)
 
 
 def adopt() -> None:
@@ -30,31 +39,33 @@ def adopt() -> None:
         _adopting.set()
 
 
+def keep(start: Callable[[], Started]) -> Started:
+    """The process that `start` starts, which is none of the orphans until it is forgotten."""
+    with _lock:
+        process = start()
+        _kept.add(process.pid)
+    return process
+
+
+def forget(number: int) -> None:
+    """It has been waited for, and its number may be another's by now."""
+    with _lock:
+        _kept.discard(number)
+
+
 class Orphans:
     """Whoever comes to this process from now on, and was not started by it."""
 
     def __init__(self) -> None:
         self._others = frozenset(_children()) if _adopting.is_set() else frozenset()
 
-    def without(self, start: Callable[[], "subprocess.Popen[bytes]"]) -> "subprocess.Popen[bytes]":
-        """The process that `start` starts, which is not one of them until it is `done_with`."""
-        with _lock:
-            process = start()
-            _fetchers.add(process.pid)
-        return process
-
-    def done_with(self, process: "subprocess.Popen[bytes]") -> None:
-        """It has been waited for, and its number may be another's by now."""
-        with _lock:
-            _fetchers.discard(process.pid)
-
     def end(self) -> None:
         """Kill and reap them, with all their descendants."""
         if not _adopting.is_set():
             return
         for _ in range(_MOST_ROUNDS):
-            with _lock:  # else a fetcher that is just being started would look like one
-                found = _children() - _fetchers - self._others
+            with _lock:  # else a process that is just being started would look like one
+                found = _children() - _kept - self._others
                 for number in found:
                     with contextlib.suppress(ProcessLookupError, ChildProcessError):
                         os.kill(number, signal.SIGKILL)
