@@ -1,4 +1,4 @@
-"""The fetcher's process, from the outside: started with almost nothing, and gone with all that it started."""
+"""The fetcher's process, from the outside: it has almost nothing, and is gone with all that it started."""
 
 import contextlib
 import ctypes
@@ -74,15 +74,15 @@ def environment(directory: Path) -> dict[str, str]:
     }
 
 
-# Of its environment, what tells of the job; the template is started without.
+# What tells of the job; the template is started without.
 _OF_THE_JOB = ("HOME", "TMPDIR")
 _templates = Templates()
 
 
 def prepare() -> None:
-    """Start the template, so that the first job finds it ready. Raises `NoTemplate`."""
-    with _templates.at_hand(_of_all_jobs()) as template:
-        template.wait()
+    """Start the template, so that it gets ready while this process does. Raises `OSError`."""
+    with _templates.at_hand(_of_all_jobs()):
+        pass
 
 
 def _of_all_jobs() -> Mapping[str, str]:
@@ -125,12 +125,14 @@ class Child:
         return self
 
     def _start(self) -> Forked:
-        for attempt in range(1, _ATTEMPTS + 1):
-            with contextlib.suppress(NoTemplate) if attempt < _ATTEMPTS else contextlib.nullcontext():
-                with _templates.at_hand(_of_all_jobs()) as template:
-                    template.wait()
-                    return orphans.keep(lambda: template.fork(self._directory))
-        raise AssertionError("the last attempt raises, or returns")
+        with contextlib.suppress(NoTemplate):
+            return self._forked()
+        return self._forked()  # a template that has died, or does not answer, is replaced by now
+
+    def _forked(self) -> Forked:
+        with _templates.at_hand(_of_all_jobs()) as template:
+            template.wait()
+            return orphans.keep(lambda: template.fork(self._directory))
 
     def __exit__(self, *_: object) -> None:
         self.exit_status = self._end_group()

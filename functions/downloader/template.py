@@ -55,6 +55,7 @@ class Template:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._made_of = _made_of(environment)
         self._is_ready = False
+        orphans.adopt()  # which fetchers are, as soon as they are forked
         self._control, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = orphans.keep(lambda: _start(theirs, environment))

@@ -46,7 +46,7 @@ class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # it ships no types
         return super().process_ie_result(ie_result, download, extra_info)
 
     def add_default_info_extractors(self) -> None:
-        """Those that are enabled by default: what else may be wished for takes the base class longer than a download."""
+        """Those that are enabled by default. To see what else may be wished for takes the base class a while."""
         for extractor in gen_extractor_classes():
             if extractor._ENABLED:  # noqa: SLF001 - there is nothing else to ask
                 self.add_info_extractor(extractor)

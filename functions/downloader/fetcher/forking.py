@@ -1,4 +1,4 @@
-"""One more fetcher, out of the template. It starts with the same memory, and what it writes to is copied for it alone."""
+"""One more fetcher, out of the template. It starts with its memory, and what it writes to is copied for it alone."""
 
 import gc
 import os
@@ -53,8 +53,8 @@ def _begin(stdin: int, stdout: int, stderr: int, directory: int) -> None:
     os.fchdir(directory)
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     # As the interpreter opens them: the template's are of other kinds of files.
-    sys.stdin, sys.stdout = open(0, closefd=False), open(1, "w", closefd=False)  # noqa: PTH123, SIM115
-    sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: PTH123, SIM115
-    os.environ["HOME"] = os.environ["TMPDIR"] = str(os.getcwd())  # noqa: PTH109
+    sys.stdin, sys.stdout = open(0, closefd=False), open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
+    os.environ["HOME"] = os.environ["TMPDIR"] = os.getcwd()  # noqa: PTH109
     warming.draw_again()
     gc.enable()

@@ -1,15 +1,15 @@
 """What every fetcher would do before its job makes a difference, done once: imports, and what they compile and read.
 
-What is drawn by lot on the way is drawn again for each, so that no two jobs can be told to be of the same worker.
+What is drawn by lot on the way is drawn again for each fetcher, as it would be in a process of its own.
 """
 
-import dataclasses
 import functools
+import itertools
 import uuid
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from yt_dlp import networking
 from yt_dlp.extractor import gen_extractor_classes
 from yt_dlp.networking import common
 from yt_dlp.utils.networking import random_user_agent, std_headers
@@ -19,35 +19,70 @@ from downloader.fetcher.request import Request
 from downloader.kernel import Support
 from reelhaul.options import Options
 
-_URL = "https://media.example/clip.mp4"  # nobody is asked there
+_URL = "https://media.example/clip.mp4"  # which nobody is asked for
 _REHEARSED = Request(
     url=_URL, options=Options(), is_item=False, entry=None, inspect=False, seconds=0.0, proxy="", directory=Path("/"),
     max_bytes=0, max_memory_bytes=0, kernel=Support(seccomp=False, landlock=False),
 )  # fmt: skip
+_FOUND = {
+    "id": "clip", "title": "clip", "url": _URL, "ext": "mp4", "extractor": "generic", "extractor_key": "Generic",
+}  # fmt: skip
+
+_drawn: list[tuple[type, str]] = []  # attributes of classes that are random UUIDs: what some extractors call devices
 
 
 def up() -> None:
+    """Opens no connection. What is rehearsed last is what `re` keeps, which keeps only so many patterns."""
     common.make_ssl_context = _kept(common.make_ssl_context)
-    for extractor in gen_extractor_classes():
-        extractor.suitable(_URL)  # which compiles its pattern, and keeps it
-        getattr(extractor, "real_class", extractor)  # which is imported where it is used first
+    common.make_ssl_context(verify=True, legacy_support=False, use_certifi=True)  # as yt-dlp's handlers do
+    made: set[str] = set()
+    original, uuid.uuid4 = uuid.uuid4, _noting(uuid.uuid4, made)
+    try:
+        extractors = [_compiled(extractor) for extractor in gen_extractor_classes()]
+    finally:
+        uuid.uuid4 = original
+    _drawn.extend(_having(made, extractors))
     with extract.Extractor(options.parameters(_REHEARSED, on_progress=print)) as ydl:
         formats.install(ydl, _REHEARSED)
         ydl.urlopen("data:,")
-        info = {"id": "clip", "title": "clip", "url": _URL, "ext": "mp4", "extractor": "generic", "extractor_key": "Generic"}
-        extract.prepare(ydl.process_ie_result(info, download=False))
-        for handler in ydl._request_director.handlers.values(): handler._make_sslcontext()
-
-
-def _kept(make: Any) -> Any:
-    """Contexts are not changed once they are made, but take a while: 150 authorities are read for each."""
-
-    @functools.cache
-    def made(**settings: Any) -> Any:
-        return make(**settings)
-
-    return made
+        extract.prepare(ydl.process_ie_result(dict(_FOUND), download=False))
 
 
 def draw_again() -> None:
+    """To be called in each fetcher. `random` and OpenSSL see for themselves that they were forked."""
     std_headers["User-Agent"] = random_user_agent()
+    for owner, name in _drawn:
+        setattr(owner, name, str(uuid.uuid4()))
+
+
+def _compiled(extractor: Any) -> type:
+    """What stands behind yt-dlp's lazy class. Both keep their patterns once they have been asked."""
+    extractor.suitable(_URL)
+    real: type = getattr(extractor, "real_class", extractor)
+    return real
+
+
+def _kept(make: Callable[..., Any]) -> Callable[..., Any]:
+    """Contexts are not changed once they are made, but take a while: 150 authorities are read for each."""
+
+    @functools.cache
+    def made(settings: frozenset[tuple[str, Any]]) -> Any:
+        return make(**dict(settings))
+
+    return lambda **settings: made(frozenset(settings.items()))
+
+
+def _noting(draw: Callable[[], uuid.UUID], made: set[str]) -> Callable[[], uuid.UUID]:
+    def uuid4() -> uuid.UUID:
+        drawn = draw()
+        made.add(str(drawn))
+        return drawn
+
+    return uuid4
+
+
+def _having(made: set[str], extractors: list[type]) -> list[tuple[type, str]]:
+    classes = set(itertools.chain.from_iterable(one.__mro__ for one in extractors))
+    return [
+        (one, name) for one in classes for name, value in vars(one).items() if isinstance(value, str) and value in made
+    ]
