@@ -6,7 +6,7 @@ What is drawn by lot on the way is drawn again for each fetcher, as it would be 
 import functools
 import itertools
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,8 @@ _FOUND = {
     "id": "clip", "title": "clip", "url": _URL, "ext": "mp4", "extractor": "generic", "extractor_key": "Generic",
 }  # fmt: skip
 
-_drawn: list[tuple[type, str]] = []  # attributes of classes that are random UUIDs: what some extractors call devices
+# Who puts another value where a class, or a dictionary of it, holds a random UUID: what some extractors call a device.
+_drawn: list[Callable[[str], None]] = []
 
 
 def up() -> None:
@@ -51,8 +52,8 @@ def up() -> None:
 def draw_again() -> None:
     """To be called in each fetcher. `random` and OpenSSL see for themselves that they were forked."""
     std_headers["User-Agent"] = random_user_agent()
-    for owner, name in _drawn:
-        setattr(owner, name, str(uuid.uuid4()))
+    for put in _drawn:
+        put(str(uuid.uuid4()))
 
 
 def _compiled(extractor: Any) -> type:
@@ -81,8 +82,14 @@ def _noting(draw: Callable[[], uuid.UUID], made: set[str]) -> Callable[[], uuid.
     return uuid4
 
 
-def _having(made: set[str], extractors: list[type]) -> list[tuple[type, str]]:
-    classes = set(itertools.chain.from_iterable(one.__mro__ for one in extractors))
-    return [
-        (one, name) for one in classes for name, value in vars(one).items() if isinstance(value, str) and value in made
-    ]
+def _having(made: set[str], extractors: list[type]) -> Iterator[Callable[[str], None]]:
+    for owner in set(itertools.chain.from_iterable(one.__mro__ for one in extractors)):
+        for name, value in vars(owner).items():
+            if isinstance(value, str) and value in made:
+                yield functools.partial(setattr, owner, name)
+            if isinstance(value, dict):
+                yield from (
+                    functools.partial(value.__setitem__, key)
+                    for key, one in value.items()
+                    if isinstance(one, str) and one in made
+                )
