@@ -117,7 +117,12 @@ class Child:
 
     def __enter__(self) -> Self:
         self._orphans = Orphans()
-        self._process = self._start()
+        try:
+            self._process = self._start()
+        except BaseException:
+            self._orphans.end()
+            self._selector.close()
+            raise
         for stream in (self._process.stdout, self._process.stderr):
             os.set_blocking(stream.fileno(), False)
             self._selector.register(stream, selectors.EVENT_READ)
