@@ -80,6 +80,7 @@ soak: setup      ## hundreds of jobs while all of that happens at random: make s
 bench: setup     ## what it costs, in ratios: nothing fails because a machine is slow
 	$(PY) -m tests.benchmarks.listing
 	$(PY) -m tests.benchmarks.cost
+	$(PY) -m tests.benchmarks.starting
 
 SECONDS := 60
 fuzz: setup      ## what strangers send, made up by atheris for a while and a parser: make fuzz SECONDS=60 TARGETS="source headers"

@@ -1,4 +1,4 @@
-"""The fetcher's process, from the outside: started with almost nothing, and gone with all that it started."""
+"""The fetcher's process, from the outside: it has almost nothing, and is gone with all that it started."""
 
 import contextlib
 import ctypes
@@ -7,22 +7,22 @@ import importlib.util
 import os
 import selectors
 import signal
-import subprocess
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Self
 
 from downloader import orphans
 from downloader.events import Implausible
 from downloader.orphans import Orphans
+from downloader.template import Forked, NoTemplate, Templates
 from reelhaul.options import clean_text
 
 GRACE_S = 0.5  # between asking and killing
 STDERR_TAIL_BYTES = 4096
 
 _PR_SET_DUMPABLE = 4
+_ATTEMPTS = 2  # of forking a fetcher: a template that has died, or does not answer, is replaced
 # What the child imports, directly or through these. Everything else stays where its own interpreter finds it.
 _PACKAGES = ("downloader", "reelhaul", "yt_dlp")
 
@@ -74,6 +74,21 @@ def environment(directory: Path) -> dict[str, str]:
     }
 
 
+# What tells of the job; the template is started without.
+_OF_THE_JOB = ("HOME", "TMPDIR")
+_templates = Templates()
+
+
+def prepare() -> None:
+    """Start the template, so that it gets ready while this process does. Raises `OSError`."""
+    with _templates.at_hand(_of_all_jobs()):
+        pass
+
+
+def _of_all_jobs() -> Mapping[str, str]:
+    return {name: value for name, value in environment(Path("/")).items() if name not in _OF_THE_JOB}
+
+
 def end_strays(directory: Path) -> None:
     """Kill every process that works in `directory`, or below it.
 
@@ -87,9 +102,13 @@ def end_strays(directory: Path) -> None:
 
 
 class Child:
-    """A context manager: the process lives within the block, and nothing that it started lives after it."""
+    """A context manager: the process lives within the block, and nothing that it started lives after it.
+
+    Entering raises `NoTemplate` where there is nothing to fork it from.
+    """
 
     def __init__(self, *, directory: Path, request: bytes) -> None:
+        self.exit_status: int | None = None  # negative: the signal that ended it. Known after the block
         self._directory = directory
         self._request = request
         self._stderr = b""
@@ -98,37 +117,36 @@ class Child:
 
     def __enter__(self) -> Self:
         self._orphans = Orphans()
-        self._process = self._orphans.without(self._start)
+        try:
+            self._process = self._start()
+        except BaseException:
+            self._orphans.end()
+            self._selector.close()
+            raise
         for stream in (self._process.stdout, self._process.stderr):
-            assert stream is not None  # noqa: S101 - for the type checker
             os.set_blocking(stream.fileno(), False)
             self._selector.register(stream, selectors.EVENT_READ)
         self._send_request()
         return self
 
-    def _start(self) -> "subprocess.Popen[bytes]":
-        return subprocess.Popen(
-            [sys.executable, "-m", "downloader.fetcher"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            cwd=self._directory,
-            env=environment(self._directory),
-            start_new_session=True,
-        )
+    def _start(self) -> Forked:
+        with contextlib.suppress(NoTemplate):
+            return self._forked()
+        return self._forked()  # a template that has died, or does not answer, is replaced by now
+
+    def _forked(self) -> Forked:
+        with _templates.at_hand(_of_all_jobs()) as template:
+            template.wait()
+            return orphans.keep(lambda: template.fork(self._directory))
 
     def __exit__(self, *_: object) -> None:
-        self._end_group()
-        self._orphans.done_with(self._process)
+        self.exit_status = self._end_group()
+        orphans.forget(self._process.pid)
         self._orphans.end()
         self._selector.close()
-        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
-            if stream is not None:
-                with contextlib.suppress(OSError):
-                    stream.close()
+        self._process.close()
 
     def _send_request(self) -> None:
-        assert self._process.stdin is not None  # noqa: S101 - for the type checker
         with contextlib.suppress(BrokenPipeError):  # it is dead already, as its silence will show
             self._process.stdin.write(self._request)
             self._process.stdin.close()
@@ -139,11 +157,6 @@ class Child:
         """Lines as lines, and otherwise nothing that a terminal or a reader of the log could be deceived with."""
         lines = self._stderr.decode(errors="replace").strip().split("\n")
         return "\n".join(clean_text(line) for line in lines)
-
-    @property
-    def exit_status(self) -> int | None:
-        """Negative: the signal that ended it. Known after the block."""
-        return self._process.returncode
 
     def lines(self, *, wait_s: float, most: int) -> Iterator[bytes] | None:
         """Lines it has written within `wait_s`, maybe none; None once it has closed its output.
@@ -165,17 +178,12 @@ class Child:
             raise Implausible("a line is too long")
         return iter(complete)
 
-    def _end_group(self) -> None:
+    def _end_group(self) -> int:
         """First a hint, then the axe. The leader is reaped last: until then nobody else can have its number."""
         self._signal_group(signal.SIGTERM)
-        patience = time.monotonic() + GRACE_S
-        while not self._has_exited() and time.monotonic() < patience:
-            time.sleep(0.01)
+        self._process.ends_within(GRACE_S)
         self._signal_group(signal.SIGKILL)
-        self._process.wait()
-
-    def _has_exited(self) -> bool:
-        return os.waitid(os.P_PID, self._process.pid, os.WEXITED | os.WNOWAIT | os.WNOHANG) is not None
+        return self._process.wait()
 
     def _signal_group(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):

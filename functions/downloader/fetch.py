@@ -1,7 +1,9 @@
 """Fetch one job's media in a process of its own, and believe neither the source nor that process."""
 
+import contextlib
 import dataclasses
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -9,10 +11,11 @@ from pathlib import Path
 
 from downloader import events, kernel
 from downloader.answers import Answer, Fetched, FetchedExtra, FetchRequest, Found, FoundPlaylist
-from downloader.child import Child, harden_parent
+from downloader.child import Child, harden_parent, prepare
 from downloader.events import Failed, Implausible
 from downloader.fetcher.reporting import without_addresses
 from downloader.redaction import without
+from downloader.template import NoTemplate
 from reelhaul.egress import EgressProxy, Upstream
 from reelhaul.errors import (
     ExtractorBroken,
@@ -30,12 +33,19 @@ from reelhaul.jobs import Progress
 
 __all__ = [
     "Entry", "FetchRequest", "Fetched", "FetchedExtra", "Found", "FoundPlaylist", "Inspection", "fetch",
-    "guarded_fetch", "harden_parent",
+    "guarded_fetch", "harden_parent", "prepare_in_init",
 ]  # fmt: skip
 
 POLL_S = 0.1
 # Endings that a connection which policy denied, or an upstream did not make, explains better than they do themselves.
 _VAGUE = (SourceUnsupported, SourceUnreachable, ExtractorBroken)
+
+
+def prepare_in_init() -> None:
+    """Have the first fetcher's code imported beside this process's own, if Lambda's runtime is what imports that."""
+    if "awslambdaric" in sys.modules:
+        with contextlib.suppress(OSError):  # the first job sees for itself
+            prepare()
 
 
 def guarded_fetch(
@@ -80,12 +90,15 @@ def fetch(
     """
     directory = directory.resolve()
     answer = Answer(request, directory)
-    with Child(directory=directory, request=_as_json(request, proxy, directory)) as child:
-        try:
+    try:
+        with Child(directory=directory, request=_as_json(request, proxy, directory)) as child:
             _listen(child, answer, proxy=proxy, on_progress=on_progress, stop=stop)
-        except Implausible as error:
-            log("fetcher_implausible", reason=str(error))
-            raise WorkerCrashed from error
+    except Implausible as error:
+        log("fetcher_implausible", reason=str(error))
+        raise WorkerCrashed from error
+    except NoTemplate as error:
+        log("fetcher_not_started", reason=str(error))
+        raise WorkerCrashed from error
     found = answer.outcome()
     if isinstance(found, Failed):
         detail = _without_cookies(found.detail, request)

@@ -14,7 +14,7 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from downloader import kernel
-from downloader.fetch import FetchRequest, Found, guarded_fetch, harden_parent
+from downloader.fetch import FetchRequest, Found, guarded_fetch, harden_parent, prepare_in_init
 from downloader.site_access import SiteAccess
 from downloader.worker import Worker
 from reelhaul import aws
@@ -37,6 +37,7 @@ from reelhaul.sources import check_source
 from reelhaul.store import JobStore
 
 logger = Logger(service="downloader")
+prepare_in_init()
 
 _AGAIN_S = 10  # when AWS cannot be reached before a claim, or a record not be read, the message comes again after this
 

@@ -8,18 +8,26 @@ import contextlib
 import ctypes
 import os
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from pathlib import Path
+from typing import Protocol, TypeVar
 
 _PR_SET_CHILD_SUBREAPER = 36
 _MOST_ROUNDS = 100  # in each a generation ends: who is killed leaves children behind
 
 _lock = threading.Lock()
-_fetchers: set[int] = set()  # whoever started them, ends them
+_kept: set[int] = set()  # whoever started them, ends them
 _adopting = threading.Event()
+
+
+class Process(Protocol):
+    """A child of this process."""
+
+    pid: int
+
+
+Started = TypeVar("Started", bound=Process)
 
 
 def adopt() -> None:
@@ -30,31 +38,33 @@ def adopt() -> None:
         _adopting.set()
 
 
+def keep(start: Callable[[], Started]) -> Started:
+    """The process that `start` starts, which is none of the orphans until it is forgotten."""
+    with _lock:
+        process = start()
+        _kept.add(process.pid)
+    return process
+
+
+def forget(number: int) -> None:
+    """It has been waited for, and its number may be another's by now."""
+    with _lock:
+        _kept.discard(number)
+
+
 class Orphans:
     """Whoever comes to this process from now on, and was not started by it."""
 
     def __init__(self) -> None:
         self._others = frozenset(_children()) if _adopting.is_set() else frozenset()
 
-    def without(self, start: Callable[[], "subprocess.Popen[bytes]"]) -> "subprocess.Popen[bytes]":
-        """The process that `start` starts, which is not one of them until it is `done_with`."""
-        with _lock:
-            process = start()
-            _fetchers.add(process.pid)
-        return process
-
-    def done_with(self, process: "subprocess.Popen[bytes]") -> None:
-        """It has been waited for, and its number may be another's by now."""
-        with _lock:
-            _fetchers.discard(process.pid)
-
     def end(self) -> None:
         """Kill and reap them, with all their descendants."""
         if not _adopting.is_set():
             return
         for _ in range(_MOST_ROUNDS):
-            with _lock:  # else a fetcher that is just being started would look like one
-                found = _children() - _fetchers - self._others
+            with _lock:  # else a process that is just being started would look like one
+                found = _children() - _kept - self._others
                 for number in found:
                     with contextlib.suppress(ProcessLookupError, ChildProcessError):
                         os.kill(number, signal.SIGKILL)
@@ -67,10 +77,10 @@ def _children() -> set[int]:
     """Those in another session than ours: what else this process may have started is in its own."""
     us, session = os.getpid(), os.getsid(0)
     found = set()
-    for entry in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):  # it is gone by now
+    for name in filter(str.isdigit, os.listdir("/proc")):  # noqa: PTH208 - pathlib is slow
+        with contextlib.suppress(OSError), open(f"/proc/{name}/stat", "rb") as stat:  # noqa: PTH123 - as above; else it is gone
             # proc(5): the name, which may hold anything, is in parentheses; then state, parent, group and session.
-            _, parent, _, its_session = entry.read_bytes().rpartition(b")")[2].split()[:4]
+            _, parent, _, its_session = stat.read().rpartition(b")")[2].split()[:4]
             if int(parent) == us and int(its_session) != session:
-                found.add(int(entry.parent.name))
+                found.add(int(name))
     return found

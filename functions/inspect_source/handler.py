@@ -18,7 +18,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from downloader import kernel
-from downloader.fetch import FetchRequest, Inspection, guarded_fetch, harden_parent
+from downloader.fetch import FetchRequest, Inspection, guarded_fetch, harden_parent, prepare_in_init
 from reelhaul import http
 from reelhaul.contracts import info, requests
 from reelhaul.errors import (
@@ -42,6 +42,7 @@ _DIRECTORY = "inspect-"
 logger = Logger(service="inspect_source")
 app = http.resolver(logger)
 stop = threading.Event()
+prepare_in_init()
 
 
 @functools.cache

@@ -156,7 +156,8 @@ def hook(event, arguments):
     if event == "compile" and str(arguments[1]).endswith(".py"):
         compiled.append(str(arguments[1]))
 sys.addaudithook(hook)
-import downloader.handler, inspect_source.handler, downloader.fetcher.job, awslambdaric.bootstrap
+import downloader.fetcher.forking  # all of the fetcher
+import downloader.handler, inspect_source.handler, awslambdaric.bootstrap
 from yt_dlp.extractor import gen_extractor_classes
 extractors = len(gen_extractor_classes())
 compiled_modules = list(compiled)

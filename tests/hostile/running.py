@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from downloader import handler
+from downloader import child, handler
 from get_status.handler import lambda_handler as get_status
 from reelhaul import aws
 from reelhaul.jobs import MAX_ATTEMPTS, Job, State
@@ -97,6 +97,8 @@ class Service:
         self.servers.hits, self.servers.visited = [], []
         self.names.forget()
         before = set(self.cloud.object_keys())
+        child.prepare()  # what fetchers are forked from belongs to the worker, and stays
+        processes = set(_children())
         self.metrics()
         job = queued(url=case.url, now=time.time(), options=case.options, name=case.title)
         job = dataclasses.replace(job, attempts=MAX_ATTEMPTS - 1)
@@ -108,7 +110,8 @@ class Service:
             while job.id not in record["body"]:  # of an item that a playlist had
                 record = deliveries.received()
             assert deliveries.handled(record, seconds=case.seconds) == []
-        return self._outcome(job, lines, usage(), set(self.cloud.object_keys()) - before)
+        outcome = self._outcome(job, lines, usage(), set(self.cloud.object_keys()) - before)
+        return dataclasses.replace(outcome, processes_left=[pid for pid in _children() if pid not in processes])
 
     def _outcome(self, job: Job, lines: Lines, usage: Usage, keys: set[str]) -> Outcome:
         ended = self.cloud.store.get(job.tenant, job.id)
@@ -138,7 +141,7 @@ class Service:
             visited=list(self.servers.visited),
             asked=dict(self.names.asked),
             usage=usage,
-            processes_left=_children(),
+            processes_left=[],
             files_left=[str(path) for path in self.work.iterdir()],
         )
 

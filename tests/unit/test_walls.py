@@ -19,11 +19,12 @@ PURE = ["addresses", "egress", "errors", "findings", "ids", "items", "jobs", "li
         "contracts.offline", "contracts.replies", "contracts.requests",
         "sites.cookies", "sites.names"]  # fmt: skip
 AWS = {"boto3", "botocore", "aws_lambda_powertools"}
+_BOTH = "boto3, aws_lambda_powertools.event_handler"
 
 
 @functools.cache
 def modules_loaded_by(module: str) -> set[str]:
-    """All modules that are loaded once `module` has been imported."""
+    """All modules that are loaded once `module` has been imported, or several."""
     code = f"import {module}, sys; print(*sys.modules)"
     run = subprocess.run(
         [sys.executable, "-c", code], env=os.environ | {"PYTHONPATH": PATH}, capture_output=True, text=True, check=True
@@ -67,6 +68,14 @@ def test_a_zip_function_loads_nothing_as_heavy_as_pydantic(function: str) -> Non
     assert loaded_by(f"{function}.handler").isdisjoint({"pydantic", "pydantic_core", "aws_xray_sdk", "cryptography"})
 
 
+@pytest.mark.parametrize("function", ZIP_FUNCTIONS)
+def test_a_zip_function_loads_nothing_beside_boto3_powertools_and_what_is_ours(function: str) -> None:
+    """A cold start is imports: these three are needed by all, and take some hundred milliseconds as they are."""
+    both = {"aws_lambda_powertools", "boto3", "reelhaul", function}
+    beside = modules_loaded_by(f"{function}.handler") - modules_loaded_by(_BOTH)
+    assert {name for name in beside if name.partition(".")[0] not in both} <= {"unicodedata"}
+
+
 def test_the_look_at_a_source_loads_what_fetches_and_nothing_that_works_with_aws() -> None:
     loaded = modules_loaded_by("inspect_source.handler")
     assert "downloader.fetch" in loaded
@@ -83,9 +92,9 @@ def test_a_pure_module_loads_neither_boto3_nor_powertools(module: str) -> None:
     assert loaded_by(f"reelhaul.{module}").isdisjoint(AWS | {"pydantic"})
 
 
-@pytest.mark.parametrize("module", ["downloader.fetcher", "downloader.fetcher.__main__"])
+@pytest.mark.parametrize("module", ["__main__", "forking", "single", "warming"])
 def test_the_fetcher_loads_nothing_that_could_use_credentials(module: str) -> None:
-    assert loaded_by(module).isdisjoint(AWS)
+    assert loaded_by(f"downloader.fetcher.{module}").isdisjoint(AWS)
 
 
 def test_no_file_of_the_fetcher_imports_what_could_use_credentials() -> None:

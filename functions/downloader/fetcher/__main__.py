@@ -1,35 +1,35 @@
-"""Read the request, put up the guards, and only then import what works on a stranger's bytes."""
+"""The template of all fetchers of a worker: it has imported and compiled everything, and is forked for each job.
 
+    python -m downloader.fetcher
+
+It never hears what a job is about: a word on its standard input, a socket, asks for one more fetcher, and descriptors
+come with it that are that one's own. It ends when the worker closes its end of the socket, as the worker's death does.
+"""
+
+import gc
 import os
+import socket
 import sys
+from pathlib import Path
 
-from downloader import kernel
-from downloader.fetcher import guard, starting
-from downloader.fetcher.reporting import Reporter
-from downloader.fetcher.request import MAX_REQUEST_BYTES, Request
+from downloader.fetcher import DESCRIPTORS, MAX_WORD_BYTES, READY, guard
 
 
-def main() -> int:
-    """Fetch one thing, or find several. 0 when the last event says how it ended."""
-    request = Request.parse(sys.stdin.buffer.read(MAX_REQUEST_BYTES))
-    reporter = Reporter(os.dup(sys.stdout.fileno()), secrets=request.secrets)
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # whatever prints, it cannot pose as us
-    guard.engage(
-        proxy=request.proxy_address,
-        max_file_bytes=request.max_bytes + guard.CONTAINER_OVERHEAD_BYTES,
-        max_memory_bytes=request.max_memory_bytes,
-    )
-    kernel.confine(request.kernel, proxy_port=request.proxy_address[1], directory=request.directory)
-    starting.confine_programs(request.kernel)
-    from downloader.fetcher import failures, job  # noqa: PLC0415 - they import yt_dlp: behind the guards
+def main() -> None:
+    worker = os.getppid()
+    guard.hide()
+    gc.disable()  # all of it stays, and to look for what does not would be to write to it
+    from downloader.fetcher import forking, warming  # noqa: PLC0415 - they import yt_dlp, which takes a while: hidden
 
-    try:
-        job.run(request, reporter)
-    except Exception as error:  # noqa: BLE001 - every failure has a code, and this is where it gets it
-        guard.make_room()
-        reporter.failed(failures.verdict(error), detail=f"{type(error).__name__}: {error}")
-    return 0
+    warming.up()
+    if len(list(Path("/proc/self/task").iterdir())) > 1:
+        raise RuntimeError("a thread is not forked with the others, and would keep its locks for ever")
+    gc.freeze()
+    with socket.socket(fileno=sys.stdin.fileno()) as control:
+        control.send(READY)
+        while (message := socket.recv_fds(control, MAX_WORD_BYTES, DESCRIPTORS))[0]:
+            control.send(b"%d" % forking.fork(message[1], worker=worker))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import yt_dlp
+from yt_dlp.extractor import gen_extractor_classes
 from yt_dlp.utils import MEDIA_EXTENSIONS, sanitize_url, unsmuggle_url
 
 from downloader.fetcher import patches
@@ -43,6 +44,12 @@ class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # it ships no types
         if ie_result.get("_type") in _LISTS:
             return ie_result
         return super().process_ie_result(ie_result, download, extra_info)
+
+    def add_default_info_extractors(self) -> None:
+        """Those that are enabled by default. To see what else may be wished for takes the base class a while."""
+        for extractor in gen_extractor_classes():
+            if extractor._ENABLED:  # noqa: SLF001 - there is nothing else to ask
+                self.add_info_extractor(extractor)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

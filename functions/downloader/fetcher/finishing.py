@@ -57,7 +57,8 @@ def finish(path: Path, options: Options, *, deadline: Deadline, max_duration_s: 
     Raises as `probe` does, `SourceNoAudio`, `SourceClipOutOfRange`, `SourceTooLong` for what came (a clip is not yet
     cut out of it) unless `max_duration_s` is 0, and `SourceTooSlow` at the deadline.
     """
-    found = came = probe(path)
+    came_as, came = path, probe(path)
+    found = came
     if max_duration_s and (found.duration_s or 0) > max_duration_s:
         raise SourceTooLong
     if options.download_type == "audio" and not found.audio:
@@ -68,7 +69,8 @@ def finish(path: Path, options: Options, *, deadline: Deadline, max_duration_s: 
         path, start_s = _clip(path, found, wanted, options.clip, deadline=deadline)
     elif not recipes.is_already(wanted, found):
         path = _make(path, found, wanted, deadline=deadline)
-    found = probe(path)
+    if path != came_as:
+        found = probe(path)
     as_audio = wanted.video is None
     return Output(
         path=path,

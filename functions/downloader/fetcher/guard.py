@@ -20,6 +20,7 @@ MAX_OPEN_FILES: Final = 256
 LAST_WORDS_BYTES: Final = 64 * 1024**2
 
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
+_HIDDEN = ((_PR_SET_NO_NEW_PRIVS, 1), (_PR_SET_DUMPABLE, 0))
 
 
 class Denied(PermissionError):
@@ -33,15 +34,21 @@ def engage(*, proxy: tuple[str, int], max_file_bytes: int, max_memory_bytes: int
     sys.addaudithook(_hook(proxy))
 
 
+def hide() -> None:
+    """Gain no rights, and let nobody look into this process, nor write to it: other fetchers among them."""
+    _prctl(*_HIDDEN)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
 def _limit_process() -> None:
+    _prctl(*_HIDDEN, (_PR_SET_PDEATHSIG, int(signal.SIGKILL)))  # a parent that is killed takes this process with it
+
+
+def _prctl(*settings: tuple[int, int]) -> None:
     if sys.platform != "linux":
         return
     prctl = ctypes.CDLL(None).prctl
-    for option, value in (
-        (_PR_SET_NO_NEW_PRIVS, 1),
-        (_PR_SET_DUMPABLE, 0),
-        (_PR_SET_PDEATHSIG, int(signal.SIGKILL)),  # a parent that is killed takes this process with it
-    ):
+    for option, value in settings:
         if prctl(option, value, 0, 0, 0) != 0:
             raise RuntimeError(f"prctl({option}) was refused")
 

@@ -63,7 +63,6 @@ def _walls(request: Request) -> dict[str, Any]:
         "usenetrc": False,
         "geo_bypass": False,  # it invents addresses to pretend that a request comes from elsewhere
         "default_search": "error",
-        "allowed_extractors": ["default"],
         "external_downloader": "native",
         "hls_prefer_native": True,
         "ffmpeg_location": str(guard.BIN),

@@ -1,6 +1,5 @@
 """More sources, and ways out, for the downloader's tests. Nothing here sends a packet past the loopback."""
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -25,11 +24,31 @@ def fetching(source: SourceServer, tmp_path: Path) -> Fetching:
     return Fetching(source, directory)
 
 
+# Found by the template's interpreter only: its fetchers become another program as soon as they are forked. What they
+# would have imported for their work is left out, as nothing of it is used.
+_TAKEN_OVER = """
+import os, sys, types
+for name in ("single", "warming"):
+    sys.modules[f"downloader.fetcher.{{name}}"] = types.ModuleType(name)
+from downloader.fetcher import single, warming
+single.run = lambda **_: os.execv({script!r}, [{script!r}])
+warming.up = warming.draw_again = lambda: None
+"""
+
+
 @pytest.fixture
 def impostor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A shell script that runs in the fetcher's place; `write_impostor` says what it does."""
-    script = tmp_path / "impostor"
-    monkeypatch.setattr(sys, "executable", str(script))
+    script, orders = tmp_path / "impostor", tmp_path / "orders"
+    orders.mkdir()
+    (orders / "sitecustomize.py").write_text(_TAKEN_OVER.format(script=str(script)))
+    environment = child.environment
+
+    def with_orders(directory: Path) -> dict[str, str]:
+        given = environment(directory)
+        return {**given, "PYTHONPATH": f"{orders}:{given['PYTHONPATH']}"}
+
+    monkeypatch.setattr(child, "environment", with_orders)
     return script
 
 

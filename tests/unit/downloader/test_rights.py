@@ -49,8 +49,11 @@ os.execv(sys.argv[1], sys.argv[1:])
 """
 
 
-def stolen(place: Path, *, hardened: bool) -> set[str]:
-    """Where the thief finds something. Parent and child are one user's, as on Lambda; if root's, without his powers."""
+def stolen(place: Path, *, hardened: bool, of_template: bool = False) -> set[str]:
+    """Where the thief finds something of its parent, or of the template.
+
+    All are one user's, as on Lambda; if root's, without his powers.
+    """
     (place / "thief.py").write_text(textwrap.dedent(THIEF))
     parent = f"""
         import os, subprocess, sys
@@ -59,7 +62,12 @@ def stolen(place: Path, *, hardened: bool) -> set[str]:
         if {hardened}:
             child.harden_parent()
         kept = open("{place}/thief.py", "rb")  # a file of the parent's
-        command = [sys.executable, "{place}/thief.py", str(os.getpid())]
+        victim = os.getpid()
+        if {of_template}:
+            with child.Child(directory=Path("{place}"), request=b""):
+                pass
+            (victim,) = open(f"/proc/self/task/{{victim}}/children").read().split()
+        command = [sys.executable, "{place}/thief.py", str(victim)]
         subprocess.run(command, check=True, env=child.environment(Path("{place}")), stderr=subprocess.STDOUT)
     """
     environment = child.environment(place) | {"AWS_SECRET_ACCESS_KEY": SECRET, "AWS_SESSION_TOKEN": SECRET}
@@ -72,6 +80,10 @@ def stolen(place: Path, *, hardened: bool) -> set[str]:
 
 def test_child_finds_none_of_its_parents_secrets(tmp_path: Path) -> None:
     assert stolen(tmp_path, hardened=True) == set()
+
+
+def test_child_finds_no_way_into_what_the_next_ones_are_forked_from(tmp_path: Path) -> None:
+    assert stolen(tmp_path, hardened=True, of_template=True) == set()
 
 
 def test_parent_that_is_not_hardened_would_give_them_away(tmp_path: Path) -> None:
