@@ -74,9 +74,11 @@ hostile: setup   ## the real worker among hostile sources, in networks with no w
 soak: setup      ## hundreds of jobs while all of that happens at random: make soak JOBS=500 SEED=1 MINUTES=60
 	@JOBS="$(JOBS)" SEED="$(SEED)" MINUTES="$(MINUTES)" $(AS_ROOT) $(PY) -m tests.faults.soak
 
-bench: setup     ## what it costs, in ratios: nothing fails because a machine is slow
-	$(PY) -m tests.benchmarks.listing
-	$(PY) -m tests.benchmarks.cost
+RUNS := 5
+SIZE_MB := 400
+bench: setup     ## how fast it is, in ratios, some of it with: make bench ROWS="transfer small" RUNS=1 SIZE_MB=20
+	@sh tests/benchmarks/install.sh
+	$(PY) -m tests.benchmarks $(ROWS) --runs $(RUNS) --size-mb $(SIZE_MB)
 
 scale: setup     ## write the README's part about load anew: quotas, and a simulation of submissions against them
 	$(PY) -m tests.benchmarks.scale

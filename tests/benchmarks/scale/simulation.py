@@ -204,7 +204,7 @@ class _Run:
 
     def _beats(self) -> Any:
         """Heartbeats of all running jobs, once a second. They make others wait; that they do themselves ends no job."""
-        while True:
+        while self._demand.beat != Writes():
             yield self._env.timeout(1)
             share, beat = 1 / self._demand.beat_s, self._demand.beat
             for tenant, begun in enumerate(self._begun):

@@ -60,7 +60,7 @@ def test_as_many_are_in_the_system_as_littles_law_says() -> None:
 
 @pytest.mark.parametrize("workers", [2, 10])
 def test_saturated_workers_do_as_much_as_they_can(workers: int) -> None:
-    seen = of(FREE, per_minute=3 * workers * 60 / SECONDS, minutes=30, workers=workers)
+    seen = of(FREE, per_minute=3 * workers * 60 / SECONDS, minutes=400 / workers, workers=workers)
     assert seen.done_per_minute == pytest.approx(workers * 60 / SECONDS, rel=0.05)
     assert seen.use["workers"] == pytest.approx(1.0)
 
@@ -99,7 +99,8 @@ def test_the_same_seed_is_the_same_run_and_another_is_not() -> None:
 
 @pytest.mark.parametrize(("share", "grows"), [(0.85, False), (1.2, True)])
 def test_paper_and_simulation_agree_on_what_is_enough(share: float, grows: bool) -> None:  # noqa: FBT001 - a case
-    demand = dataclasses.replace(FREE, create=Writes(table=5), beat=Writes(table=1), complete=Writes(table=6))
+    writes = Writes(table=3, tenant=2, due=3, status=2)
+    demand = dataclasses.replace(FREE, size_mb=1, create=writes, beat=writes, complete=writes)
     here = Installation.from_settings(Settings())
     first = paper.capacities(here, demand)[0]
     seen = run(here, demand, per_minute=share * first.per_minute, minutes=60, seed=3)
