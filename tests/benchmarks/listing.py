@@ -1,4 +1,4 @@
-"""How fast lists are. Times are CPU time, each the best of several, so that what else the machine is doing counts little."""
+"""How fast lists are. Times are CPU time, each the best of several: what else the machine is doing counts little."""
 
 import dataclasses
 import functools

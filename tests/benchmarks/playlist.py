@@ -40,7 +40,9 @@ def measure(bench: Bench) -> Iterator[Row]:
         )  # fmt: skip
         span = max(one.ended for one in sent) - min(one.began for one in sent)
         ideal = -(-bench.items // workers) * _ITEM_S
-        yield Row("  from its first byte to its last", span, "s", "all workers busy, and nothing but sending", ideal, 2.0)
+        yield Row(
+            "  from its first byte to its last", span, "s", "all workers busy, and nothing but sending", ideal, 2.0
+        )
 
 
 def at_once(sent: list[Sent]) -> int:

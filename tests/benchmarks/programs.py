@@ -24,6 +24,7 @@ from tests.benchmarks import usage
 from tests.conftest import TABLE
 from tests.jobs_in import queued
 
+_EMULATOR = b"aws-lambda-rie"
 _LIMIT_S = 600  # of one job; nothing here runs for longer
 _TABLE, _BUCKET = str(TABLE["TableName"]), "media"
 
@@ -49,9 +50,9 @@ def sink(directory: Path, *, mb_s: float) -> Iterator[str]:
 class Worker:
     """The downloader's handler in its Lambda runtime, warm, with nothing before and behind it but table and bucket."""
 
-    def __init__(self, pool: RuntimePool, store: JobStore, work: Path, others: list[int]) -> None:
+    def __init__(self, pool: RuntimePool, store: JobStore, work: Path) -> None:
         self.work = work
-        self._pool, self._store, self._others = pool, store, others
+        self._pool, self._store = pool, store
 
     def run(self, url: str, *, quality: str = "best") -> tuple[float, Job]:
         """Seconds from the event to the answer, by when the job is done. Raises `NotDone`."""
@@ -68,7 +69,7 @@ class Worker:
 
     def processes(self) -> list[int]:
         """Below the emulator, which on Lambda is not ours to pay for."""
-        emulators = [pid for pid in usage.children(os.getpid()) if pid not in self._others]
+        emulators = [pid for pid in usage.children(os.getpid()) if _EMULATOR in usage.command(pid)]
         return [child for pid in emulators for child in usage.children(pid)]
 
 
@@ -90,9 +91,8 @@ def worker(directory: Path, *, origin: str, s3: str, limit_s: int = _LIMIT_S) ->
             AWS_LAMBDA_FUNCTION_NAME="downloader", AWS_LAMBDA_FUNCTION_MEMORY_SIZE="2048",
             PYTHONPATH=f"{ROOT / 'functions'}:{ROOT / 'layers' / 'core' / 'python'}", **queues, **CREDENTIALS,
         )  # fmt: skip
-        others = usage.children(os.getpid())
         pool = RuntimePool("downloader", size=1, timeout_s=limit_s, env=env, directory=directory)
-        yield Worker(exits.enter_context(pool), JobStore(client, _TABLE), directory / "work", others)
+        yield Worker(exits.enter_context(pool), JobStore(client, _TABLE), directory / "work")
 
 
 class Warm:

@@ -64,7 +64,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.request.setsockopt(1, 8, 256 * 1024)  # SOL_SOCKET, SO_RCVBUF: what lies in buffers has not been taken
         super().setup()
 
-    def do_PUT(self) -> None:  # noqa: N802 - named by the base class
+    def do_PUT(self) -> None:
         key, query = self._asked()
         size = self._drain()
         if "partNumber" in query:
@@ -73,7 +73,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return
         self._reply(200, headers={"ETag": f'"{next(self.server.numbers):032x}"', **self._checksums()})
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         key, query = self._asked()
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         if "uploads" in query:
@@ -88,7 +88,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.server.objects.pop(f"{key}{removed.decode()}", None)
             self._reply(200, _xml("DeleteResult", ""))
 
-    def do_HEAD(self) -> None:  # noqa: N802
+    def do_HEAD(self) -> None:
         found = self.server.objects.get(self._asked()[0])
         if found is None:
             self._reply(404)
@@ -96,7 +96,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         size, checksums = found
         self._reply(200, headers={"ETag": '"0"', **checksums}, length=size)
 
-    def do_GET(self) -> None:  # noqa: N802
+    def do_GET(self) -> None:
         """Lists of objects, uploads and parts; bytes there are none."""
         key, query = self._asked()
         bucket = key.split("/")[0] + "/"
@@ -121,7 +121,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             inner = "".join(f"<Contents><Key>{name}</Key></Contents>" for name in keys)
             self._reply(200, _xml("ListBucketResult", f"<KeyCount>{len(keys)}</KeyCount>{inner}"))
 
-    def do_DELETE(self) -> None:  # noqa: N802
+    def do_DELETE(self) -> None:
         key, query = self._asked()
         self.server.uploads.pop(query.get("uploadId", ""), None)
         if "uploadId" not in query:

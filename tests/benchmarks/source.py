@@ -1,9 +1,11 @@
-"""A source that sends as fast as it is asked to, by nginx. Loopback only, without rights, all of it in one directory."""
+"""A source that sends as fast as it is asked to: nginx, on the loopback, without rights, in one directory."""
 
+import ctypes
 import dataclasses
 import http.client
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -17,7 +19,8 @@ _CONFIG = """
 daemon off; master_process off; pid {root}/nginx.pid; error_log {root}/error.log;
 events {{ worker_connections 512; }}
 http {{
-    sendfile on; tcp_nopush on; types {{ video/mp4 mp4 m4s; audio/mp4 m4a; application/dash+xml mpd; application/rss+xml rss; }}
+    sendfile on; tcp_nopush on;
+    types {{ video/mp4 mp4; audio/mp4 m4a; application/dash+xml mpd; application/rss+xml rss; }}
     log_format sent '$msec $request_time $body_bytes_sent $uri'; access_log {root}/access.log sent;
     client_body_temp_path {root}/t1; proxy_temp_path {root}/t2; fastcgi_temp_path {root}/t3;
     uwsgi_temp_path {root}/t4; scgi_temp_path {root}/t5;
@@ -25,6 +28,7 @@ http {{
 }}
 """
 _NOBODY, _START_S = 65534, 10.0
+_PR_SET_PDEATHSIG = 1
 
 
 class NoSource(Exception):
@@ -58,9 +62,7 @@ class Source:
     def sent(self) -> list[Sent]:
         """All replies so far, in the order of their ends."""
         lines = (line.split(" ", 3) for line in self.log.read_text().splitlines())
-        return [
-            Sent(float(end) - float(took), float(end), int(size), path.strip()) for end, took, size, path in lines
-        ]
+        return [Sent(float(end) - float(took), float(end), int(size), path.strip()) for end, took, size, path in lines]
 
     def read(self, name: str, *, rate: float | None = None) -> float:
         """Seconds that a client takes which does nothing but read."""
@@ -90,7 +92,7 @@ def serve(root: Path) -> Iterator[Source]:
         owner = {"user": _NOBODY, "group": _NOBODY, "extra_groups": []}
         _open(root)
     command = [program, "-p", str(root), "-e", str(root / "error.log"), "-c", str(root / "nginx.conf")]
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, **owner)  # type: ignore[call-overload]  # of a dict
+    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, preexec_fn=_end_with_parent, **owner)  # type: ignore[call-overload]  # noqa: PLW1509 - no thread of ours runs yet
     source = Source(f"127.0.0.1:{port}", media, root / "access.log")
     try:
         _wait(source, process)
@@ -98,6 +100,10 @@ def serve(root: Path) -> Iterator[Source]:
     finally:
         process.terminate()
         process.wait(20)
+
+
+def _end_with_parent() -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGTERM), 0, 0, 0)
 
 
 def _open(root: Path) -> None:

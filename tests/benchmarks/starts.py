@@ -78,7 +78,9 @@ def _event(name: str) -> dict[str, Any]:
     """The first request that each is usually for. None of them changes anything that matters afterwards."""
     job = queued()
     paths = {
-        "create_download": HttpRequest(method="POST", path="/download", body='{"stream_link": "https://m.example/a.mp4"}'),
+        "create_download": HttpRequest(
+            method="POST", path="/download", body='{"stream_link": "https://m.example/a.mp4"}'
+        ),
         "get_status": HttpRequest(method="GET", path=f"/download/{job.id}", route="GET /download/{id}"),
         "list_downloads": HttpRequest(method="GET", path="/download"),
         "retry_download": HttpRequest(method="POST", path=f"/download/{job.id}", route="POST /download/{id}"),

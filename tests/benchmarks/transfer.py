@@ -22,7 +22,8 @@ _SMALLER_MB = 50
 _MPD = """<?xml version="1.0"?>
 <MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT{seconds:.0f}S"
  profiles="urn:mpeg:dash:profile:isoff-on-demand:2011"><Period>
-<AdaptationSet mimeType="video/mp4"><Representation id="v" bandwidth="8000000" codecs="avc1.42c01e" width="640" height="360">
+<AdaptationSet mimeType="video/mp4">
+<Representation id="v" bandwidth="8000000" codecs="avc1.42c01e" width="640" height="360">
 <BaseURL>video.mp4?rate={rate:.0f}</BaseURL></Representation></AdaptationSet>
 <AdaptationSet mimeType="audio/mp4"><Representation id="a" bandwidth="128000" codecs="mp4a.40.2">
 <BaseURL>audio.m4a?rate={rate:.0f}</BaseURL></Representation></AdaptationSet></Period></MPD>
@@ -63,7 +64,7 @@ def _file(
     rate = bench.rate_mb_s * 1e6
     url = files.url(name, rate=rate)
     size = sum((files.media / part).stat().st_size for part in parts)
-    bound = bench.median(lambda: max(max(files.read(part, rate=rate) for part in parts), put(s3, size)))
+    bound = bench.median(lambda: max(*(files.read(part, rate=rate) for part in parts), put(s3, size)))
     against = "the slower of bare source and bare S3"
     seen: Usage | None = None
     try:

@@ -47,6 +47,13 @@ def children(pid: int) -> list[int]:
     return found
 
 
+def command(pid: int) -> bytes:
+    """What the process was started as, empty once it is gone."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
+
+
 def _family(root: int) -> list[int]:
     found = [root]
     for pid in found:

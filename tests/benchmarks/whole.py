@@ -31,7 +31,9 @@ def measure(bench: Bench) -> Iterator[Row]:
         for library in libraries:
             library.run(url)
         limit = bench.median(functools.partial(libraries[0].run, url))
-        yield Row("small job, whole: POST to link usable", bench.median(lambda: one(client, url)), "s", LIBRARY, limit, 1.5)
+        yield Row(
+            "small job, whole: POST to link usable", bench.median(lambda: one(client, url)), "s", LIBRARY, limit, 1.5
+        )
         together = bench.median(lambda: in_turns(libraries, url, bench.burst))
         ours = bench.median(lambda: all_at_once(client, url, bench.burst))
         what = f"burst: {bench.burst} jobs of {bench.small_mb} MB, POSTs to all done"

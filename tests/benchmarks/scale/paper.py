@@ -40,7 +40,7 @@ def capacities(here: Installation, demand: Demand) -> list[Capacity]:
         ("due", "writes to the sweeper's index", f"{here.due_writes:,} a second",
          here.due_writes / demand.writes("due"), "the same, and `DUE_SHARDS`"),
         ("tenant", "writes of one tenant", f"{quotas.partition_writes:,} a second",
-         here.tenants * quotas.partition_writes / demand.writes("tenant"), "nothing: DynamoDB's partition; more tenants"),
+         here.tenants * quotas.partition_writes / demand.writes("tenant"), "nothing: a partition of DynamoDB's"),
         ("puts", "parts into S3, of one tenant", f"{quotas.bucket_puts:,} a second",
          here.tenants * quotas.bucket_puts / demand.puts, "S3 does, by itself"),
         ("in_flight", "messages in flight", f"{quotas.queue_in_flight:,}", quotas.queue_in_flight / demand.seconds,

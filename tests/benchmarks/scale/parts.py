@@ -26,7 +26,7 @@ class Bucket:
         return True
 
     def owe(self, amount: float) -> float:
-        """Take it in any case. How many seconds that has to wait, behind all that came before; nothing waits for none."""
+        """Take it in any case. How many seconds that has to wait, behind all that came before it."""
         if not amount:
             return 0.0
         self._refill()

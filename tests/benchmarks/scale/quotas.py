@@ -21,7 +21,9 @@ class Quotas:
     pollers_at_first: int = 5  # Lambda, "Configuring scaling behavior for SQS event source mappings"
     pollers_added: float = 300 / 60  # ibid.
     queue_in_flight: int = 120_000  # SQS, "Quotas related to queues", standard queues
-    partition_writes: int = 1_000  # DynamoDB, "Best practices for designing partition keys"; no quota that can be raised
+    partition_writes: int = (
+        1_000  # DynamoDB, "Best practices for designing partition keys"; no quota that can be raised
+    )
     table_writes: int = 4_000  # of a new on-demand table, then twice its last peak; "Initial throughput and scaling"
     bucket_puts: int = 3_500  # for each prefix, ours is the tenant; S3, "Optimizing Amazon S3 performance"
     bucket_gets: int = 5_500  # ibid.

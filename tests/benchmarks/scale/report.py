@@ -42,9 +42,7 @@ def scenario(per_minute: int, asked: Demand, here: Installation) -> Scenario:
     deployed = simulation.run(here, asked, per_minute=per_minute, minutes=MINUTES, seed=SEED)
     same = stacks == 1 and larger == here
     raised = (
-        deployed
-        if same
-        else simulation.run(larger, asked, per_minute=per_minute / stacks, minutes=MINUTES, seed=SEED)
+        deployed if same else simulation.run(larger, asked, per_minute=per_minute / stacks, minutes=MINUTES, seed=SEED)
     )
     return Scenario(per_minute, here, larger, stacks, deployed, raised)
 
@@ -54,16 +52,12 @@ def block(readme: str) -> str:
     asked = demand.of_a_job(seconds=measured_seconds(readme), size_mb=cost.SIZE_MB)
     here = Installation.from_settings(Settings())
     lines = [
-        f"A job is {asked.size_mb:.0f} MB from a source that sends {SOURCE_MB_S} MB/s, so {asked.seconds} s of a worker; "
-        "all are one tenant's, and",
-        "for each somebody waits with held status requests.",
+        f"A job is {asked.size_mb:.0f} MB from a source of {SOURCE_MB_S} MB/s, so {asked.seconds} s of a worker.",
+        "All are one tenant's, in each stack, and for each somebody waits with held status requests.",
         "",
         "| what is used up | there is | enough for, a minute | raise |",
         "| --- | --- | --- | --- |",
-        *(
-            f"| {one.what} | {one.much} | {one.per_minute:,.0f} | {one.more} |"
-            for one in paper.capacities(here, asked)
-        ),
+        *(f"| {one.what} | {one.much} | {one.per_minute:,.0f} | {one.more} |" for one in paper.capacities(here, asked)),
         "",
         f"| submissions a minute | as deployed, after {MINUTES} minutes | raise | then | USD an hour | egress |",
         "| --- | --- | --- | --- | --- | --- |",
@@ -88,9 +82,7 @@ def _said(seen: simulation.Outcome, *, stacks: int = 1) -> str:
     """What became of the load, with what was used up or comes nearest to it."""
     name, share = max(seen.use.items(), key=lambda used: used[1])
     refused = f"{seen.refused_share:.0%} refused with 429, " if seen.refused_share >= 0.005 else ""
-    waiting = (
-        f"{seen.waiting * stacks:,} wait" if seen.waiting > 60 else f"a median wait of {seen.median_wait_s:.0f} s"
-    )
+    waiting = f"{seen.waiting * stacks:,} wait" if seen.waiting > 60 else f"a median wait of {seen.median_wait_s:.0f} s"
     return f"{refused}{seen.done_per_minute * stacks:,.0f} done a minute, {waiting}; {share:.0%} of {_SPOKEN[name]}"
 
 

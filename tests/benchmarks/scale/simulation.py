@@ -1,9 +1,9 @@
 """Submissions over time against everything that bounds an installation. A seed gives the same run again.
 
 Clients ask once, and then hold one status request after the other until their job has ended. One that is refused by
-the API is gone, a status request that is refused comes again, more and more slowly. What is left out would make no difference here: retries of
-failed jobs, the sweeper, webhooks. What DynamoDB or S3 throttle is taken to wait for its turn, though the SDK tries it
-again at random: the mean is the same.
+the API is gone, a status request that is refused comes again, more and more slowly. Left out is what would make no
+difference here: retries of failed jobs, the sweeper, webhooks. What DynamoDB or S3 throttle is taken to wait for its
+turn, though the SDK tries it again at random: as much gets through.
 """
 
 import dataclasses
