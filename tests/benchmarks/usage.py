@@ -28,7 +28,7 @@ def watched(roots: Callable[[], list[int]], directory: Path) -> Iterator[Usage]:
         while not over.wait(_TICK_S):
             family = [pid for root in roots() for pid in _family(root)]
             most.memory_mb = max(most.memory_mb, sum(map(_resident, family)) / _MB)
-            most.disk_mb = max(most.disk_mb, _allocated(directory) / _MB)
+            most.disk_mb = max(most.disk_mb, allocated(directory) / _MB)
 
     watching = threading.Thread(target=watch, name="usage", daemon=True)
     watching.start()
@@ -67,7 +67,7 @@ def _resident(pid: int) -> int:
     return 0
 
 
-def _allocated(directory: Path) -> int:
+def allocated(directory: Path) -> int:
     """Blocks, not lengths: files may have holes (stat(2): units of 512 bytes)."""
     total = 0
     for folder, _, names in os.walk(directory):

@@ -67,7 +67,9 @@ def of_a_job(*, seconds: float, size_mb: float) -> Demand:
     """A job is taken from submission to its end, on moto, by the code that is deployed. Takes a second or two."""
     logging.getLogger("botocore.credentials").setLevel(logging.WARNING)
     with installed() as cloud:
-        return Demand(seconds=seconds, size_mb=size_mb, **_counted(cloud))
+        counted = _counted(cloud)
+    create, claim, beat, complete = (counted[name] for name in ("create", "claim", "beat", "complete"))
+    return Demand(seconds=seconds, size_mb=size_mb, create=create, claim=claim, beat=beat, complete=complete)
 
 
 def _counted(cloud: Cloud) -> dict[str, Writes]:
