@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-_TICK_S = 0.1
+_TICK_S = 0.05
 _MB = 1e6
 
 
