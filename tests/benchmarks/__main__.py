@@ -4,14 +4,17 @@ All of them together write tests/benchmarks/RESULTS.md; some are only printed. A
 """
 
 import argparse
+import contextlib
 import datetime
 import importlib
 import os
 import platform
+import shutil
 import signal
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Iterator
 from importlib.metadata import version
@@ -37,6 +40,7 @@ less work than MeTube's: what is as fast as this is faster than that. On another
 POST to finished, the plain command 0.9 to 1.3 s, and MeTube 3.5 to 3.8 s for 20.
 
 {table}"""
+_CLEAN_S = 20.0
 _EXPECTED = (NotDone, NoSource, OSError, AssertionError, subprocess.SubprocessError, RuntimeError)
 
 
@@ -57,9 +61,9 @@ def main() -> None:
 
 
 def _measured(name: str, measure: Measure, asked: argparse.Namespace) -> Iterator[Row]:
-    with tempfile.TemporaryDirectory(prefix=f"bench-{name}-") as directory:
+    with _directory(name) as directory:
         bench = Bench(
-            directory=Path(directory).resolve(), runs=asked.runs, size_mb=asked.size_mb, rate_mb_s=asked.rate_mb_s,
+            directory=directory, runs=asked.runs, size_mb=asked.size_mb, rate_mb_s=asked.rate_mb_s,
             relay_s=asked.relay_s, burst=asked.burst, items=asked.items,
         )  # fmt: skip
         try:
@@ -67,6 +71,19 @@ def _measured(name: str, measure: Measure, asked: argparse.Namespace) -> Iterato
         except _EXPECTED as error:
             traceback.print_exc()
             yield Row(f"{name}: the rest of it", 0, "", failed=f"{type(error).__name__}: {error}".splitlines()[0][:200])
+
+
+@contextlib.contextmanager
+def _directory(name: str) -> Iterator[Path]:
+    """A new one, which is gone afterwards, also where a process that is about to end still writes into it."""
+    made = Path(tempfile.mkdtemp(prefix=f"bench-{name}-")).resolve()
+    try:
+        yield made
+    finally:
+        deadline = time.monotonic() + _CLEAN_S
+        while made.exists() and time.monotonic() < deadline:
+            shutil.rmtree(made, ignore_errors=True)
+            time.sleep(0.1)
 
 
 def report(rows: list[Row], asked: argparse.Namespace) -> str:

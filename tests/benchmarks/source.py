@@ -21,7 +21,7 @@ events {{ worker_connections 512; }}
 http {{
     sendfile on; tcp_nopush on;
     types {{ video/mp4 mp4; audio/mp4 m4a; application/dash+xml mpd; application/rss+xml rss; }}
-    log_format sent '$msec $request_time $body_bytes_sent $uri'; access_log {root}/access.log sent;
+    log_format sent '$msec $request_time $body_bytes_sent $request_uri'; access_log {root}/access.log sent;
     client_body_temp_path {root}/t1; proxy_temp_path {root}/t2; fastcgi_temp_path {root}/t3;
     uwsgi_temp_path {root}/t4; scgi_temp_path {root}/t5;
     server {{ listen 127.0.0.1:{port}; root {root}/media; limit_rate $arg_rate; }}
@@ -43,6 +43,7 @@ class Sent:
     ended: float
     size: int
     path: str
+    query: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,8 +62,12 @@ class Source:
 
     def sent(self) -> list[Sent]:
         """All replies so far, in the order of their ends."""
-        lines = (line.split(" ", 3) for line in self.log.read_text().splitlines())
-        return [Sent(float(end) - float(took), float(end), int(size), path.strip()) for end, took, size, path in lines]
+        found = []
+        for line in self.log.read_text().splitlines():
+            end, took, size, uri = line.split(" ", 3)
+            path, _, query = uri.partition("?")
+            found.append(Sent(float(end) - float(took), float(end), int(size), path, query))
+        return found
 
     def read(self, name: str, *, rate: float | None = None) -> float:
         """Seconds that a client takes which does nothing but read."""

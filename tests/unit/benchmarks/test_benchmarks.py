@@ -99,6 +99,11 @@ def test_replies_that_overlap_are_counted_together() -> None:
     assert playlist.at_once(sent) == 3
 
 
+def test_an_item_that_is_asked_for_twice_is_one() -> None:
+    sent = [Sent(0, 1, 1, "/", "n=1"), Sent(2, 3, 1, "/", "n=1"), Sent(2, 4, 1, "/", "n=2")]
+    assert playlist.by_item(sent) == [Sent(0, 3, 1, "/", "n=1"), Sent(2, 4, 1, "/", "n=2")]
+
+
 def test_disk_is_counted_in_blocks_and_holes_are_none(tmp_path: Path) -> None:
     (tmp_path / "sub").mkdir()
     with (tmp_path / "sub" / "holes").open("wb") as file:
