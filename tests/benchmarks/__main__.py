@@ -70,7 +70,10 @@ def _measured(name: str, measure: Measure, asked: argparse.Namespace) -> Iterato
             yield from measure(bench)
         except _EXPECTED as error:
             traceback.print_exc()
-            yield Row(f"{name}: the rest of it", 0, "", failed=f"{type(error).__name__}: {error}".splitlines()[0][:200])
+            said = (
+                str(error) if isinstance(error, (NotDone, NoSource)) else type(error).__name__
+            )  # else paths are in it
+            yield Row(f"{name}: the rest of it", 0, "", failed=said)
 
 
 @contextlib.contextmanager
