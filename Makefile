@@ -11,7 +11,7 @@ export URL  # for `demo`, which takes it from the environment: a URL is full of 
 # An environment that does not work any more, as after the checkout was moved, is made again.
 $(shell $(PY) -c 'import reelhaul, infra' 2>/dev/null || rm -f .venv/.ready)
 $(shell .venv-engine/bin/python -c 'import ministack' 2>/dev/null || rm -f .venv-engine/.ready)
-.PHONY: help setup demo serve test lint types unit e2e e2e-browser e2e-image e2e-deploy faults hostile soak bench fuzz model examples diagram lock audit sbom newest bootstrap deploy diff destroy clean
+.PHONY: help setup demo serve test lint types unit e2e e2e-browser e2e-image e2e-deploy faults hostile soak bench scale fuzz model examples diagram lock audit sbom newest bootstrap deploy diff destroy clean
 
 help:            ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*##/\1\t/p' Makefile | expand -t 12
@@ -77,10 +77,15 @@ hostile: setup   ## the real worker among hostile sources, in networks with no w
 soak: setup      ## hundreds of jobs while all of that happens at random: make soak JOBS=500 SEED=1 MINUTES=60
 	@JOBS="$(JOBS)" SEED="$(SEED)" MINUTES="$(MINUTES)" $(AS_ROOT) $(PY) -m tests.faults.soak
 
-bench: setup     ## what it costs, in ratios: nothing fails because a machine is slow
-	$(PY) -m tests.benchmarks.listing
-	$(PY) -m tests.benchmarks.cost
+RUNS := 5
+SIZE_MB := 400
+bench: setup     ## how fast it is, in ratios, some of it with: make bench ROWS="transfer small" RUNS=1 SIZE_MB=20
+	@sh tests/debian.sh "benchmarks" nginx=nginx-light
+	$(PY) -m tests.benchmarks $(ROWS) --runs $(RUNS) --size-mb $(SIZE_MB)
 	$(PY) -m tests.benchmarks.starting
+
+scale: setup     ## write the README's part about load anew: quotas, and a simulation of submissions against them
+	$(PY) -m tests.benchmarks.scale
 
 SECONDS := 60
 fuzz: setup      ## what strangers send, made up by atheris for a while and a parser: make fuzz SECONDS=60 TARGETS="source headers"

@@ -10,7 +10,7 @@ from infra.allow import allow
 _STRING, _NUMBER = dynamodb.AttributeType.STRING, dynamodb.AttributeType.NUMBER
 # Ceilings on what a runaway client can cost, in units a second. A thousand workers, the most there can be, each write
 # an item of 1 to 2 KB every 2 seconds.
-_MAX_READS, _MAX_WRITES = 4000, 2000
+MAX_READS, MAX_WRITES = 4000, 2000
 _JOBS = ("TENANT#*",)
 _TOMBSTONES = ("DELETED",)
 _JOBS_AND_TOMBSTONES = (*_JOBS, *_TOMBSTONES)
@@ -32,7 +32,7 @@ class JobsTable(Construct):
             "Table",
             partition_key=_attribute("pk", _STRING),
             sort_key=_attribute("sk", _STRING),
-            billing=dynamodb.Billing.on_demand(max_read_request_units=_MAX_READS, max_write_request_units=_MAX_WRITES),
+            billing=dynamodb.Billing.on_demand(max_read_request_units=MAX_READS, max_write_request_units=MAX_WRITES),
             global_secondary_indexes=[
                 _index("due", _attribute("due_shard", _STRING), _attribute("due_at", _NUMBER)),
                 _index("status", _attribute("status_key", _STRING), _attribute("sk", _STRING)),
@@ -118,6 +118,6 @@ def _index(name: str, partition: dynamodb.Attribute, sort: dynamodb.Attribute) -
         partition_key=partition,
         sort_key=sort,
         projection_type=dynamodb.ProjectionType.ALL,
-        max_read_request_units=_MAX_READS,
-        max_write_request_units=_MAX_WRITES,
+        max_read_request_units=MAX_READS,
+        max_write_request_units=MAX_WRITES,
     )

@@ -69,16 +69,20 @@ def of_downloads(
     transactional writes of a job and its counters, and the parts of the upload.
     """
     price = prices or Prices()
-    parts = size_mb / 16 + 3
     small = 10 * (price.lambda_request + 0.128 * price.lambda_gb_s) + 5 * price.api_request
     state = 4 * price.queue_request + 2 * 2 * 12 * price.table_write + 20 * price.table_read
     worker = seconds * (memory_mb / 1024 * price.lambda_gb_s + (tmp_mb - 512) / 1024 * price.tmp_gb_s)
     return Cost(
         worker=count * (worker + price.lambda_request),
-        rest=count * (small + state + parts * price.bucket_put),
+        rest=count * (small + state + puts(size_mb) * price.bucket_put),
         storage=count * size_mb / 1024 * price.bucket_gb_month * kept_days / 30,
         egress=count * size_mb / 1024 * price.egress_gb,
     )
+
+
+def puts(size_mb: float) -> float:
+    """Requests to S3 that count as PUT: parts of 16 MB, what begins and ends an upload, and the thumbnail."""
+    return size_mb / 16 + 3
 
 
 def row(rate_mb_s: int, seconds: float) -> str:

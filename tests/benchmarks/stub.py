@@ -39,7 +39,7 @@ class Table:
         body = self._query(json.loads(request.body))
         self.requests += 1
         headers = {"x-amz-crc32": str(zlib.crc32(body)), "content-type": "application/x-amz-json-1.0"}
-        response = AWSResponse(request.url, 200, headers, _Raw(body))  # type: ignore[arg-type]
+        response = AWSResponse(request.url, 200, headers, Raw(body))  # type: ignore[arg-type]
         self.cpu_s += time.process_time() - started
         return response
 
@@ -58,7 +58,7 @@ class Table:
         return _reply([b"".join((self._before, job_id.encode(), self._after)) for job_id in found], last)
 
 
-class _Raw:
+class Raw:
     """What botocore takes for a response of urllib3."""
 
     def __init__(self, body: bytes) -> None:
