@@ -25,6 +25,7 @@ DEPLOYED = {  # what an installation is made of, and what locks it
 }
 _PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)(?:\[[^]]*\])?==([^\s;\\]+)(?:\s*;\s*([^\\]+?))?\s*\\?$", re.MULTILINE)
 _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
+_HASH_LINE = re.compile(rf"\s+{_HASH.pattern}(\s*\\)?$")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +55,7 @@ def read(path: Path) -> list[Locked]:
     """The pins of a file. Raises `LockUnreadable`: what is skipped would not be missed."""
     text = (ROOT / path).read_text(encoding="utf-8")
     for line in text.splitlines():
-        if line.strip() and not line.startswith("#") and not _PIN.match(line) and not _HASH.search(line):
+        if line.strip() and not line.startswith("#") and not _PIN.match(line) and not _HASH_LINE.match(line):
             raise LockUnreadable(f"{path}: {line.strip()!r} is no pin.")
     found = list(_PIN.finditer(text))
     ends = [match.start() for match in found[1:]] + [len(text)]

@@ -12,8 +12,9 @@ import logging
 import re
 import secrets
 import types
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from moto.backends import get_backend
@@ -74,6 +75,7 @@ def mark_new_secrets(patch: pytest.MonkeyPatch) -> None:
         token_urlsafe=lambda size: f"{MARK}-{secrets.token_urlsafe(size)}", token_hex=secrets.token_hex
     )
     patch.setattr("reelhaul.keys.secrets", made_up)
+    patch.setattr("reelhaul.egress.proxy.secrets", made_up)
     patch.setattr("moto.iam.models.random_alphanumeric", _marked_alphanumeric)
 
 
@@ -126,14 +128,29 @@ class _Listener(logging.Handler):
 
 
 _listener = _Listener()
+_patch = pytest.MonkeyPatch()
 
 
 def pytest_sessionstart() -> None:
     logging.getLogger().addHandler(_listener)
+    _patch.setattr(pytest.CaptureFixture, "readouterr", _searching(pytest.CaptureFixture.readouterr))
 
 
 def pytest_sessionfinish() -> None:
     logging.getLogger().removeHandler(_listener)
+    _patch.undo()
+
+
+def _searching(readouterr: Callable[..., Any]) -> Callable[..., Any]:
+    """What a test takes for itself is in no report."""
+
+    def read(self: pytest.CaptureFixture[Any]) -> Any:
+        taken = readouterr(self)
+        seen = [around(text) for text in taken]
+        _found.extend(f"what a test has read: ...{text}..." for text in seen if text is not None)
+        return taken
+
+    return read
 
 
 @pytest.hookimpl(wrapper=True)

@@ -16,7 +16,6 @@ from reelhaul.webhooks.schedule import Outcome
 
 DEADLINE_S = 15.0  # from the name's look-up to the status line; Standard Webhooks, "Request timeouts"
 _MAX_BYTES = 256 * 1024  # of certificates, headers and the beginning of a body that nobody reads
-_IGNORED_BYTES = 16 * 1024
 _SAFE = "/%:@!$&'()*+,;=?-._~[]"  # what a path and a query may hold as it is (RFC 3986), escapes too
 
 
@@ -59,9 +58,7 @@ class Poster:
             tls: Any = connection.sock
             tls.suppress_ragged_eofs = False  # or a status line that was cut off would pass for an answer
             connection.request("POST", target, body=body, headers=dict(headers))
-            response = connection.getresponse()
-            with contextlib.suppress(OSError, http.client.HTTPException):
-                response.read1(_IGNORED_BYTES)  # what came along with the status; the rest is not waited for
+            response = connection.getresponse()  # its body is nobody's concern, and not waited for
         return Outcome(status=response.status, retry_after_s=_retry_after_s(response.getheader("Retry-After")))
 
 

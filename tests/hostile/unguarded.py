@@ -12,14 +12,15 @@ import pytest
 from downloader import child
 from reelhaul.egress import proxy
 
-# Audit hook and kernel: what keeps the fetcher from going past the proxy.
+# What keeps the fetcher from going past the proxy.
 _NO_HOOK = """
-import contextlib, sys
+import sys
 sys.addaudithook = lambda hook: None
-with contextlib.suppress(ImportError):
-    from downloader import kernel
-    from downloader.fetcher import starting
-    kernel.confine = starting.confine_programs = lambda *args, **kwargs: None
+"""
+_NO_KERNEL = """
+from downloader import kernel
+from downloader.fetcher import starting
+kernel.confine = starting.confine_programs = lambda *args, **kwargs: None
 """
 _NO_PROXY = """
 from downloader.fetcher import options
@@ -35,11 +36,12 @@ class Guard:
     judges: bool = True
     is_used: bool = True
     hook: bool = True
+    kernel: bool = True
 
     def put_up(self, directory: Path, patch: pytest.MonkeyPatch) -> None:
         """Just so, as long as `patch` lasts. `directory` is where the fetcher finds its orders."""
-        orders = ("" if self.hook else _NO_HOOK) + ("" if self.is_used else _NO_PROXY)
-        (directory / "sitecustomize.py").write_text(orders)
+        walls = {_NO_HOOK: self.hook, _NO_KERNEL: self.kernel, _NO_PROXY: self.is_used}
+        (directory / "sitecustomize.py").write_text("".join(order for order, stands in walls.items() if not stands))
         environment = child.environment
 
         def with_orders(own: Path) -> dict[str, str]:

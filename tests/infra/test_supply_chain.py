@@ -53,8 +53,10 @@ def test_every_pin_of_every_lock_has_hashes() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["a==1\n", "a>=1 \\\n    --hash=sha256:" + "0" * 64, "git+https://a.example/b\n", "--index-url https://a\n"]
-)
+    "text", ["a==1\n", "a>=1 \\\n    --hash=sha256:" + "0" * 64, "git+https://a.example/b\n", "--index-url https://a\n",
+             f"a==1 \\\n    --hash=sha256:{'0' * 64}\n--index-url https://a # --hash=sha256:{'0' * 64}\n",
+             f"a==1 \\\n    --hash=sha256:{'0' * 64}\nb @ https://a.example/b --hash=sha256:{'0' * 64}\n"]
+)  # fmt: skip
 def test_a_lock_with_anything_else_is_refused(tmp_path: Path, text: str) -> None:
     (tmp_path / "requirements.txt").write_text(text)
     with pytest.raises(LockUnreadable):

@@ -41,6 +41,10 @@ def test_logged_where_the_test_keeps_what_is_printed(capsys):
     logging.getLogger("a").error("%s", "{MARK}")
     capsys.readouterr()
 
+def test_printed_where_the_test_reads_it(capsys):
+    print("{MARK}")
+    capsys.readouterr()
+
 def test_logged_by_a_function():
     logger = Logger(service="a")
     with logged(logger):

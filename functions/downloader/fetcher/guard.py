@@ -4,6 +4,7 @@ The audit hook (PEP 578) cannot be removed and sees every thread and library tha
 (libcurl, ffmpeg, deno) is kept in by the proxy, the wrappers in bin/, and an environment without anything to steal.
 """
 
+import _posixsubprocess
 import ctypes
 import os
 import resource
@@ -11,7 +12,7 @@ import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 BIN: Final = Path(__file__).resolve().parent / "bin"
 PROGRAMS: Final = frozenset(str(BIN / name) for name in ("ffmpeg", "ffprobe", "deno"))
@@ -32,6 +33,12 @@ def engage(*, proxy: tuple[str, int], max_file_bytes: int, max_memory_bytes: int
     _limit_process()
     _limit_resources(max_file_bytes=max_file_bytes, max_memory_bytes=max_memory_bytes)
     sys.addaudithook(_hook(proxy))
+    # Tells no hook. multiprocessing starts a new Python by it, without our hook; subprocess has it from before.
+    _posixsubprocess.fork_exec = _refuse_to_start
+
+
+def _refuse_to_start(*args: Any) -> NoReturn:
+    raise Denied(f"a program: {args!r:.100}")
 
 
 def hide() -> None:

@@ -24,6 +24,8 @@ _AF_INET, _SOCK_STREAM, _TYPE_MASK, _ANY_PROTOCOL, _TCP = 2, 1, 0xF, 0, 6
 _MSG_FASTOPEN = 0x2000_0000  # connects without connect(), which Landlock has missed for years
 _FLAGS_AT = {"sendto": 3, "sendmsg": 2, "sendmmsg": 3}
 
+_CLONE_NEW = 0x7E02_0000  # any namespace: CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID and NEWNET
+
 # What no fetcher, ffmpeg or deno needs, and what could get round a filter or into another process: io_uring makes
 # sockets without socket(), a session of its own is out of reach of a signal to the group.
 _NEVER = {
@@ -33,7 +35,10 @@ _NEVER = {
     "perf_event_open": errno.EPERM, "userfaultfd": errno.EPERM, "add_key": errno.EPERM, "request_key": errno.EPERM,
     "keyctl": errno.EPERM, "open_by_handle_at": errno.EPERM, "kexec_load": errno.EPERM, "init_module": errno.EPERM,
     "finit_module": errno.EPERM, "io_uring_setup": errno.ENOSYS, "io_uring_enter": errno.ENOSYS,
-    "io_uring_register": errno.ENOSYS,
+    "io_uring_register": errno.ENOSYS, "listen": errno.EACCES, "accept": errno.EACCES, "accept4": errno.EACCES,
+    "open_tree": errno.EPERM, "move_mount": errno.EPERM, "fsopen": errno.EPERM, "fspick": errno.EPERM,
+    "mount_setattr": errno.EPERM,
+    "clone3": errno.ENOSYS,  # whose flags stand behind a pointer; the C library takes the older one then
 }  # fmt: skip
 
 
@@ -49,16 +54,19 @@ class Abi:
     calls: Mapping[str, int]
 
 
-_IO_URING = {"io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427, "pidfd_getfd": 438}
-X86_64 = Abi(0xC000_003E, _IO_URING | {
-    "seccomp": 317,
+_SAME_EVERYWHERE = {
+    "io_uring_setup": 425, "io_uring_enter": 426, "io_uring_register": 427, "pidfd_getfd": 438, "open_tree": 428,
+    "move_mount": 429, "fsopen": 430, "fspick": 433, "mount_setattr": 442, "clone3": 435,
+}  # fmt: skip
+X86_64 = Abi(0xC000_003E, _SAME_EVERYWHERE | {
+    "seccomp": 317, "clone": 56, "socketpair": 53, "listen": 50, "accept": 43, "accept4": 288,
     "socket": 41, "sendto": 44, "sendmsg": 46, "sendmmsg": 307, "ptrace": 101, "setpgid": 109, "setsid": 112,
     "pivot_root": 155, "mount": 165, "init_module": 175, "kexec_load": 246, "add_key": 248, "request_key": 249,
     "keyctl": 250, "unshare": 272, "perf_event_open": 298, "open_by_handle_at": 304, "setns": 308,
     "process_vm_readv": 310, "process_vm_writev": 311, "finit_module": 313, "bpf": 321, "userfaultfd": 323,
 })  # fmt: skip
-AARCH64 = Abi(0xC000_00B7, _IO_URING | {
-    "seccomp": 277,
+AARCH64 = Abi(0xC000_00B7, _SAME_EVERYWHERE | {
+    "seccomp": 277, "clone": 220, "socketpair": 199, "listen": 201, "accept": 202, "accept4": 242,
     "socket": 198, "sendto": 206, "sendmsg": 211, "sendmmsg": 269, "ptrace": 117, "setpgid": 154, "setsid": 157,
     "pivot_root": 41, "mount": 40, "init_module": 105, "kexec_load": 104, "add_key": 217, "request_key": 218,
     "keyctl": 219, "unshare": 97, "perf_event_open": 241, "open_by_handle_at": 265, "setns": 268,
@@ -86,7 +94,9 @@ def program(on: Abi, *, streams: bool) -> bytes:
         [
             _do(_LOAD, _ARCHITECTURE), _do(_EQUAL, on.architecture, yes=1), _do(_RETURN, _KILL),
             _do(_LOAD, _NUMBER), _do(_AT_LEAST, _X32, no=1), _do(_RETURN, _KILL),
-            *_flat(refusals), *_flat(sends), *_when(calls["socket"], _stream_only() if streams else [_refuse()]),
+            *_flat(refusals), *_flat(sends),
+            *_when(calls["socketpair"], _unless_pair_of_streams()), *_when(calls["clone"], _unless_namespaces()),
+            *_when(calls["socket"], _stream_only() if streams else [_refuse()]),
             _do(_RETURN, _ALLOW),
         ]
     )  # fmt: skip
@@ -126,6 +136,17 @@ def _argument(index: int) -> bytes:
 
 def _unless_fast_open(flags_at: int) -> list[bytes]:
     return [_argument(flags_at), _do(_ANY_BIT, _MSG_FASTOPEN, no=1), _refuse(errno.EOPNOTSUPP), _do(_RETURN, _ALLOW)]
+
+
+def _unless_pair_of_streams() -> list[bytes]:
+    """Of datagrams each could be sent to anybody who has a path, as to the system's log."""
+    return [
+        _argument(1), _do(_AND, _TYPE_MASK), _do(_EQUAL, _SOCK_STREAM, yes=1), _refuse(), _do(_RETURN, _ALLOW)
+    ]  # fmt: skip
+
+
+def _unless_namespaces() -> list[bytes]:
+    return [_argument(0), _do(_ANY_BIT, _CLONE_NEW, no=1), _refuse(errno.EPERM), _do(_RETURN, _ALLOW)]
 
 
 def _stream_only() -> list[bytes]:

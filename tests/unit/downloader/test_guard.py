@@ -18,7 +18,7 @@ pytestmark = pytest.mark.usefixtures("programs_known")
 def behind_the_guard(code: str, tmp_path: Path, *, port: int = 1, max_file_bytes: int = 10**6) -> str:
     """Run `code` in a guarded process; what it prints."""
     prelude = f"""
-        import os, socket, subprocess, sys
+        import multiprocessing, os, socket, subprocess, sys
         from downloader.fetcher import guard
         guard.engage(proxy=("127.0.0.1", {port}), max_file_bytes={max_file_bytes}, max_memory_bytes=2 * 1024**3)
     """
@@ -64,6 +64,9 @@ def test_no_program_but_the_wrappers_can_be_started(tmp_path: Path) -> None:
             lambda: os.execv("/bin/true", ["true"]),
             lambda: os.posix_spawn("/bin/true", ["true"], {}),
             lambda: os.fork(),
+            lambda: multiprocessing.get_context("spawn").Process(target=print).start(),
+            lambda: multiprocessing.get_context("forkserver").Process(target=print).start(),
+            lambda: multiprocessing.get_context("fork").Process(target=print).start(),
         ):
             try:
                 start()
@@ -71,7 +74,7 @@ def test_no_program_but_the_wrappers_can_be_started(tmp_path: Path) -> None:
             except guard.Denied:
                 print("denied")
     """
-    assert behind_the_guard(code, tmp_path).split() == ["0"] + ["denied"] * 8
+    assert behind_the_guard(code, tmp_path).split() == ["0"] + ["denied"] * 11
 
 
 def test_file_cannot_outgrow_its_limit(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 import errno
 import re
+import signal
 import socket
 import struct
 import subprocess
@@ -92,6 +93,28 @@ def test_call_in_the_manner_of_another_architecture_kills(abi: Abi, architecture
 
 
 @ABIS
+@pytest.mark.parametrize("streams", [False, True])
+@pytest.mark.parametrize(("kind", "verdict"), [(STREAM | CLOEXEC, ALLOW), (DATAGRAM, REFUSED), (5, REFUSED)])
+def test_pair_of_sockets_can_only_talk_to_each_other(abi: Abi, kind: int, verdict: int, *, streams: bool) -> None:
+    program = seccomp.program(abi, streams=streams)
+    assert judged(program, abi.calls["socketpair"], UNIX, kind, 0, architecture=abi.architecture) == verdict
+
+
+@ABIS
+@pytest.mark.parametrize(
+    ("flags", "verdict"),
+    [
+        (signal.SIGCHLD, ALLOW),
+        (0x003D_0F00, ALLOW),  # of a thread
+        *((flag | signal.SIGCHLD, 0x0005_0000 | errno.EPERM) for flag in (0x2_0000, 0x1000_0000, 0x4000_0000)),
+    ],
+)
+def test_process_gets_no_namespace_of_its_own(abi: Abi, flags: int, verdict: int) -> None:
+    program = seccomp.program(abi, streams=True)
+    assert judged(program, abi.calls["clone"], flags, architecture=abi.architecture) == verdict
+
+
+@ABIS
 @pytest.mark.parametrize(("call", "flags_at"), [("sendto", 3), ("sendmsg", 2), ("sendmmsg", 3)])
 def test_connecting_by_sending_is_refused(abi: Abi, call: str, flags_at: int) -> None:
     program = seccomp.program(abi, streams=True)
@@ -107,7 +130,7 @@ def test_what_goes_round_sockets_or_into_another_process_is_refused(abi: Abi, *,
     judged_as = {
         name: judged(program, number, architecture=abi.architecture)
         for name, number in abi.calls.items()
-        if name not in {"seccomp", "socket", "sendto", "sendmsg", "sendmmsg"}
+        if name not in {"seccomp", "socket", "socketpair", "clone", "sendto", "sendmsg", "sendmmsg"}
     }
     assert {"ptrace", "process_vm_readv", "pidfd_getfd", "setsid", "setns", "io_uring_setup"} <= judged_as.keys()
     assert {verdict & 0xFFFF_0000 for verdict in judged_as.values()} == {0x0005_0000}

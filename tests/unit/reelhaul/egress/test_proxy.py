@@ -1,8 +1,9 @@
 """The egress proxy: who may use it, and where it goes."""
 
+import contextlib
 import socket
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -245,3 +246,50 @@ def test_thread_that_dies_ends_its_own_connection_with_a_reset_and_no_other(sour
             get(proxy, "http://broken.example/")
         assert source.connections == 0
         assert status(get(proxy, source.url("page.html"))) == 200
+
+
+# --- names with many addresses ---------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def deaf() -> Iterator[int]:
+    """A port that nobody gets through to, at any address of the loopback: what may wait there is waiting already."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("0.0.0.0", 0), backlog=0))
+        port = listener.getsockname()[1]
+        for _ in range(3):
+            waiting = stack.enter_context(socket.socket())
+            waiting.settimeout(0)
+            waiting.connect_ex(("127.0.0.1", port))
+        yield port
+
+
+def test_of_many_addresses_that_do_not_answer_only_some_are_tried(deaf: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reelhaul.egress.proxy.CONNECT_S", 0.05)
+    tried: list[str] = []
+    connect = socket.create_connection
+
+    def noted(address: tuple[str, int], timeout_s: float) -> socket.socket:
+        tried.append(address[0])
+        return connect(address, timeout_s)
+
+    monkeypatch.setattr("socket.create_connection", noted)
+    with a_proxy(f"many.example:{deaf}", resolve=Resolver([f"127.0.1.{n}" for n in range(1, 31)])) as proxy:
+        assert status(get(proxy, f"http://many.example:{deaf}/")) == 504
+    assert tried == ["127.0.0.1", *(f"127.0.1.{n}" for n in range(1, 9))]  # the first is the client's
+
+
+def test_end_gives_up_addresses_that_are_left_to_try(deaf: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("reelhaul.egress.proxy.CONNECT_S", 1.0)
+    tries = threading.Event()
+    resolver = Resolver([f"127.0.1.{n}" for n in range(1, 9)])
+
+    def resolve(*args: Any) -> list[Any]:
+        tries.set()
+        return resolver(*args)
+
+    with a_proxy(f"many.example:{deaf}", resolve=resolve) as proxy:
+        client = ask(proxy, f"GET http://many.example:{deaf}/")
+        assert tries.wait(10)
+    client.close()
+    assert not [thread for thread in threading.enumerate() if thread.name == "egress"]

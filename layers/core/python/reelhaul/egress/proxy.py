@@ -27,6 +27,7 @@ from reelhaul.site_policy import is_within, plain_host
 Resolve = Callable[[str, int, int, int], list[Any]]
 
 CONNECT_S = 10.0
+_MAX_TRIED = 8  # addresses of a name, each for as long as that
 UPSTREAM_S = 20.0  # until a proxy behind this one has connected, or says why not
 HEAD_S = 10.0  # for our own child to say what it wants
 CLOSE_S = 5.0
@@ -245,7 +246,9 @@ class EgressProxy:
             raise _denied()
         failure = _failed(502, "connect")
         upstream_error = None
-        for address in self._judged(host, port):
+        for address in self._judged(host, port)[:_MAX_TRIED]:
+            if self._closing:
+                break
             try:
                 return self._open(address, port)
             except TimeoutError:
@@ -290,7 +293,7 @@ def _host_and_port(url: str, *, default_port: int | None) -> tuple[str, int]:
         host, port = parts.hostname, parts.port or default_port
     except ValueError as error:
         raise _Answer(400, "Bad request") from error
-    if not host or not port or not host.isascii() or not host.isprintable():
+    if not host or not port or not url.isascii() or not url.isprintable():
         raise _Answer(400, "Bad request")
     return host, port
 
