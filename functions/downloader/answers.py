@@ -45,7 +45,7 @@ class FetchRequest:
     max_bytes: int
     cookies: tuple[Cookie, ...] = dataclasses.field(default=(), repr=False)
     max_duration_s: int = 0
-    stream_above_bytes: int | None = None
+    stream_above_bytes: int = 8 * 1024**2
     max_memory_bytes: int = 1024**3  # leaves the parent room in 2 GB; 300 MB are enough for everyday media
 
     @property
@@ -136,8 +136,7 @@ class Answer:
     def _may_grow(self, event: Growing | Grown) -> bool:
         if isinstance(event, Grown):
             return self._growing is not None and event.final_bytes >= self._final_bytes
-        may_stream = self._request.stream_above_bytes is not None and not self._request.inspect
-        return may_stream and self._growing is None and not self._entries
+        return not self._request.inspect and self._growing is None and not self._entries
 
     def _is_as_told(self, media: Media) -> bool:
         """What is stored under a name cannot be called otherwise any more."""

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
-from downloader import events, kernel
+from downloader import events, kernel, room
 from downloader.answers import Answer, Fetched, FetchedExtra, FetchRequest, Found, FoundPlaylist, checked
 from downloader.child import Child, harden_parent
 from downloader.events import Event, Failed, Growing, Grown, Implausible
@@ -21,8 +21,10 @@ from reelhaul.errors import (
     SiteNotAllowed,
     SourceError,
     SourceRefused,
+    SourceTooLarge,
     SourceUnreachable,
     SourceUnsupported,
+    StorageUnavailable,
     WorkerCrashed,
     source_error,
 )
@@ -104,7 +106,7 @@ def fetch(
     answer = Answer(request, directory)
     with Child(directory=directory, request=_as_json(request, proxy, directory)) as child:
         try:
-            for event in _heard(child, answer, proxy=proxy, outlet=outlet, stop=stop):
+            for event in _heard(child, answer, directory, proxy=proxy, outlet=outlet, stop=stop):
                 _pass_on(event, directory, on_progress=on_progress, outlet=outlet)
         except Implausible as error:
             log("fetcher_implausible", reason=str(error))
@@ -113,6 +115,8 @@ def fetch(
     if isinstance(found, Failed):
         detail = _without_cookies(found.detail, request)
         log("fetch_failed", error_code=found.error.code, detail=detail, egress_refused=proxy.refused)
+        if isinstance(found.error, StorageUnavailable) and not room.fits(directory):
+            raise SourceTooLarge
         raise _explained(found.error, proxy)
     if found is None:
         stderr = without_addresses(_without_cookies(child.stderr_tail, request))
@@ -132,13 +136,21 @@ def _as_json(request: FetchRequest, proxy: EgressProxy, directory: Path) -> byte
 
 
 def _heard(
-    child: Child, answer: Answer, *, proxy: EgressProxy, outlet: Outlet | None, stop: threading.Event
+    child: Child,
+    answer: Answer,
+    directory: Path,
+    *,
+    proxy: EgressProxy,
+    outlet: Outlet | None,
+    stop: threading.Event,
 ) -> Iterator[Event]:
     while (lines := child.lines(wait_s=POLL_S, most=events.MAX_EVENT_BYTES)) is not None:
         if stop.is_set():
             raise LeaseLost
         if proxy.verdict:
             raise source_error(proxy.verdict)
+        if not room.fits(directory):
+            raise SourceTooLarge
         for line in lines:
             yield answer.take(line)
         if outlet:

@@ -18,7 +18,10 @@ _SOUND = ["-c:a", "aac", "-b:a", "64k"]
 
 
 def make_large(directory: Path) -> None:
-    """large/: front.mp4 and back.mp4, by where the index is, a webm, HLS and DASH; each of several megabytes."""
+    """large/: front.mp4 and back.mp4, by where the index is, HLS and DASH, each of several megabytes.
+
+    plain.mp4 is what ffmpeg makes of the segments by itself.
+    """
     place = directory / "large"
     if place.exists():
         return
@@ -29,8 +32,10 @@ def make_large(directory: Path) -> None:
     ffmpeg(
         "-i", back, "-c", "copy", "-f", "hls", "-hls_time", "1", "-hls_playlist_type", "vod", str(place / "list.m3u8")
     )
+    ffmpeg("-i", str(place / "list.m3u8"), "-c", "copy", str(place / "plain.mp4"))
     sets = ["-adaptation_sets", "id=0,streams=v id=1,streams=a", "-seg_duration", "1"]
-    ffmpeg("-i", back, "-c", "copy", "-f", "dash", *sets, str(place / "manifest.mpd"))
+    plain = str(place / "plain.mp4")
+    ffmpeg("-i", plain, "-c", "copy", "-f", "dash", *sets, str(place / "manifest.mpd"))
 
 
 class _Handler(SourceHandler):

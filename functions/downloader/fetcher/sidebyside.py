@@ -1,5 +1,6 @@
 """Picture and sound that come as two files, fetched side by side, and merged into an mp4 while they grow."""
 
+import contextlib
 import dataclasses
 import threading
 import time
@@ -11,7 +12,7 @@ from downloader.fetcher.finishing import Output
 from downloader.fetcher.growth import Growth
 from downloader.fetcher.probe import Probe
 from downloader.fetcher.progress import Tracks
-from downloader.fetcher.remux import AHEAD_BYTES, PATIENCE_S, Remux, Track
+from downloader.fetcher.remux import PATIENCE_S, Remux, Track
 from downloader.fetcher.request import Request
 from downloader.fetcher.streaming import described, is_all_wanted
 from downloader.fetcher.timing import Deadline
@@ -31,8 +32,7 @@ def is_possible(info: dict[str, Any], request: Request) -> bool:
     formats = info.get("requested_formats") or []
     kinds = [(one.get("vcodec") != "none", one.get("acodec") != "none") for one in formats]
     return (
-        request.stream_above_bytes is not None
-        and sorted(kinds) == [(False, True), (True, False)]
+        sorted(kinds) == [(False, True), (True, False)]
         and all(one.get("protocol") in _PROTOCOLS for one in formats)
         and is_all_wanted(request)
         and request.options.download_type == "video"
@@ -46,7 +46,7 @@ def fetch(
     """Raises `SourceError`, and whatever yt-dlp does."""
     tracks.expect(info)
     patches.given_up.clear()
-    both = [_Half(ydl, info, one, request.directory / f"track-{n}") for n, one in enumerate(info["requested_formats"])]
+    both = [_Half(ydl, info, one, request, n) for n, one in enumerate(info["requested_formats"])]
     ydl.add_progress_hook(lambda status: _hold(both, status))
     for half in both:
         half.thread.start()
@@ -60,7 +60,7 @@ def fetch(
 def _merged(both: "list[_Half]", request: Request, growth: Growth, tracks: Tracks, deadline: Deadline) -> Output:
     picture, sound = sorted(both, key=lambda half: not half.has_picture)
     seen, heard = (half.look(both, deadline) for half in (picture, sound))
-    found = dataclasses.replace(heard, video=seen.video, lines=seen.lines, demuxer=seen.demuxer, duration_s=None)
+    found = dataclasses.replace(heard, video=seen.video, lines=seen.lines, duration_s=None)
     if not found.video or not found.audio:
         raise SourceNotMedia
     wanted = recipes.recipe(found, request.options)
@@ -88,16 +88,17 @@ def _merged(both: "list[_Half]", request: Request, growth: Growth, tracks: Track
     found = dataclasses.replace(found, duration_s=remux.duration_s)
     if request.max_duration_s and remux.duration_s > request.max_duration_s:
         raise SourceTooLong
-    return described(path, found, wanted, head_bytes=request.stream_above_bytes or 0)
+    return described(path, found, wanted, head_bytes=request.stream_above_bytes)
 
 
 class _Half:
     """One of the two: a thread that fetches it, and the file that it grows in."""
 
-    def __init__(self, ydl: Any, info: dict[str, Any], one: dict[str, Any], stem: Path) -> None:
-        self.path = stem.with_name(f"{stem.name}.{one['ext']}")
+    def __init__(self, ydl: Any, info: dict[str, Any], one: dict[str, Any], request: Request, number: int) -> None:
+        self.path = request.directory / f"track-{number}.{one['ext']}"
+        self._ahead_bytes = request.stream_above_bytes
         self.has_picture = one.get("vcodec") != "none"
-        self.thread = threading.Thread(target=self._run, name=stem.name, daemon=True)
+        self.thread = threading.Thread(target=self._run, name=self.path.stem, daemon=True)
         self.remux: Remux | None = None
         self.error: BaseException | None = None
         self._track: Track | None = None
@@ -127,21 +128,28 @@ class _Half:
             deadline.left()
             has_ended = not self.thread.is_alive()
             self._is_whole = has_ended or not looks
-            path = self.path if self.path.exists() else self.part
-            if has_ended or (looks and path.exists() and path.stat().st_size >= looks[0]):
-                looks = looks[1:]
-                found = probe.probe(path) if has_ended else probe.glance(path)
-                if found is not None and (found.video or found.audio):
-                    self._track = Track(path if path.exists() else self.path, is_whole=self._is_whole)
-                    return found
-            else:
+            if not has_ended and not (looks and self._come_bytes >= looks[0]):
                 time.sleep(_POLL_S)
+                continue
+            looks = looks[1:]
+            path = self.part if self.part.exists() else self.path
+            found = probe.probe(path) if has_ended else probe.glance(path)
+            if found is not None and (found.video or found.audio):
+                path = path if path.exists() else self.path  # it may have been completed meanwhile
+                self._track = Track(path, ahead_bytes=self._ahead_bytes, is_whole=self._is_whole)
+                return found
+
+    @property
+    def _come_bytes(self) -> int:
+        with contextlib.suppress(OSError):  # not there yet, or not any more
+            return self.part.stat().st_size
+        return 0
 
     def hold(self, *, at_all: bool) -> None:
         """Called as more of it comes: wait while it is too far ahead."""
         until = time.monotonic() + PATIENCE_S
         while at_all and self.remux is None and time.monotonic() < until and not self._stopped:
-            if not self.part.exists() or self.part.stat().st_size <= AHEAD_BYTES:
+            if self._come_bytes <= self._ahead_bytes:
                 break
             time.sleep(_POLL_S)
         if self._stopped:

@@ -5,6 +5,7 @@ an mp4 with its index at the end, is finished once it is there.
 """
 
 import dataclasses
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ class Streaming:
 
     def __init__(self, request: Request, growth: Growth, *, head_bytes: int) -> None:
         self._request, self._growth, self._head_bytes = request, growth, head_bytes
+        self._lock = threading.Lock()
         self._is_decided = False
         self._found: Probe | None = None
         self._as_it_is: _AsItIs | None = None
@@ -39,11 +41,12 @@ class Streaming:
         if status.get("status") != "downloading" or not status.get("tmpfilename"):
             return
         path = Path(str(status["tmpfilename"]))
-        if not self._is_decided and path.is_file() and path.stat().st_size > self._head_bytes:
-            self._is_decided = True
-            self._decide(path)
-        if self._as_it_is is not None:
-            self._as_it_is.extend()
+        with self._lock:  # fragments come side by side
+            if not self._is_decided and path.is_file() and path.stat().st_size > self._head_bytes:
+                self._is_decided = True
+                self._decide(path)
+            if self._as_it_is is not None:
+                self._as_it_is.extend()
         if self._remade is not None:
             remux, track = self._remade
             remux.hold(track)
@@ -76,7 +79,7 @@ class Streaming:
             self._as_it_is = _AsItIs(path, found, self._growth)
             self._growth.begin(path, wanted.extension)
         elif wanted.extension in EXTENSIONS:
-            track = Track(path)
+            track = Track(path, ahead_bytes=self._head_bytes)
             target = path.with_name(f"finished.{wanted.extension}")
             self._remade = Remux([track], target, found, wanted, self._growth), track
         else:
