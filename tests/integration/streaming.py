@@ -13,7 +13,7 @@ PATIENCE_S = 120.0  # of a source, and of a test that waits for something to hap
 
 _NOISE = ["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25:duration=8,noise=alls=60:allf=t"]
 _TONE = ["-f", "lavfi", "-i", "sine=frequency=440:duration=8"]
-_PICTURE = ["-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-pix_fmt", "yuv420p", "-g", "25", "-qp", "16"]
+_PICTURE = ["-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-pix_fmt", "yuv420p", "-g", "5", "-qp", "20"]
 _SOUND = ["-c:a", "aac", "-b:a", "64k"]
 
 
@@ -30,10 +30,10 @@ def make_large(directory: Path) -> None:
     ffmpeg(*_NOISE, *_TONE, *_PICTURE, *_SOUND, back)
     ffmpeg("-i", back, "-c", "copy", "-movflags", "+faststart", str(place / "front.mp4"))
     ffmpeg(
-        "-i", back, "-c", "copy", "-f", "hls", "-hls_time", "1", "-hls_playlist_type", "vod", str(place / "list.m3u8")
+        "-i", back, "-c", "copy", "-f", "hls", "-hls_time", "0.2", "-hls_playlist_type", "vod", str(place / "list.m3u8")
     )
     ffmpeg("-i", str(place / "list.m3u8"), "-c", "copy", str(place / "plain.mp4"))
-    sets = ["-adaptation_sets", "id=0,streams=v id=1,streams=a", "-seg_duration", "1"]
+    sets = ["-adaptation_sets", "id=0,streams=v id=1,streams=a", "-seg_duration", "0.2"]
     plain = str(place / "plain.mp4")
     ffmpeg("-i", plain, "-c", "copy", "-f", "dash", *sets, str(place / "manifest.mpd"))
 

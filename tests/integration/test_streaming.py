@@ -131,9 +131,9 @@ def test_parts_are_in_s3_before_the_source_has_ended(
 @pytest.mark.parametrize(
     ("path", "held", "options", "codecs"),
     [
-        ("large/list.m3u8", "large/list7.ts", {}, ["aac", "h264"]),
-        ("large/list.m3u8", "large/list7.ts", {"download_type": "audio", "audio_format": "m4a"}, ["aac"]),
-        ("large/manifest.mpd", "large/chunk-stream0-00008.m4s", {}, ["aac", "h264"]),
+        ("large/list.m3u8", "large/list39.ts", {}, ["aac", "h264"]),
+        ("large/list.m3u8", "large/list39.ts", {"download_type": "audio", "audio_format": "m4a"}, ["aac"]),
+        ("large/manifest.mpd", "large/chunk-stream0-00040.m4s", {}, ["aac", "h264"]),
     ],
 )
 def test_what_is_remade_is_in_s3_before_the_source_has_ended(
