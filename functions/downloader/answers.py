@@ -6,7 +6,18 @@ from pathlib import Path
 
 from downloader import events
 from downloader.content_types import MAX_EXTRA_BYTES
-from downloader.events import Event, Extra, Failed, Finished, Implausible, Inspected, Listed, Several
+from downloader.events import (
+    Event,
+    Extra,
+    Failed,
+    Finished,
+    Growing,
+    Grown,
+    Implausible,
+    Inspected,
+    Listed,
+    Several,
+)
 from reelhaul.errors import WorkerCrashed
 from reelhaul.findings import Entry, Format, Inspection
 from reelhaul.jobs import Media
@@ -23,7 +34,7 @@ class FetchRequest:
     `is_item`: it was found in a playlist, and is not expanded any further. `entry` asks for the medium with this
     number, from 1, of the several at `url`. `max_memory_bytes` bounds the fetcher's address space. `max_duration_s` is
     of the whole medium, also where a clip of it is wanted; 0 is no limit. `cookies` go to their own domains and nowhere
-    else.
+    else. What is larger than `stream_above_bytes` may be handed over while it grows; so much of its beginning stays.
     """
 
     url: str
@@ -34,6 +45,7 @@ class FetchRequest:
     max_bytes: int
     cookies: tuple[Cookie, ...] = dataclasses.field(default=(), repr=False)
     max_duration_s: int = 0
+    stream_above_bytes: int = 8 * 1024**2
     max_memory_bytes: int = 1024**3  # leaves the parent room in 2 GB; 300 MB are enough for everyday media
 
     @property
@@ -82,6 +94,8 @@ class Answer:
         self._number = 0
         self._entries: list[Entry] = []
         self._formats: list[Format] = []
+        self._growing: Growing | None = None
+        self._final_bytes = 0
 
     def take(self, line: bytes) -> Event:
         """Raises `Implausible`."""
@@ -95,24 +109,39 @@ class Answer:
             self._number = event.number
         if isinstance(event, Format):
             self._formats.append(event)
+        if isinstance(event, Growing):
+            self._growing = event
+        if isinstance(event, Grown):
+            self._final_bytes = event.final_bytes
         self._last = event
         return event
 
     def _is_answer(self, event: Event) -> bool:
         request = self._request
         match event:
-            case Finished(extras=extras):
+            case Growing() | Grown():
+                return self._may_grow(event)
+            case Finished(media=media, extras=extras):
                 languages = {extra.language for extra in extras if extra.language is not None}
-                return not request.inspect and not self._entries and languages <= set(request.options.subtitles)
+                fits = languages <= set(request.options.subtitles) and self._is_as_told(media)
+                return not request.inspect and not self._entries and fits
             case Several():
                 return not request.inspect and bool(self._entries)
             case Inspected():
                 return request.inspect and event.is_playlist == bool(self._entries)
             case Listed():
                 return not request.wants_one and self._number < event.number <= request.options.playlist_limit
-            case Format():
-                return request.inspect and len(self._formats) < MAX_FORMATS
-        return True
+        return not isinstance(event, Format) or (request.inspect and len(self._formats) < MAX_FORMATS)
+
+    def _may_grow(self, event: Growing | Grown) -> bool:
+        if isinstance(event, Grown):
+            return self._growing is not None and event.final_bytes >= self._final_bytes
+        return not self._request.inspect and self._growing is None and not self._entries
+
+    def _is_as_told(self, media: Media) -> bool:
+        """What is stored under a name cannot be called otherwise any more."""
+        told = self._growing.media if self._growing else media
+        return (told.title, told.extension) == (media.title, media.extension)
 
     @property
     def ends_well(self) -> bool:
@@ -123,7 +152,7 @@ class Answer:
         match self._last:
             case Finished(name, media, extras):
                 files = tuple(_extra(extra, self._directory) for extra in extras)
-                return Fetched(path=_checked(self._directory / name), media=media, extras=files)
+                return Fetched(path=checked(self._directory / name), media=media, extras=files)
             case Several(title=title, truncated=truncated):
                 return FoundPlaylist(title=title, entries=tuple(self._entries), truncated=truncated)
             case Inspected() as seen:
@@ -150,7 +179,7 @@ class Answer:
 
 
 def _extra(extra: Extra, directory: Path) -> FetchedExtra:
-    path = _checked(directory / extra.name)
+    path = checked(directory / extra.name)
     if path.stat().st_size > MAX_EXTRA_BYTES[extra.kind]:
         raise WorkerCrashed
     return FetchedExtra(
@@ -162,7 +191,7 @@ def _extra(extra: Extra, directory: Path) -> FetchedExtra:
     )
 
 
-def _checked(path: Path) -> Path:
+def checked(path: Path) -> Path:
     """A regular file, and not a link to somebody else's."""
     try:
         mode = path.lstat().st_mode

@@ -52,6 +52,21 @@ class Finished:
     extras: tuple[Extra, ...] = ()
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Growing:
+    """What is being written to the file `name`, from its first byte to its last, is the medium. Said once."""
+
+    name: str
+    media: Media
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Grown:
+    """The first `final_bytes` of it stay as they are."""
+
+    final_bytes: int
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
     """One of several media: `number` counts from 1 as the source does, `url` is its own address, if it has one."""
@@ -93,7 +108,7 @@ class Failed:
 
 
 LastWord = Finished | Several | Inspected | Failed
-Event = Progress | Listed | Format | LastWord
+Event = Progress | Growing | Grown | Listed | Format | LastWord
 
 
 def parse(line: bytes, *, directory: Path) -> Event:
@@ -106,7 +121,9 @@ def parse(line: bytes, *, directory: Path) -> Event:
         raise Implausible("not an object")
     kind = fields.get("event")
     if kind == "finished":
-        return _finished(fields, directory)
+        return Finished(_name(fields, directory), _media(fields), _extras(fields, directory))
+    if kind == "growing":
+        return Growing(_name(fields, directory), _media(fields))
     parser = _PARSERS.get(kind) if isinstance(kind, str) else None
     if parser is None:
         raise Implausible("no such event")
@@ -127,12 +144,19 @@ def _progress(fields: dict[str, Any]) -> Progress:
     )
 
 
-def _finished(fields: dict[str, Any], directory: Path) -> Finished:
+def _grown(fields: dict[str, Any]) -> Grown:
+    final_bytes = _whole(fields, "bytes")
+    if final_bytes is None:
+        raise Implausible("grown to nothing")
+    return Grown(final_bytes)
+
+
+def _media(fields: dict[str, Any]) -> Media:
     extension = _text(fields, "extension", most=10)
     content_type = _text(fields, "content_type", most=100)
     if CONTENT_TYPES.get(extension) != content_type:
         raise Implausible("not a type that is handed out")
-    media = Media(
+    return Media(
         title=_title(fields),
         extension=extension,
         content_type=content_type,
@@ -140,7 +164,6 @@ def _finished(fields: dict[str, Any], directory: Path) -> Finished:
         thumbnail=_web_address(fields.get("thumbnail")),
         format_note=_note(fields, "format_note"),
     )
-    return Finished(_name(fields, directory), media, _extras(fields, directory))
 
 
 def _extras(fields: dict[str, Any], directory: Path) -> tuple[Extra, ...]:
@@ -251,6 +274,7 @@ def _languages(fields: dict[str, Any]) -> tuple[str, ...]:
 
 _PARSERS: dict[str, Callable[[dict[str, Any]], Event]] = {
     "progress": _progress,
+    "grown": _grown,
     "entry": _listed,
     "format": _format,
     "playlist": _several,

@@ -6,13 +6,14 @@ import json
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Protocol
 
-from downloader import events, kernel
-from downloader.answers import Answer, Fetched, FetchedExtra, FetchRequest, Found, FoundPlaylist
+from downloader import events, kernel, room
+from downloader.answers import Answer, Fetched, FetchedExtra, FetchRequest, Found, FoundPlaylist, checked
 from downloader.child import Child, harden_parent, prepare
-from downloader.events import Failed, Implausible
+from downloader.events import Event, Failed, Growing, Grown, Implausible
 from downloader.fetcher.reporting import without_addresses
 from downloader.redaction import without
 from downloader.template import NoTemplate
@@ -23,16 +24,18 @@ from reelhaul.errors import (
     SiteNotAllowed,
     SourceError,
     SourceRefused,
+    SourceTooLarge,
     SourceUnreachable,
     SourceUnsupported,
+    StorageUnavailable,
     WorkerCrashed,
     source_error,
 )
 from reelhaul.findings import Entry, Inspection
-from reelhaul.jobs import Progress
+from reelhaul.jobs import Media, Progress
 
 __all__ = [
-    "Entry", "FetchRequest", "Fetched", "FetchedExtra", "Found", "FoundPlaylist", "Inspection", "fetch",
+    "Entry", "FetchRequest", "Fetched", "FetchedExtra", "Found", "FoundPlaylist", "Inspection", "Outlet", "fetch",
     "guarded_fetch", "harden_parent", "prepare_in_init",
 ]  # fmt: skip
 
@@ -48,6 +51,22 @@ def prepare_in_init() -> None:
             prepare()
 
 
+class Outlet(Protocol):
+    """Where a medium goes while it is fetched. What it raises ends the fetch."""
+
+    def has_room(self) -> bool:
+        """Whether more should come at all; for any thread."""
+
+    def begin(self, path: Path, media: Media) -> None:
+        """The file at `path`, which may be renamed later, becomes the medium."""
+
+    def extend(self, final_bytes: int) -> None:
+        """So many bytes of it stay as they are."""
+
+    def tend(self) -> None:
+        """Some time has passed."""
+
+
 def guarded_fetch(
     request: FetchRequest,
     *,
@@ -59,6 +78,7 @@ def guarded_fetch(
     stop: threading.Event,
     log: Callable[..., None],
     upstream: Upstream | None = None,
+    outlet: Outlet | None = None,
 ) -> Found:
     """As `fetch`, with a filtering proxy of this request's own as the only way out. `deadline` is monotonic.
 
@@ -70,8 +90,11 @@ def guarded_fetch(
         max_bytes=request.max_bytes,
         deadline=deadline,
         upstream=upstream,
+        has_room=outlet.has_room if outlet else lambda: True,
     ) as proxy:
-        return fetch(request, proxy=proxy, directory=directory, on_progress=on_progress, stop=stop, log=log)
+        return fetch(
+            request, proxy=proxy, directory=directory, on_progress=on_progress, stop=stop, log=log, outlet=outlet
+        )
 
 
 def fetch(
@@ -82,6 +105,7 @@ def fetch(
     on_progress: Callable[[Progress], None],
     stop: threading.Event,
     log: Callable[..., None],
+    outlet: Outlet | None = None,
 ) -> Found:
     """Fetch into `directory`, which is the job's own, fresh and empty, through `proxy` and before its deadline.
 
@@ -92,7 +116,8 @@ def fetch(
     answer = Answer(request, directory)
     try:
         with Child(directory=directory, request=_as_json(request, proxy, directory)) as child:
-            _listen(child, answer, proxy=proxy, on_progress=on_progress, stop=stop)
+            for event in _heard(child, answer, directory, proxy=proxy, outlet=outlet, stop=stop):
+                _pass_on(event, directory, on_progress=on_progress, outlet=outlet)
     except Implausible as error:
         log("fetcher_implausible", reason=str(error))
         raise WorkerCrashed from error
@@ -103,6 +128,8 @@ def fetch(
     if isinstance(found, Failed):
         detail = _without_cookies(found.detail, request)
         log("fetch_failed", error_code=found.error.code, detail=detail, egress_refused=proxy.refused)
+        if isinstance(found.error, StorageUnavailable) and not room.fits(directory):
+            raise SourceTooLarge
         raise _explained(found.error, proxy)
     if found is None:
         stderr = without_addresses(_without_cookies(child.stderr_tail, request))
@@ -121,25 +148,38 @@ def _as_json(request: FetchRequest, proxy: EgressProxy, directory: Path) -> byte
     return json.dumps({**dataclasses.asdict(request), **around, **walls}).encode()
 
 
-def _listen(
+def _heard(
     child: Child,
     answer: Answer,
+    directory: Path,
     *,
     proxy: EgressProxy,
-    on_progress: Callable[[Progress], None],
+    outlet: Outlet | None,
     stop: threading.Event,
-) -> None:
+) -> Iterator[Event]:
     while (lines := child.lines(wait_s=POLL_S, most=events.MAX_EVENT_BYTES)) is not None:
         if stop.is_set():
             raise LeaseLost
         if proxy.verdict:
             raise source_error(proxy.verdict)
+        if not room.fits(directory):
+            raise SourceTooLarge
         for line in lines:
-            event = answer.take(line)
-            if isinstance(event, Progress):
-                on_progress(event)
+            yield answer.take(line)
+        if outlet:
+            outlet.tend()
     if proxy.verdict and not answer.ends_well:
         raise source_error(proxy.verdict)
+
+
+def _pass_on(event: Event, directory: Path, *, on_progress: Callable[[Progress], None], outlet: Outlet | None) -> None:
+    match event:
+        case Progress():
+            on_progress(event)
+        case Growing(name, media) if outlet:
+            outlet.begin(checked(directory / name), media)
+        case Grown(final_bytes) if outlet:
+            outlet.extend(final_bytes)
 
 
 def _explained(error: SourceError, proxy: EgressProxy) -> SourceError:

@@ -13,8 +13,8 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from downloader import kernel
-from downloader.fetch import FetchRequest, Found, guarded_fetch, harden_parent, prepare_in_init
+from downloader import kernel, transfer
+from downloader.fetch import FetchRequest, Found, Outlet, guarded_fetch, harden_parent, prepare_in_init
 from downloader.site_access import SiteAccess
 from downloader.worker import Worker
 from reelhaul import aws
@@ -88,6 +88,7 @@ def fetch(
     deadline: float,
     on_progress: Callable[[Progress], None],
     stop: threading.Event,
+    outlet: Outlet,
     settings: DownloaderSettings,
     sites: SiteStore,
 ) -> Found:
@@ -110,6 +111,7 @@ def fetch(
         max_bytes=settings.max_bytes,
         max_duration_s=settings.max_duration_s,
         cookies=access.cookies,
+        stream_above_bytes=transfer.part_bytes(1),
     )
     try:
         return guarded_fetch(
@@ -122,6 +124,7 @@ def fetch(
             stop=stop,
             log=logger.info,
             upstream=access.upstream,
+            outlet=outlet,
         )
     except SourceError as error:
         raise access.explained(error) from error.__cause__

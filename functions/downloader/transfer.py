@@ -1,8 +1,11 @@
-"""The fetched file goes to S3: every part with its SHA-256, and S3 must show size and checksum back."""
+"""A file goes to S3, also while it is still being written: every part with its SHA-256, and S3 must show it back."""
 
 import base64
+import contextlib
+import dataclasses
 import functools
 import hashlib
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,17 +15,29 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from downloader import holes
 from reelhaul.aws import error_code, translated
-from reelhaul.errors import LeaseLost, SourceTooSlow, StorageUnavailable
+from reelhaul.errors import LeaseLost, SourceTooSlow, StorageUnavailable, WorkerCrashed
 from reelhaul.jobs import StoredObject
 
-PART_BYTES = 16 * 1024**2  # S3 asks for 5 MiB at least; 16 keeps its 10,000 parts good for 160 GB
+PART_BYTES = 8 * 1024**2  # S3 asks for 5 MiB at least; what is less than a part is sent after the source has ended
+_PARTS_OF_A_SIZE = 1250  # S3 takes 10,000: doubled as often as this, they hold 2.4 TiB, and those of 10 GB are small
 _UPLOADS_AT_ONCE = 4  # bounds memory to as many parts
+_WAITING_PARTS = _UPLOADS_AT_ONCE + 1  # and one in the making
 _CHECK_S = 0.5  # how long a stop or the deadline may go unnoticed
 _MUST_BE_NEW = "*"  # as If-None-Match: no object is ever overwritten
 
-# The file's SHA-256, the checksum that S3 will show, and the call that makes the object appear.
-_Prepared = tuple[bytes, str, Callable[[], object]]
+
+def part_bytes(number: int) -> int:
+    """How large a part is, by its number from 1. Only the last one of an object may be smaller."""
+    return PART_BYTES << ((number - 1) // _PARTS_OF_A_SIZE)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Part:
+    number: int
+    offset: int
+    length: int
 
 
 class Uploader:
@@ -40,74 +55,21 @@ class Uploader:
         Raises `StorageUnavailable` when that does not match, `LeaseLost` when stopped, `SourceTooSlow` at the deadline,
         `ServiceUnavailable` for AWS. What was begun stays: the caller removes it, as it must after a crash anyway.
         """
-        size = path.stat().st_size
+        with self.growing(path, key=key, content_type=content_type, disposition=disposition, keep=True) as growing:
+            return growing.finish(path.stat().st_size)
+
+    @contextlib.contextmanager
+    def growing(
+        self, path: Path, *, key: str, content_type: str, disposition: str, keep: bool = False
+    ) -> Iterator["Growing"]:
+        """The same for a file that somebody is still writing. Without `keep`, what S3 has is cut out of the file."""
         headers = {"Bucket": self._bucket, "Key": key, "ContentType": content_type, "ContentDisposition": disposition}
-        with translated():
-            whole, shown, commit = (self._whole if size <= PART_BYTES else self._in_parts)(path, headers)
-            self._check()
-            try:
-                commit()
-            except (BotoCoreError, ClientError):
-                # What S3 has is what counts: the reply to a call that succeeded may be lost, its repetition refused.
-                if not self._has(key, size=size, shown=shown):
-                    raise
-            else:
-                if not self._has(key, size=size, shown=shown):
-                    raise StorageUnavailable
-        return StoredObject(key=key, size=size, checksum_sha256=whole.hex())
-
-    def _whole(self, path: Path, headers: dict[str, str]) -> _Prepared:
-        body = path.read_bytes()
-        digest = hashlib.sha256(body).digest()
-        put = functools.partial(
-            self._client.put_object, **headers, Body=body, **_checked(digest), IfNoneMatch=_MUST_BE_NEW
-        )
-        return digest, _text(digest), put
-
-    def _in_parts(self, path: Path, headers: dict[str, str]) -> _Prepared:
-        upload = self._client.create_multipart_upload(**headers, ChecksumAlgorithm="SHA256", ChecksumType="COMPOSITE")
-        place = {"Bucket": self._bucket, "Key": headers["Key"], "UploadId": upload["UploadId"]}
-        whole, digests, etags = self._send_parts(path, place)
-        parts = [
-            {"PartNumber": number, "ETag": etags[number], "ChecksumSHA256": _text(digest)}
-            for number, digest in enumerate(digests, 1)
-        ]
-        complete = functools.partial(
-            self._client.complete_multipart_upload,
-            **place,
-            MultipartUpload={"Parts": parts},
-            IfNoneMatch=_MUST_BE_NEW,
-        )
-        # The checksum that S3 shows of such an object is that of its parts' checksums, and their number.
-        return whole, f"{_text(hashlib.sha256(b''.join(digests)).digest())}-{len(digests)}", complete
-
-    def _send_parts(self, path: Path, place: dict[str, str]) -> tuple[bytes, list[bytes], dict[int, str]]:
-        whole, digests = hashlib.sha256(), []
-        running: dict[Future[dict[str, str]], int] = {}
-        etags: dict[int, str] = {}
-        with ThreadPoolExecutor(_UPLOADS_AT_ONCE) as pool:
-            for number, body in enumerate(_parts(path), 1):
-                self._check()
-                whole.update(body)
-                digests.append(hashlib.sha256(body).digest())
-                if len(running) == _UPLOADS_AT_ONCE:
-                    self._collect(running, etags)
-                sent = pool.submit(
-                    self._client.upload_part, **place, PartNumber=number, Body=body, **_checked(digests[-1])
-                )
-                running[sent] = number
-            while running:
-                self._collect(running, etags)
-        return whole.digest(), digests, etags
-
-    def _collect(self, running: dict[Future[dict[str, str]], int], etags: dict[int, str]) -> None:
-        """Take at least one finished part out of `running`; its error, if it has one, is raised."""
-        done: set[Future[dict[str, str]]] = set()
-        while not done:
-            self._check()
-            done, _ = wait(running, timeout=_CHECK_S, return_when=FIRST_COMPLETED)
-        for future in done:
-            etags[running.pop(future)] = future.result()["ETag"]
+        descriptor = os.open(path, (os.O_RDONLY if keep else os.O_RDWR) | os.O_NOFOLLOW | os.O_CLOEXEC)
+        try:
+            with ThreadPoolExecutor(_UPLOADS_AT_ONCE, thread_name_prefix="upload") as pool:
+                yield Growing(self._client, headers, descriptor, pool=pool, check=self._check, keep=keep)
+        finally:
+            os.close(descriptor)
 
     def _check(self) -> None:
         if self._stop.is_set():
@@ -115,20 +77,155 @@ class Uploader:
         if time.monotonic() > self._deadline:
             raise SourceTooSlow
 
-    def _has(self, key: str, *, size: int, shown: str) -> bool:
+
+class Growing:
+    """One object in the making. For one thread, but for `has_room`.
+
+    Its bytes are read once and in order, so that the checksum of the whole is known with the last of them. The first
+    part stays in the file: it tells what the file is.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        headers: dict[str, str],
+        descriptor: int,
+        *,
+        pool: ThreadPoolExecutor,
+        check: Callable[[], None],
+        keep: bool,
+    ) -> None:
+        self._client, self._headers, self._descriptor, self._pool = client, headers, descriptor, pool
+        self._check, self._keep = check, keep
+        self._sent_bytes = self._stored_bytes = 0
+        self._whole = hashlib.sha256()
+        self._digests: list[bytes] = []
+        self._etags: dict[int, str] = {}
+        self._running: dict[Future[dict[str, str]], _Part] = {}
+        self._upload: dict[str, str] | None = None
+
+    @property
+    def has_room(self) -> bool:
+        """Whether more should be written: what the disk has and S3 has not is bounded. For any thread."""
+        waiting = os.fstat(self._descriptor).st_size - self._stored_bytes
+        return waiting <= max(_WAITING_PARTS * PART_BYTES, 2 * part_bytes(self._next))
+
+    def is_of(self, path: Path) -> bool:
+        """Whether `path` is the file, whatever it was called when it was opened."""
+        return os.path.samestat(os.fstat(self._descriptor), path.lstat())
+
+    def advance(self, final: int) -> None:
+        """Send what is complete of the first `final` bytes, which stay as they are; never wait for a part to arrive.
+
+        Raises as `Uploader.upload` does.
+        """
+        with translated():
+            self._collect(timeout_s=0)
+            while len(self._running) < _UPLOADS_AT_ONCE and final - self._sent_bytes >= part_bytes(self._next):
+                self._send(part_bytes(self._next))
+
+    def finish(self, size: int) -> StoredObject:
+        """Those `size` bytes are all: store and verify them. Raises as `Uploader.upload` does."""
+        with translated():
+            is_whole = not self._digests and size <= part_bytes(1)
+            shown, commit = self._as_one(size) if is_whole else self._as_parts(size)
+            self._check()
+            try:
+                commit()
+            except (BotoCoreError, ClientError):
+                # What S3 has is what counts: the reply to a call that succeeded may be lost, its repetition refused.
+                if not self._is_stored(size=size, shown=shown):
+                    raise
+            else:
+                if not self._is_stored(size=size, shown=shown):
+                    raise StorageUnavailable
+        return StoredObject(key=self._headers["Key"], size=size, checksum_sha256=self._whole.hexdigest())
+
+    @property
+    def _next(self) -> int:
+        """The number of the next part."""
+        return len(self._digests) + 1
+
+    def _as_one(self, size: int) -> tuple[str, Callable[[], object]]:
+        """The checksum that S3 will show, and the call that makes the object appear."""
+        body = self._read(size)
+        digest = self._whole.digest()
+        put = functools.partial(
+            self._client.put_object, **self._headers, Body=body, **_checked(digest), IfNoneMatch=_MUST_BE_NEW
+        )
+        return _text(digest), put
+
+    def _as_parts(self, size: int) -> tuple[str, Callable[[], object]]:
+        while self._sent_bytes < size:
+            if len(self._running) == _UPLOADS_AT_ONCE:
+                self._collect(timeout_s=_CHECK_S)
+            else:
+                self._send(min(part_bytes(self._next), size - self._sent_bytes))
+        while self._running:
+            self._collect(timeout_s=_CHECK_S)
+        parts = [
+            {"PartNumber": number, "ETag": self._etags[number], "ChecksumSHA256": _text(digest)}
+            for number, digest in enumerate(self._digests, 1)
+        ]
+        complete = functools.partial(
+            self._client.complete_multipart_upload,
+            **self._place,
+            MultipartUpload={"Parts": parts},
+            IfNoneMatch=_MUST_BE_NEW,
+        )
+        # The checksum that S3 shows of such an object is that of its parts' checksums, and their number.
+        return f"{_text(hashlib.sha256(b''.join(self._digests)).digest())}-{len(self._digests)}", complete
+
+    @property
+    def _place(self) -> dict[str, str]:
+        """Where parts go; begun with the first of them."""
+        if self._upload is None:
+            self._upload = self._client.create_multipart_upload(
+                **self._headers, ChecksumAlgorithm="SHA256", ChecksumType="COMPOSITE"
+            )
+        return {"Bucket": self._headers["Bucket"], "Key": self._headers["Key"], "UploadId": self._upload["UploadId"]}
+
+    def _send(self, length: int) -> None:
+        self._check()
+        place = self._place
+        part = _Part(self._next, self._sent_bytes, length)
+        body = self._read(length)
+        self._digests.append(hashlib.sha256(body).digest())
+        sent = self._pool.submit(
+            self._client.upload_part, **place, PartNumber=part.number, Body=body, **_checked(self._digests[-1])
+        )
+        self._running[sent] = part
+
+    def _read(self, length: int) -> bytes:
+        """The next bytes. Raises `WorkerCrashed` if they are not there: somebody has taken back what was final."""
+        body = os.pread(self._descriptor, length, self._sent_bytes)
+        if len(body) < length:  # of a regular file a read is only short at its end
+            raise WorkerCrashed
+        self._whole.update(body)
+        self._sent_bytes += length
+        return body
+
+    def _collect(self, *, timeout_s: float) -> None:
+        """Take finished parts out of those that are `_running`; the error of one, if it has one, is raised."""
+        self._check()
+        done, _ = wait(self._running, timeout=timeout_s, return_when=FIRST_COMPLETED)
+        for future in done:
+            part = self._running.pop(future)
+            self._etags[part.number] = future.result()["ETag"]
+            self._stored_bytes += part.length
+            if not self._keep and part.number > 1:
+                holes.punch(self._descriptor, part.offset, part.length)
+
+    def _is_stored(self, *, size: int, shown: str) -> bool:
         try:
-            head = self._client.head_object(Bucket=self._bucket, Key=key, ChecksumMode="ENABLED")
+            head = self._client.head_object(
+                Bucket=self._headers["Bucket"], Key=self._headers["Key"], ChecksumMode="ENABLED"
+            )
         except ClientError as error:
             if error_code(error) == "404":
                 return False
             raise
         return bool(head["ContentLength"] == size and head.get("ChecksumSHA256") == shown)
-
-
-def _parts(path: Path) -> Iterator[bytes]:
-    with path.open("rb") as file:
-        while body := file.read(PART_BYTES):
-            yield body
 
 
 def _checked(digest: bytes) -> dict[str, str]:

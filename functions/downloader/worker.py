@@ -10,11 +10,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from downloader.child import end_strays
-from downloader.fetch import Fetched, FetchedExtra, Found, FoundPlaylist
+from downloader.fetch import Fetched, Found, FoundPlaylist
 from downloader.lease import Lease
+from downloader.outlet import Outlet
 from downloader.stopwatch import Stopwatch
 from downloader.transfer import Uploader
-from reelhaul import ids, jobs, playlists, steps
+from reelhaul import playlists, steps
 from reelhaul.errors import (
     Conflict,
     ExtractorBroken,
@@ -44,7 +45,6 @@ from reelhaul.jobs import (
 )
 from reelhaul.limits import check_bytes
 from reelhaul.measures import Measures, Transfer
-from reelhaul.names import content_disposition
 from reelhaul.objects import MediaBucket
 from reelhaul.queue import JobMessage, JobQueue
 from reelhaul.store import JobStore
@@ -68,8 +68,12 @@ class Fetch(Protocol):
         deadline: float,
         on_progress: Callable[[Progress], None],
         stop: threading.Event,
+        outlet: Outlet,
     ) -> Found:
-        """Fetch into `directory` before `deadline` (monotonic). Raises `SourceError`, and `LeaseLost` when stopped."""
+        """Fetch into `directory` before `deadline` (monotonic). Raises `SourceError`, and `LeaseLost` when stopped.
+
+        What grows from its beginning to its end may go to the `outlet` meanwhile, whose errors are passed on.
+        """
 
 
 class Worker:
@@ -166,16 +170,18 @@ class Worker:
             lease.report(progress)
 
         try:
-            with lease, self._fresh_directory() as directory:
+            uploader = Uploader(self._s3, self._bucket_name, stop=self._stop, deadline=ends_at - _LAST_WORDS_S)
+            with lease, self._fresh_directory() as directory, Outlet(job, uploader) as outlet:
                 found = self._fetch(
                     job,
                     directory=Path(directory),
                     deadline=time.monotonic() + (ends_at - time.monotonic()) * _FETCH_SHARE,
                     on_progress=on_progress,
                     stop=self._stop,
+                    outlet=outlet,
                 )
                 watch.finished()
-                settle = self._prepared(job, found, lease, watch, queued_s=queued_s, ends_at=ends_at)
+                settle = self._prepared(job, found, lease, watch, outlet, queued_s=queued_s)
             held = lease.end()
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the job must end or go back
             self._give_up(job, lease, error)
@@ -187,7 +193,7 @@ class Worker:
         return tempfile.TemporaryDirectory(prefix=_DIRECTORY, dir=self._work_directory, ignore_cleanup_errors=True)
 
     def _prepared(
-        self, job: Job, found: Found, lease: Lease, watch: Stopwatch, *, queued_s: float, ends_at: float
+        self, job: Job, found: Found, lease: Lease, watch: Stopwatch, outlet: Outlet, *, queued_s: float
     ) -> Callable[[Job], None]:
         """Do what takes time with what was found, under the lease; what is returned writes the outcome."""
         if isinstance(found, FoundPlaylist):
@@ -195,7 +201,8 @@ class Worker:
             return lambda held: self._expand(held, found, made)
         if not isinstance(found, Fetched):
             raise WorkerCrashed
-        stored, extras = self._upload(job, found, lease, ends_at=ends_at)
+        lease.report(_all_of(found.path.stat().st_size))
+        stored, extras = outlet.store(found)
         size = stored.size + sum(extra.size for extra in extras)
         transfer = watch.stop(size=size, queued_s=queued_s)
         return lambda held: self._complete(held, found.media, stored, extras, transfer)
@@ -230,20 +237,6 @@ class Worker:
             self._logger.info("job_lost", **details)
         except ServiceUnavailable:
             self._logger.exception("job_left_to_the_sweeper", **details)
-
-    def _upload(
-        self, job: Job, found: Fetched, lease: Lease, *, ends_at: float
-    ) -> tuple[StoredObject, tuple[StoredExtra, ...]]:
-        size = found.path.stat().st_size
-        lease.report(Progress(phase=Phase.FINISHING, downloaded_bytes=size, total_bytes=size))
-        uploader = Uploader(self._s3, self._bucket_name, stop=self._stop, deadline=ends_at - _LAST_WORDS_S)
-        stored = uploader.upload(
-            found.path,
-            key=ids.object_key(job, found.media.extension),
-            content_type=found.media.content_type,
-            disposition=content_disposition(jobs.filename_of(job, found.media)),
-        )
-        return stored, tuple(_upload_extra(uploader, job, found.media, extra) for extra in found.extras)
 
     def _complete(
         self, job: Job, media: Media, stored: StoredObject, extras: tuple[StoredExtra, ...], transfer: Transfer
@@ -323,20 +316,8 @@ def _queued_at(job: Job) -> float:
     return job.created_at if is_first else job.updated_at
 
 
-def _upload_extra(uploader: Uploader, job: Job, media: Media, extra: FetchedExtra) -> StoredExtra:
-    """The names of extras are ours, down to the language, which is one that the user asked for."""
-    part = f"{extra.language}.{extra.extension}" if extra.language else extra.extension
-    name = f"{jobs.filename_of(job, media).rpartition('.')[0]}.{part}"
-    stored = uploader.upload(
-        extra.path,
-        key=ids.object_key(job, f"{extra.kind}.{part}"),
-        content_type=extra.content_type,
-        disposition=content_disposition(name),
-    )
-    return StoredExtra(
-        kind=extra.kind, key=stored.key, size=stored.size, checksum_sha256=stored.checksum_sha256,
-        content_type=extra.content_type, language=extra.language,
-    )  # fmt: skip
+def _all_of(size: int) -> Progress:
+    return Progress(phase=Phase.FINISHING, downloaded_bytes=size, total_bytes=size)
 
 
 def _told(error: Exception) -> SourceError:

@@ -144,9 +144,13 @@ def test_outage_of_the_queue_after_a_failed_attempt_leaves_the_job_to_the_sweepe
     assert deliveries.cloud.messages() == []
 
 
-def test_disk_that_is_full_is_our_fault_and_passing(source: SourceServer, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("others", "code"), [(60, "storage.unavailable"), (0, "source.too_large")])
+def test_disk_that_others_have_filled_is_our_fault_and_passing_and_one_that_is_too_small_is_not(
+    source: SourceServer, tmp_path: Path, others: int, code: str
+) -> None:
     """On a file system of 100 KB, in a mount namespace of its own."""
-    script = f'mount -t tmpfs -o size=100k tmpfs "{tmp_path}" && exec "$@"'
+    fill = f'head -c {others * 1024} /dev/zero > "{tmp_path}/others"'
+    script = f'mount -t tmpfs -o size=100k tmpfs "{tmp_path}" && {fill} && exec "$@"'
     program = [sys.executable, "-m", "tests.faults.full_disk", str(tmp_path), source.origin, source.url("clip.mp4")]
     done = subprocess.run(
         ["unshare", "--map-root-user", "--mount", "sh", "-c", script, "sh", *program],
@@ -154,4 +158,4 @@ def test_disk_that_is_full_is_our_fault_and_passing(source: SourceServer, tmp_pa
     )  # fmt: skip
     if "unshare" in done.stderr:
         pytest.skip(f"this machine has no user namespaces: {done.stderr.strip()}")
-    assert done.stdout.strip() == "storage.unavailable", done.stderr
+    assert done.stdout.strip() == code, done.stderr

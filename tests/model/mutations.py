@@ -12,7 +12,7 @@ import sweeper.handler
 from announcer import announcing
 from announcer.announcing import Announcer
 from downloader import worker as working
-from downloader.transfer import Uploader
+from downloader.transfer import Growing
 from downloader.worker import Worker
 from reelhaul import aws, remove, steps, store, table
 from reelhaul.counters import Counters
@@ -246,7 +246,7 @@ def _announce(job: Job) -> None:
 
 @_mutation("submit_and_work")
 def what_was_stored_is_not_verified(patch: Patch) -> None:
-    patch.setattr(Uploader, "_has", lambda *_, **__: True)
+    patch.setattr(Growing, "_is_stored", lambda *_, **__: True)
 
 
 class _Any(int):

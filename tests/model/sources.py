@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
-from downloader.fetch import Fetched, FetchedExtra, Found, FoundPlaylist
+from downloader.fetch import Fetched, FetchedExtra, Found, FoundPlaylist, Outlet
 from downloader.lease import Lease
 from reelhaul.errors import LeaseLost, SourceInterrupted, SourceNotFound
 from reelhaul.findings import Entry
@@ -39,6 +39,7 @@ class Sources:
         deadline: float,
         on_progress: Callable[[Progress], None],
         stop: threading.Event,
+        outlet: Outlet,
     ) -> Found:
         """As `downloader.fetch.fetch`. No two fetches bring the same bytes, as with sites that make files anew."""
         assert list(directory.iterdir()) == [], "another job's files"

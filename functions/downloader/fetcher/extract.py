@@ -207,10 +207,15 @@ def _tracks(info: dict[str, Any]) -> list[dict[str, Any]]:
     return list(info.get("requested_formats") or [info])
 
 
-def download(ydl: yt_dlp.YoutubeDL, info: dict[str, Any], *, tracks: Tracks, max_bytes: int) -> Path:
-    """Fetch what has been found and checked. The file, all tracks merged; yt-dlp's silent failures raise, too."""
+def check_size(info: dict[str, Any], *, max_bytes: int) -> None:
+    """Raises `SourceTooLarge` for what is known to be before anything of it has come."""
     if sum(track.get("filesize") or 0 for track in _tracks(info)) > max_bytes:
         raise SourceTooLarge
+
+
+def download(ydl: yt_dlp.YoutubeDL, info: dict[str, Any], *, tracks: Tracks, max_bytes: int) -> Path:
+    """Fetch what has been found and checked. The file, all tracks merged; yt-dlp's silent failures raise, too."""
+    check_size(info, max_bytes=max_bytes)
     tracks.expect(info)
     patches.given_up.clear()
     try:

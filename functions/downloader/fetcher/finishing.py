@@ -38,7 +38,8 @@ _INDEXED = ("mov", "matroska")  # demuxers that find the key frame before any ti
 class Output:
     """`source_start_s` is the time on the source's own clock at which what came began, where it has such a clock.
 
-    `clip_start_s` is how much of it was cut off, `None` if it is no clip.
+    `clip_start_s` is how much of it was cut off, `None` if it is no clip. What comes after `reach_s` may not be on the
+    disk any more.
     """
 
     path: Path
@@ -49,6 +50,7 @@ class Output:
     has_video: bool
     source_start_s: float | None
     clip_start_s: float | None
+    reach_s: float | None = None
 
 
 def finish(path: Path, options: Options, *, deadline: Deadline, max_duration_s: int = 0) -> Output:
@@ -77,7 +79,7 @@ def finish(path: Path, options: Options, *, deadline: Deadline, max_duration_s: 
         extension=wanted.extension,
         content_type=CONTENT_TYPES[wanted.extension],
         duration_s=found.duration_s,
-        format_note=_note(found, as_audio=as_audio),
+        format_note=note(found, as_audio=as_audio),
         has_video=not as_audio,
         source_start_s=came.start_s if came.is_read_by("mpegts") else None,
         clip_start_s=start_s,
@@ -125,12 +127,12 @@ def _make(path: Path, found: Probe, wanted: Recipe, *, deadline: Deadline, cut: 
     if done.returncode != 0:
         target.unlink(missing_ok=True)
         said = done.stderr.decode(errors="replace")
-        raise _why(done.returncode, said, target)(said[-300:])
+        raise why(done.returncode, said, target)(said[-300:])
     path.unlink()
     return target
 
 
-def _why(returncode: int, said: str, target: Path) -> type[SourceError]:
+def why(returncode: int, said: str, target: Path) -> type[SourceError]:
     """What a failure of ffmpeg means: the limits of this place come before the faults of the file."""
     if returncode == -signal.SIGXFSZ or shutil.disk_usage(target.parent).free < _FULL_BYTES:
         return SourceTooLarge
@@ -139,7 +141,7 @@ def _why(returncode: int, said: str, target: Path) -> type[SourceError]:
     return WorkerCrashed if returncode < 0 else SourceNotMedia
 
 
-def _note(found: Probe, *, as_audio: bool) -> str:
+def note(found: Probe, *, as_audio: bool) -> str:
     if not as_audio:
         return f"{found.lines}p" if found.lines else ""
     return f"{round(found.bits_per_s / 1000)}k" if found.bits_per_s else ""

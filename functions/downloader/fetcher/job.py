@@ -11,15 +11,18 @@ from downloader.fetcher import (
     live,
     options,
     patches,
+    sidebyside,
     subtitles,
     thumbnails,
 )
 from downloader.fetcher.extract import Extractor, Several
 from downloader.fetcher.extras import Extra, Session
 from downloader.fetcher.finishing import Output
+from downloader.fetcher.growth import Growth
 from downloader.fetcher.progress import Tracks
 from downloader.fetcher.reporting import Reporter
 from downloader.fetcher.request import Request
+from downloader.fetcher.streaming import Streaming, is_all_wanted
 from downloader.fetcher.timing import Deadline
 
 OVERHEAD_BYTES = 2 * 1024**2  # of pages, manifests and headers, which also count against what a job may receive
@@ -40,7 +43,8 @@ def run(request: Request, reporter: Reporter) -> None:
             _tell_medium(ydl, found, reporter)
         else:
             prepared = extract.prepare(_ending(ydl, found, request, deadline), max_duration_s=request.max_duration_s)
-            reporter.told("finished", _fetched(ydl, prepared, request, tracks, deadline))
+            told = Growth(reporter, description.title(prepared))
+            reporter.told("finished", _fetched(ydl, prepared, request, tracks, told, deadline=deadline))
 
 
 def _ending(ydl: Extractor, info: dict[str, Any], request: Request, deadline: Deadline) -> dict[str, Any]:
@@ -69,20 +73,22 @@ def _tell_medium(ydl: Extractor, info: dict[str, Any], reporter: Reporter) -> No
 
 
 def _fetched(
-    ydl: Extractor, info: dict[str, Any], request: Request, tracks: Tracks, deadline: Deadline
+    ydl: Extractor, info: dict[str, Any], request: Request, tracks: Tracks, told: Growth, *, deadline: Deadline
 ) -> dict[str, Any]:
     """The fields of the `finished` event."""
     ydl.add_postprocessor_hook(lambda _: tracks.finishing())
-    path = extract.download(ydl, info, tracks=tracks, max_bytes=request.max_bytes)
-    tracks.finishing()
-    output = finishing.finish(path, request.options, deadline=deadline, max_duration_s=request.max_duration_s)
+    if sidebyside.is_possible(info, request):
+        extract.check_size(info, max_bytes=request.max_bytes)
+        output = sidebyside.fetch(ydl, info, request, told, tracks, deadline=deadline)
+    else:
+        output = _one_after_the_other(ydl, info, request, tracks, told, deadline=deadline)
     session = Session(
         ydl, request.directory, max_bytes=request.max_bytes - tracks.done_bytes - OVERHEAD_BYTES, deadline=deadline
     )
     extras = _extras(info, request, output, session)
     return {
         "path": str(output.path),
-        "title": str(info.get("title") or ""),
+        "title": description.title(info),
         "extension": output.extension,
         "content_type": output.content_type,
         "duration_s": output.duration_s or info.get("duration"),
@@ -90,6 +96,21 @@ def _fetched(
         "format_note": output.format_note,
         "extras": [extra.to_event() for extra in extras],
     }
+
+
+def _one_after_the_other(
+    ydl: Extractor, info: dict[str, Any], request: Request, tracks: Tracks, told: Growth, *, deadline: Deadline
+) -> Output:
+    stream = None
+    if is_all_wanted(request) and not info.get("requested_formats"):
+        stream = Streaming(request, told, head_bytes=request.stream_above_bytes)
+        ydl.add_progress_hook(stream)
+    path = extract.download(ydl, info, tracks=tracks, max_bytes=request.max_bytes)
+    tracks.finishing()
+    streamed = stream.output(path, deadline=deadline) if stream else None
+    if streamed is not None:
+        return streamed
+    return finishing.finish(path, request.options, deadline=deadline, max_duration_s=request.max_duration_s)
 
 
 def _extras(info: dict[str, Any], request: Request, output: Output, session: Session) -> list[Extra]:

@@ -73,7 +73,11 @@ def probe(path: Path) -> Probe:
 def glance(path: Path) -> Probe | None:
     """What is in the beginning of a file, if that can be told from it."""
     found = _ffprobe(path)
-    return None if found is None else Probe.parse(found)
+    if found is None:
+        return None
+    return dataclasses.replace(
+        Probe.parse(found), fragmented=structure.is_fragmented(path), webm=structure.is_webm(path)
+    )
 
 
 def _ffprobe(path: Path) -> dict[str, Any] | None:

@@ -72,6 +72,10 @@ class Recipe:
         return {self.video or COPY, *self.audio} <= {COPY}
 
     @property
+    def copies_sound(self) -> bool:
+        return set(self.audio) == {COPY}
+
+    @property
     def muxer(self) -> list[str]:
         """For ffmpeg, just before the output. A wav above 4 GB has to say so (EBU Tech 3306)."""
         flags = {"mp4": _FRONT, "m4a": _FRONT, "wav": ["-rf64", "auto"]}.get(self.extension, [])
@@ -87,13 +91,13 @@ class Recipe:
         """For ffmpeg, just before the input: how it is decoded."""
         return [] if self.video in {None, COPY} else ["-threads", "2"]
 
-    def arguments(self, found: Probe) -> list[str]:
-        """For ffmpeg, between the input and the output: tracks and codecs."""
+    def arguments(self, found: Probe, *, sound_from: int = 0) -> list[str]:
+        """For ffmpeg, between the inputs and the output: tracks and codecs. `sound_from`: the number of an input."""
         picture = [] if self.video is None else ["-map", "0:V:0", "-c:v", *_ARGUMENTS.get(self.video, [self.video])]
         if self.video not in {None, COPY}:
             picture += _PICTURE
         hevc = ["-tag:v", "hvc1"] if self.extension == "mp4" and "hevc" in found.video else []  # the tag Apple plays
-        sounds = [part for index, codec in enumerate(self.audio) for part in _sound(index, codec, found)]
+        sounds = [part for index, codec in enumerate(self.audio) for part in _sound(index, codec, found, sound_from)]
         return [*picture, *hevc, *sounds, "-map_chapters", "-1"]
 
 
@@ -169,10 +173,10 @@ def _is_lossless(codec: str) -> bool:
     return codec in _LOSSLESS or codec.startswith("pcm_")
 
 
-def _sound(index: int, codec: str, found: Probe) -> list[str]:
+def _sound(index: int, codec: str, found: Probe, source: int) -> list[str]:
     this = f":a:{index}"
     encoder, *rest = _ARGUMENTS.get(codec, [codec])
-    arguments = ["-map", f"0{this}", f"-c{this}", encoder]
+    arguments = ["-map", f"{source}{this}", f"-c{this}", encoder]
     arguments += [f"{part}:{index}" if part.startswith("-") else part for part in rest]
     if codec in _STEREO and found.channels[index : index + 1] and found.channels[index] > 2:
         arguments += [f"-ac{this}", "2"]

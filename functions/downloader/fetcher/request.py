@@ -33,6 +33,7 @@ class Request:
     max_memory_bytes: int
     kernel: Support
     max_duration_s: int = 0
+    stream_above_bytes: int = 8 * 1024**2
     cookies: tuple[Cookie, ...] = dataclasses.field(default=(), repr=False)
 
     @classmethod

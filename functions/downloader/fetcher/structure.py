@@ -9,6 +9,7 @@ _MAX_BOXES = 10_000  # a fragmented mp4 of hours has a few thousand
 _BOXES = {b"ftyp", b"styp", b"moov", b"mdat"}  # one of these is the first
 _EBML, _DOC_TYPE, _SEGMENT = b"\x1a\x45\xdf\xa3", b"\x42\x82", b"\x18\x53\x80\x67"
 _MAX_EBML_HEADER_BYTES = 4096
+_HEADER_BYTES = 16  # of a box with a length in 64 bits
 
 
 def is_cut_short(path: Path) -> bool:
@@ -22,6 +23,29 @@ def is_cut_short(path: Path) -> bool:
         if start[:4] == _EBML:
             return _segment_reaches_past(file, size)
     return False
+
+
+class Walk:
+    """Over the outermost boxes of an mp4 that is still being written, each read before anybody may cut it out."""
+
+    def __init__(self) -> None:
+        self._next = 0  # where a box starts, or would
+        self._goes_on = True
+
+    def advance(self, file: BinaryIO, size: int) -> int:
+        """How many of the first `size` bytes are not needed here any more."""
+        while self._goes_on and self._next + _HEADER_BYTES <= size:
+            file.seek(self._next)
+            header = file.read(_HEADER_BYTES)
+            length = int.from_bytes(header[:4], "big")
+            if length == 1:
+                length = int.from_bytes(header[8:16], "big")
+            self._goes_on = length >= 8  # else it is up to the end, or padding
+            self._next += length if self._goes_on else 0
+        return min(size, self._next) if self._goes_on else size
+
+    def is_cut_short(self, size: int) -> bool:
+        return self._goes_on and self._next > size
 
 
 def is_fragmented(path: Path) -> bool:

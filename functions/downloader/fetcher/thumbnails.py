@@ -48,7 +48,8 @@ def _from_source(info: dict[str, Any], session: Session) -> Extra | None:
 
 def _frame(output: Output, session: Session) -> Extra | None:
     path = session.directory / "thumbnail.jpg"
-    at_s = min((output.duration_s or 0.0) * _INTO_IT, _MOST_INTO_IT_S)
+    within_s = _MOST_INTO_IT_S if output.reach_s is None else min(_MOST_INTO_IT_S, output.reach_s)
+    at_s = min((output.duration_s or 0.0) * _INTO_IT, within_s)
     picture = ["-map", "0:V:0", "-frames:v", "1", "-vf", _SMALL, "-c:v", "mjpeg", "-pix_fmt", "yuvj420p", "-q:v", "4"]
     source = ["-nostdin", "-y", "-threads", "2", "-ss", f"{at_s:.3f}", "-i", f"file:{output.path}"]
     done = programs.run("ffmpeg", *source, *picture, "-f", "mjpeg", f"file:{path}", timeout_s=FRAME_S)

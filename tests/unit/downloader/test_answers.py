@@ -121,3 +121,38 @@ def test_file_has_to_be_one(tmp_path: Path, what: str) -> None:
     heard = answer(tmp_path, finished(tmp_path))
     with pytest.raises(WorkerCrashed):
         heard.outcome()
+
+
+def growing(directory: Path, **changes: Any) -> dict[str, Any]:
+    return {**FINISHED, "event": "growing", "path": str(directory / "media.mp4.part"), **changes}
+
+
+def grown(count: Any) -> dict[str, Any]:
+    return {"event": "grown", "bytes": count}
+
+
+def test_file_grows_and_is_finished_under_another_name(tmp_path: Path) -> None:
+    (tmp_path / "media.mp4").write_bytes(b"media")
+    heard = answer(tmp_path, growing(tmp_path), grown(0), grown(3), grown(3), finished(tmp_path))
+    assert isinstance(heard.outcome(), Fetched)
+
+
+@pytest.mark.parametrize(
+    ("said", "asked"),
+    [
+        (lambda _: [grown(1)], {}),
+        (lambda directory: [growing(directory), grown(2), grown(1)], {}),
+        (lambda directory: [growing(directory), grown(-1)], {}),
+        (lambda directory: [growing(directory), grown(None)], {}),
+        (lambda directory: [growing(directory), growing(directory)], {}),
+        (lambda directory: [growing(directory)], {"inspect": True}),
+        (lambda directory: [entry(1), growing(directory)], {}),
+        (lambda directory: [growing(directory, path="/etc/passwd")], {}),
+        (lambda directory: [growing(directory, extension="exe")], {}),
+        (lambda directory: [growing(directory, title="Another"), finished(directory)], {}),
+    ],
+)
+def test_growth_that_makes_no_sense_is_not_believed(tmp_path: Path, said: Any, asked: dict[str, Any]) -> None:
+    (tmp_path / "media.mp4").write_bytes(b"media")
+    with pytest.raises(Implausible):
+        answer(tmp_path, *said(tmp_path), **asked)

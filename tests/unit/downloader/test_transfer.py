@@ -12,7 +12,7 @@ import pytest
 from downloader import transfer
 from downloader.transfer import Uploader
 from reelhaul import aws
-from reelhaul.errors import LeaseLost, ServiceUnavailable, SourceTooSlow, StorageUnavailable
+from reelhaul.errors import LeaseLost, ServiceUnavailable, SourceTooSlow, StorageUnavailable, WorkerCrashed
 from tests.conftest import Cloud
 from tests.faults import hooked, refused, reply_lost
 
@@ -127,3 +127,65 @@ def test_upload_ends_at_its_deadline(cloud: Cloud, tmp_path: Path) -> None:
 def test_storage_that_is_down_is_said_to_be(cloud: Cloud, tmp_path: Path) -> None:
     with refused("s3", "UploadPart"), pytest.raises(ServiceUnavailable):
         upload(cloud, file_of(tmp_path, 6 * MIB))
+
+
+# --- a file that grows -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_growing_file_is_sent_part_by_part_and_cut_out_behind_all_but_the_first(cloud: Cloud, tmp_path: Path) -> None:
+    content = bytes(range(256)) * (16 * MIB // 256) + b"the end"
+    path = tmp_path / "media.mp4.part"
+    path.touch()
+    uploader = Uploader(aws.client("s3"), cloud.bucket, stop=threading.Event(), deadline=time.monotonic() + 60)
+    with uploader.growing(path, key=KEY, content_type="video/mp4", disposition="attachment") as growing:
+        path.write_bytes(content)
+        growing.advance(4 * MIB)
+        assert uploads(cloud) == []  # there is no part yet
+        growing.advance(16 * MIB)
+        path.rename(tmp_path / "media.mp4")
+        assert growing.is_of(tmp_path / "media.mp4")
+        stored = growing.finish(len(content))
+
+    assert aws.client("s3").get_object(Bucket=cloud.bucket, Key=KEY)["Body"].read() == content
+    assert (stored.size, stored.checksum_sha256) == (len(content), hashlib.sha256(content).hexdigest())
+    left = (tmp_path / "media.mp4").read_bytes()
+    assert (len(left), left[: 5 * MIB]) == (len(content), content[: 5 * MIB])
+    assert left[5 * MIB : 15 * MIB] == bytes(10 * MIB)
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_file_that_loses_what_was_final_becomes_no_object(cloud: Cloud, tmp_path: Path) -> None:
+    path = file_of(tmp_path, 12 * MIB)
+    uploader = Uploader(aws.client("s3"), cloud.bucket, stop=threading.Event(), deadline=time.monotonic() + 60)
+    with uploader.growing(path, key=KEY, content_type="video/mp4", disposition="attachment") as growing:
+        growing.advance(6 * MIB)
+        path.write_bytes(b"anew")
+        with pytest.raises(WorkerCrashed):
+            growing.finish(12 * MIB)
+
+    assert cloud.object_keys() == []
+
+
+@pytest.mark.usefixtures("small_parts")
+def test_room_ends_with_what_waits_for_storage_and_comes_back(cloud: Cloud, tmp_path: Path) -> None:
+    path = file_of(tmp_path, 24 * MIB)
+    uploader = Uploader(aws.client("s3"), cloud.bucket, stop=threading.Event(), deadline=time.monotonic() + 60)
+    with uploader.growing(path, key=KEY, content_type="video/mp4", disposition="attachment") as growing:
+        assert growing.has_room
+        path.write_bytes(bytes(26 * MIB))
+        assert not growing.has_room
+        while not growing.has_room:
+            growing.advance(26 * MIB)
+
+
+def test_ten_thousand_parts_are_enough_for_two_tebibytes_and_ten_gigabytes_come_in_small_ones() -> None:
+    sizes = [transfer.part_bytes(number) for number in range(1, 10_001)]
+    assert sum(sizes) > 2 * 1024**4
+    assert set(sizes[:1250]) == {8 * MIB}
+    assert sizes == sorted(sizes)
+    assert max(sizes) <= 5 * 1024**3
+
+
+def uploads(cloud: Cloud) -> list[Any]:
+    return list(aws.client("s3").list_multipart_uploads(Bucket=cloud.bucket).get("Uploads", []))

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from downloader.fetch import Fetched, FetchedExtra, Found
+from downloader.fetch import Fetched, FetchedExtra, Found, Outlet
 from downloader.worker import Worker
 from reelhaul import aws
 from reelhaul.jobs import Job, Media, Progress
@@ -46,6 +46,7 @@ class Fetching:
         deadline: float,
         on_progress: Callable[[Progress], None],
         stop: threading.Event,
+        outlet: Outlet,
     ) -> Found:
         assert list(directory.iterdir()) == []
         self.directories.append(directory)

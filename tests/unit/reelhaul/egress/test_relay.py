@@ -4,10 +4,12 @@ import http.client
 import socket
 import ssl
 import threading
+import time
 from pathlib import Path
 
 import pytest
 
+from reelhaul.egress import relay
 from tests.media import SourceServer
 from tests.unit.reelhaul.egress.proxying import (
     MIB,
@@ -224,3 +226,26 @@ def test_end_leaves_no_thread_and_no_socket(source: SourceServer) -> None:
         socket.create_connection(("127.0.0.1", port))
     for client in (tunnel, transfer, waiting):
         client.close()
+
+
+def test_without_room_a_source_is_read_from_only_now_and_then() -> None:
+    asked: list[bool] = []
+
+    def has_room() -> bool:
+        asked.append(len(asked) >= 3)
+        return asked[-1]
+
+    relay.Budget(max_bytes=1, deadline=time.monotonic() + 60, has_room=has_room).wait_for_room()
+
+    assert asked == [False, False, False, True]
+
+
+def test_wait_for_room_ends_with_the_time_that_there_is() -> None:
+    budget = relay.Budget(max_bytes=1, deadline=time.monotonic() + 0.1, has_room=lambda: False)
+    with pytest.raises(relay.BudgetSpent):
+        budget.wait_for_room()
+
+
+def test_wait_for_room_ends_when_the_other_side_would_give_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(relay, "BREATH_S", 0.1)
+    relay.Budget(max_bytes=1, deadline=time.monotonic() + 60, has_room=lambda: False).wait_for_room()

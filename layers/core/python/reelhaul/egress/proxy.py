@@ -60,6 +60,7 @@ class EgressProxy:
     is a time of `time.monotonic()`. `refused` tells whether a connection was denied by policy, `refused_site` whether
     one was for being to one of `denied_sites` (as in `reelhaul.site_policy`) or below it. With an `upstream` all
     connections go through that, and `upstream_error` is the code of the `SourceError` for the last one that did not.
+    While there is no `has_room`, which any thread asks, sources are read from as often as keeps them from giving up.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class EgressProxy:
         deadline: float,
         resolve: Resolve = socket.getaddrinfo,
         upstream: Upstream | None = None,
+        has_room: Callable[[], bool] = lambda: True,
     ) -> None:
         self.deadline = deadline
         self.refused = self.refused_site = False
@@ -79,7 +81,7 @@ class EgressProxy:
         self._denied_sites = denied_sites
         self._allowed_origins = frozenset(origin.lower() for origin in allowed_origins)
         self._resolve = resolve
-        self._budget = relay.Budget(max_bytes=max_bytes, deadline=deadline)
+        self._budget = relay.Budget(max_bytes=max_bytes, deadline=deadline, has_room=has_room)
         self._password = secrets.token_urlsafe(24)
         self._authorization = "Basic " + base64.b64encode(f"{_USER}:{self._password}".encode()).decode()
         self._listener: socket.socket | None = None
@@ -115,6 +117,7 @@ class EgressProxy:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._budget.closing.set()
         with self._lock:
             self._closing = True
             open_sockets = list(self._sockets)

@@ -19,6 +19,8 @@ BUFFER = 256 * 1024  # few, large copies: a relay in Python then moves more than
 LINE_BUFFER = 64 * 1024  # what is larger than this is read past the buffer, so with one copy less
 IDLE_S = 60.0
 GOODBYE_S = 1.0  # for the other side to take what was sent and close
+BREATH_S = 5.0  # neither a source nor a client gives up on a connection that still moves this often
+ROOM_CHECK_S = 0.02
 MAX_INTERIM = 5  # "100 Continue" and the like before the response proper
 
 T = TypeVar("T")
@@ -36,10 +38,12 @@ class BrokenOff(Exception):
 
 
 class Budget:
-    """Bytes and time that one job may use."""
+    """Bytes and time that one job may use, and whether what it has received has gone on to where it belongs."""
 
-    def __init__(self, *, max_bytes: int, deadline: float) -> None:
+    def __init__(self, *, max_bytes: int, deadline: float, has_room: Callable[[], bool] = lambda: True) -> None:
         self.received_bytes = 0
+        self.closing = threading.Event()
+        self._has_room = has_room
         self._max_bytes = max_bytes
         self._deadline = deadline
         self._lock = threading.Lock()
@@ -60,6 +64,12 @@ class Budget:
         with self._lock:
             self.received_bytes += count
         self.left_s()
+
+    def wait_for_room(self) -> None:
+        """Until there is room for more, but not for so long that one side would give up. Raises `BudgetSpent`."""
+        until = time.monotonic() + BREATH_S
+        while not self._has_room() and time.monotonic() < until and not self.closing.wait(ROOM_CHECK_S):
+            self.left_s()
 
     def left_s(self) -> float:
         """Seconds left, more than 0. Raises `BudgetSpent`."""
@@ -170,6 +180,7 @@ class Exchange:
         return found
 
     def _read(self, most: int) -> int:
+        self._budget.wait_for_room()
         self._limit_waiting()
         got = self._source.readinto1(self._view[:most])
         self._budget.take(got)
@@ -232,6 +243,8 @@ def tunnel(client: socket.socket, upstream: socket.socket, budget: Budget) -> No
             raise BrokenOff
         for number, _ in ready:
             reader, writer = other[number]
+            if reader is upstream:
+                budget.wait_for_room()
             writer.settimeout(patience_s)
             got = _received(reader, view)
             if got is None:

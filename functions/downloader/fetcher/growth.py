@@ -1,0 +1,34 @@
+"""Telling the parent of a file that grows."""
+
+import time
+from pathlib import Path
+
+from downloader.content_types import CONTENT_TYPES
+from downloader.fetcher.reporting import Reporter
+
+EVERY_BYTES, EVERY_S = 1024**2, 0.05
+
+
+class Growth:
+    """First what it is, then, now and again, how far it is."""
+
+    def __init__(self, reporter: Reporter, title: str) -> None:
+        self._reporter = reporter
+        self._title = title
+        self._told_bytes = 0
+        self._next_s = 0.0
+
+    @property
+    def told_bytes(self) -> int:
+        return self._told_bytes
+
+    def begin(self, path: Path, extension: str) -> None:
+        fields = {"path": str(path), "title": self._title, "extension": extension, "format_note": ""}
+        self._reporter.told("growing", {**fields, "content_type": CONTENT_TYPES[extension]})
+
+    def extend(self, final_bytes: int) -> None:
+        now = time.monotonic()
+        if final_bytes < self._told_bytes + EVERY_BYTES or now < self._next_s:
+            return
+        self._told_bytes, self._next_s = final_bytes, now + EVERY_S
+        self._reporter.told("grown", {"bytes": final_bytes})

@@ -1,0 +1,90 @@
+"""Where a job's media go: into S3, under names that carry the fence, also while they are still being fetched."""
+
+import contextlib
+import functools
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from downloader.answers import Fetched, FetchedExtra
+from downloader.transfer import Growing, Uploader
+from reelhaul import ids, jobs
+from reelhaul.errors import WorkerCrashed
+from reelhaul.jobs import Job, Media, StoredExtra, StoredObject
+from reelhaul.names import content_disposition
+
+
+class Outlet:
+    """Of one attempt; a context manager. Until `store` has returned there is no object, whatever was sent by then.
+
+    The caller removes what was begun, see `Uploader.upload`, whose errors all methods may raise.
+    """
+
+    def __init__(self, job: Job, uploader: Uploader) -> None:
+        self._job = job
+        self._uploader = uploader
+        self._stack = contextlib.ExitStack()
+        self._growing: Growing | None = None
+        self._final_bytes = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Nothing is sent any more afterwards."""
+        self._growing = None
+        self._stack.close()
+
+    def has_room(self) -> bool:
+        growing = self._growing
+        return growing is None or growing.has_room
+
+    def begin(self, path: Path, media: Media) -> None:
+        self._growing = self._stack.enter_context(self._named(media)(path))
+
+    def extend(self, final_bytes: int) -> None:
+        self._final_bytes = final_bytes
+        self.tend()
+
+    def tend(self) -> None:
+        if self._growing is not None:
+            self._growing.advance(self._final_bytes)
+
+    def store(self, found: Fetched) -> tuple[StoredObject, tuple[StoredExtra, ...]]:
+        """All that was found becomes objects."""
+        return self._stored(found), tuple(self._stored_extra(found.media, extra) for extra in found.extras)
+
+    def _stored(self, found: Fetched) -> StoredObject:
+        if self._growing is None:
+            with self._named(found.media)(found.path, keep=True) as whole:
+                return whole.finish(found.path.stat().st_size)
+        if not self._growing.is_of(found.path):
+            raise WorkerCrashed  # there are holes in what it was before
+        return self._growing.finish(found.path.stat().st_size)
+
+    def _named(self, media: Media) -> Callable[..., AbstractContextManager[Growing]]:
+        return functools.partial(
+            self._uploader.growing,
+            key=ids.object_key(self._job, media.extension),
+            content_type=media.content_type,
+            disposition=content_disposition(jobs.filename_of(self._job, media)),
+        )
+
+    def _stored_extra(self, media: Media, extra: FetchedExtra) -> StoredExtra:
+        """The names of extras are ours, down to the language, which is one that the user asked for."""
+        part = f"{extra.language}.{extra.extension}" if extra.language else extra.extension
+        name = f"{jobs.filename_of(self._job, media).rpartition('.')[0]}.{part}"
+        stored = self._uploader.upload(
+            extra.path,
+            key=ids.object_key(self._job, f"{extra.kind}.{part}"),
+            content_type=extra.content_type,
+            disposition=content_disposition(name),
+        )
+        return StoredExtra(
+            kind=extra.kind, key=stored.key, size=stored.size, checksum_sha256=stored.checksum_sha256,
+            content_type=extra.content_type, language=extra.language,
+        )  # fmt: skip
