@@ -47,6 +47,7 @@ class Settings:
     worker_timeout_s: int = 900
     max_size_mb: int | None = None  # what the worker's /tmp has room for
     max_duration_s: int = 0  # any
+    max_total_s: int = 21_600
     max_playlist_items: int = 1000
     allowed_sites: tuple[str, ...] = ()  # all
     denied_sites: tuple[str, ...] = ()
@@ -237,6 +238,7 @@ _PARSERS: dict[str, _Parser] = {
     "worker_timeout_s": _number(30, 900),
     "max_size_mb": _number(1, 4608),  # 45 % of the largest /tmp
     "max_duration_s": _number(0, 604_800),
+    "max_total_s": _number(900, 43_200),  # uploads that stay incomplete are removed after a day
     "max_playlist_items": _number(1, 1000),
     "allowed_sites": _domains,
     "denied_sites": _domains,

@@ -92,7 +92,10 @@ class ReelhaulStack(Stack):
         fetches = opened | site_policy | {"REQUIRE_SECCOMP": str(settings.require_seccomp).lower()}
         site_secrets = {"SITES_PREFIX": self.sites.prefix}
         measured = {"STACK_NAME": self.stack_name}
-        limits = {"MAX_BYTES": str(settings.max_bytes), "MAX_DURATION_S": str(settings.max_duration_s)}
+        limits = {
+            "MAX_BYTES": str(settings.max_bytes), "MAX_DURATION_S": str(settings.max_duration_s),
+            "MAX_TOTAL_S": str(settings.max_total_s),
+        }  # fmt: skip
 
         zipped = ZipFunctions(self, "Functions", settings=settings)
         signing = [zipped.packages(name) for name in self.links.packages]

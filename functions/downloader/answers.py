@@ -16,7 +16,9 @@ from downloader.events import (
     Implausible,
     Inspected,
     Listed,
+    Paused,
     Several,
+    Source,
 )
 from reelhaul.errors import WorkerCrashed
 from reelhaul.findings import Entry, Format, Inspection
@@ -28,6 +30,19 @@ MAX_FORMATS = 100
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Resume:
+    """Where an earlier fetcher paused. The file `name` in the directory has the first `bytes`, as a hole for the most
+    part, of what was told to be called so.
+    """
+
+    name: str
+    bytes: int
+    title: str
+    extension: str
+    source: Source
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class FetchRequest:
     """What to fetch, or with `inspect` to look at only.
 
@@ -35,6 +50,7 @@ class FetchRequest:
     number, from 1, of the several at `url`. `max_memory_bytes` bounds the fetcher's address space. `max_duration_s` is
     of the whole medium, also where a clip of it is wanted; 0 is no limit. `cookies` go to their own domains and nowhere
     else. What is larger than `stream_above_bytes` may be handed over while it grows; so much of its beginning stays.
+    With `pauses` it may end unfinished; one that goes on with that is told where to `resume`.
     """
 
     url: str
@@ -46,6 +62,8 @@ class FetchRequest:
     cookies: tuple[Cookie, ...] = dataclasses.field(default=(), repr=False)
     max_duration_s: int = 0
     stream_above_bytes: int = 8 * 1024**2
+    pauses: bool = False
+    resume: Resume | None = None
     max_memory_bytes: int = 1024**3  # leaves the parent room in 2 GB; 300 MB are enough for everyday media
 
     @property
@@ -81,7 +99,7 @@ class FoundPlaylist:
     truncated: bool
 
 
-Found = Fetched | FoundPlaylist | Inspection
+Found = Fetched | FoundPlaylist | Inspection | Paused
 
 
 class Answer:
@@ -119,12 +137,13 @@ class Answer:
     def _is_answer(self, event: Event) -> bool:
         request = self._request
         match event:
-            case Growing() | Grown():
+            case Growing() | Grown() | Paused():
                 return self._may_grow(event)
             case Finished(media=media, extras=extras):
                 languages = {extra.language for extra in extras if extra.language is not None}
                 fits = languages <= set(request.options.subtitles) and self._is_as_told(media)
-                return not request.inspect and not self._entries and fits
+                is_of_it = request.resume is None or self._growing is not None  # else there are holes in it
+                return not request.inspect and not self._entries and fits and is_of_it
             case Several():
                 return not request.inspect and bool(self._entries)
             case Inspected():
@@ -133,10 +152,15 @@ class Answer:
                 return not request.wants_one and self._number < event.number <= request.options.playlist_limit
         return not isinstance(event, Format) or (request.inspect and len(self._formats) < MAX_FORMATS)
 
-    def _may_grow(self, event: Growing | Grown) -> bool:
+    def _may_grow(self, event: Growing | Grown | Paused) -> bool:
+        if isinstance(event, Paused):
+            return self._request.pauses and self._growing is not None and event.bytes >= self._final_bytes
         if isinstance(event, Grown):
             return self._growing is not None and event.final_bytes >= self._final_bytes
-        return not self._request.inspect and self._growing is None and not self._entries
+        resume = self._request.resume
+        told = resume and (resume.title, resume.extension)
+        fits = told is None or told == (event.media.title, event.media.extension)
+        return not self._request.inspect and self._growing is None and not self._entries and fits
 
     def _is_as_told(self, media: Media) -> bool:
         """What is stored under a name cannot be called otherwise any more."""
@@ -145,7 +169,7 @@ class Answer:
 
     @property
     def ends_well(self) -> bool:
-        return isinstance(self._last, Finished | Several | Inspected)
+        return isinstance(self._last, Finished | Several | Inspected | Paused)
 
     def outcome(self) -> Found | Failed | None:
         """What came of it, `None` without a last word. Raises `WorkerCrashed` for a file that is not there."""
@@ -157,8 +181,8 @@ class Answer:
                 return FoundPlaylist(title=title, entries=tuple(self._entries), truncated=truncated)
             case Inspected() as seen:
                 return self._inspection(seen)
-            case Failed() as failed:
-                return failed
+            case Failed() | Paused() as said:
+                return said
         return None
 
     def _inspection(self, seen: Inspected) -> Inspection:

@@ -22,6 +22,7 @@ MAX_NOTE_CHARS = 100
 MAX_LANGUAGES = 100
 MAX_EXTRAS = 50
 MAX_DETAIL_CHARS = 500
+MAX_MARK_CHARS = 300
 MAX_RETRY_AFTER_S = 86_400.0
 
 _EXTRACTOR = re.compile(r"[\w.:+-]{1,60}", re.ASCII)  # as yt-dlp names them: Youtube, twitch:vod
@@ -68,6 +69,28 @@ class Grown:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """What a medium has to be known by again: its format, as yt-dlp calls it, and what the server says of the file.
+
+    `next_box`: where in the file its next outermost box starts, `None` where that does not matter.
+    """
+
+    format_id: str
+    total_bytes: int
+    etag: str | None
+    last_modified: str | None
+    next_box: int | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Paused:
+    """A fetcher's last word when its time is over: the first `bytes` of the medium are there, and the rest can come."""
+
+    bytes: int
+    source: Source
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
     """One of several media: `number` counts from 1 as the source does, `url` is its own address, if it has one."""
 
@@ -107,7 +130,7 @@ class Failed:
     detail: str
 
 
-LastWord = Finished | Several | Inspected | Failed
+LastWord = Finished | Several | Inspected | Failed | Paused
 Event = Progress | Growing | Grown | Listed | Format | LastWord
 
 
@@ -149,6 +172,19 @@ def _grown(fields: dict[str, Any]) -> Grown:
     if final_bytes is None:
         raise Implausible("grown to nothing")
     return Grown(final_bytes)
+
+
+def _paused(fields: dict[str, Any]) -> Paused:
+    come, total = _whole(fields, "bytes"), _whole(fields, "total_bytes")
+    if come is None or total is None or come > total:
+        raise Implausible("paused nowhere")
+    marks = {
+        name: None if fields.get(name) is None else _text(fields, name, most=MAX_MARK_CHARS)
+        for name in ("etag", "last_modified")
+    }
+    format_id = _text(fields, "format_id", most=MAX_MARK_CHARS)
+    source = Source(format_id=format_id, total_bytes=total, next_box=_whole(fields, "next_box"), **marks)
+    return Paused(come, source)
 
 
 def _media(fields: dict[str, Any]) -> Media:
@@ -275,6 +311,7 @@ def _languages(fields: dict[str, Any]) -> tuple[str, ...]:
 _PARSERS: dict[str, Callable[[dict[str, Any]], Event]] = {
     "progress": _progress,
     "grown": _grown,
+    "paused": _paused,
     "entry": _listed,
     "format": _format,
     "playlist": _several,

@@ -5,15 +5,14 @@ import dataclasses
 import json
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
 from downloader import events, kernel, room
-from downloader.answers import Answer, Fetched, FetchedExtra, FetchRequest, Found, FoundPlaylist, checked
+from downloader.answers import Answer, Fetched, FetchedExtra, FetchRequest, Found, FoundPlaylist, Resume, checked
 from downloader.child import Child, harden_parent, prepare
-from downloader.events import Event, Failed, Growing, Grown, Implausible
+from downloader.events import Event, Failed, Growing, Grown, Implausible, Paused
 from downloader.fetcher.reporting import without_addresses
 from downloader.redaction import without
 from downloader.template import NoTemplate
@@ -35,8 +34,8 @@ from reelhaul.findings import Entry, Inspection
 from reelhaul.jobs import Media, Progress
 
 __all__ = [
-    "Entry", "FetchRequest", "Fetched", "FetchedExtra", "Found", "FoundPlaylist", "Inspection", "Outlet", "fetch",
-    "guarded_fetch", "harden_parent", "prepare_in_init",
+    "Entry", "FetchRequest", "Fetched", "FetchedExtra", "Found", "FoundPlaylist", "Inspection", "Outlet", "Paused",
+    "Resume", "fetch", "guarded_fetch", "harden_parent", "prepare_in_init",
 ]  # fmt: skip
 
 POLL_S = 0.1
@@ -143,7 +142,8 @@ def _without_cookies(text: str, request: FetchRequest) -> str:
 
 
 def _as_json(request: FetchRequest, proxy: EgressProxy, directory: Path) -> bytes:
-    around = {"proxy": proxy.url, "directory": str(directory), "seconds": max(0.0, proxy.deadline - time.monotonic())}
+    # The clock is the machine's, and the fetcher may have to wait for its template first.
+    around = {"proxy": proxy.url, "directory": str(directory), "ends_at": proxy.deadline}
     walls = {"kernel": dataclasses.asdict(kernel.support())}
     return json.dumps({**dataclasses.asdict(request), **around, **walls}).encode()
 

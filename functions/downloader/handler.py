@@ -13,8 +13,9 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from downloader import kernel, transfer
-from downloader.fetch import FetchRequest, Found, Outlet, guarded_fetch, harden_parent, prepare_in_init
+from downloader import digest, kernel, transfer
+from downloader.fetch import FetchRequest, Found, guarded_fetch, harden_parent, prepare_in_init
+from downloader.outlet import Outlet
 from downloader.site_access import SiteAccess
 from downloader.worker import Worker
 from reelhaul import aws
@@ -68,6 +69,7 @@ def dependencies() -> Dependencies:
         work_directory=Path(settings.work_directory),
         logger=logger,
         measures=measures,
+        max_total_s=settings.max_total_s,
     )
     harden_parent()
     # Lambda sends this before it ends an environment with extensions, `reelhaul serve` when it is asked to stop.
@@ -112,6 +114,8 @@ def fetch(
         max_duration_s=settings.max_duration_s,
         cookies=access.cookies,
         stream_above_bytes=transfer.part_bytes(1),
+        pauses=digest.is_resumable(),
+        resume=outlet.resume,
     )
     try:
         return guarded_fetch(

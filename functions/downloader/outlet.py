@@ -2,17 +2,20 @@
 
 import contextlib
 import functools
+import hashlib
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from downloader.answers import Fetched, FetchedExtra
-from downloader.transfer import Growing, Uploader
+from downloader.answers import Fetched, FetchedExtra, Resume
+from downloader.baggage import Baggage
+from downloader.events import Paused
+from downloader.transfer import Begun, Growing, Uploader
 from reelhaul import ids, jobs
 from reelhaul.errors import WorkerCrashed
-from reelhaul.jobs import Job, Media, StoredExtra, StoredObject
+from reelhaul.jobs import Checkpoint, Job, Media, StoredExtra, StoredObject
 from reelhaul.names import content_disposition
 
 
@@ -27,7 +30,10 @@ class Outlet:
         self._uploader = uploader
         self._stack = contextlib.ExitStack()
         self._growing: Growing | None = None
+        self._media: Media | None = None
+        self._begun: Begun | None = None
         self._final_bytes = 0
+        self.resume: Resume | None = None  # where the fetch has to go on
 
     def __enter__(self) -> Self:
         return self
@@ -43,8 +49,16 @@ class Outlet:
         growing = self._growing
         return growing is None or growing.has_room
 
+    def take_over(self, directory: Path) -> None:
+        """What an earlier worker has handed over, if one has, is gone on with. Raises as `Uploader.upload` does."""
+        if self._job.checkpoint is not None:
+            baggage = Baggage.unpacked(self._uploader.get(self._job.checkpoint.baggage_key), self._job.checkpoint)
+            self._begun = baggage.begun
+            self.resume = baggage.laid_out(directory, self._job.checkpoint)
+
     def begin(self, path: Path, media: Media) -> None:
-        self._growing = self._stack.enter_context(self._named(media)(path))
+        self._media = media
+        self._growing = self._stack.enter_context(self._named(media)(path, begun=self._begun))
 
     def extend(self, final_bytes: int) -> None:
         self._final_bytes = final_bytes
@@ -54,11 +68,27 @@ class Outlet:
         if self._growing is not None:
             self._growing.advance(self._final_bytes)
 
+    def hand_over(self, paused: Paused, *, spent_s: float) -> Checkpoint:
+        """All that there is so far goes to where the next worker finds it."""
+        if self._growing is None or self._media is None:
+            raise WorkerCrashed
+        begun, head, tail = self._growing.pause(paused.bytes)
+        packed = Baggage(source=paused.source, begun=begun, head=head, tail=tail).packed()
+        key = ids.baggage_key(self._job)
+        self._uploader.put(key, packed)
+        return Checkpoint(
+            media=self._media, object_key=begun.key, upload_id=begun.upload_id, parts=len(begun.digests),
+            final_bytes=begun.final_bytes, bytes=paused.bytes, baggage_key=key,
+            baggage_sha256=hashlib.sha256(packed).hexdigest(), spent_s=spent_s,
+        )  # fmt: skip
+
     def store(self, found: Fetched) -> tuple[StoredObject, tuple[StoredExtra, ...]]:
         """All that was found becomes objects."""
         return self._stored(found), tuple(self._stored_extra(found.media, extra) for extra in found.extras)
 
     def _stored(self, found: Fetched) -> StoredObject:
+        if self._growing is None and self._begun is not None:
+            raise WorkerCrashed
         if self._growing is None:
             with self._named(found.media)(found.path, keep=True) as whole:
                 return whole.finish(found.path.stat().st_size)

@@ -15,7 +15,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from downloader import holes
+from downloader import digest, holes
 from reelhaul.aws import error_code, translated
 from reelhaul.errors import LeaseLost, SourceTooSlow, StorageUnavailable, WorkerCrashed
 from reelhaul.jobs import StoredObject
@@ -40,6 +40,18 @@ class _Part:
     length: int
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """A multipart upload that somebody else goes on with: its first parts, and the state of the whole's checksum."""
+
+    key: str
+    upload_id: str
+    digests: tuple[bytes, ...]
+    etags: tuple[str, ...]
+    final_bytes: int
+    state: bytes
+
+
 class Uploader:
     """`client` is a boto3 S3 client; `stop`, set from outside, and `deadline` (monotonic) end an upload midway."""
 
@@ -60,16 +72,41 @@ class Uploader:
 
     @contextlib.contextmanager
     def growing(
-        self, path: Path, *, key: str, content_type: str, disposition: str, keep: bool = False
+        self,
+        path: Path,
+        *,
+        key: str,
+        content_type: str,
+        disposition: str,
+        keep: bool = False,
+        begun: Begun | None = None,
     ) -> Iterator["Growing"]:
-        """The same for a file that somebody is still writing. Without `keep`, what S3 has is cut out of the file."""
+        """The same for a file that somebody is still writing. Without `keep`, what S3 has is cut out of the file.
+
+        What was `begun` is gone on with, under its own key; of that the file need have no more than the first part.
+        """
         headers = {"Bucket": self._bucket, "Key": key, "ContentType": content_type, "ContentDisposition": disposition}
         descriptor = os.open(path, (os.O_RDONLY if keep else os.O_RDWR) | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             with ThreadPoolExecutor(_UPLOADS_AT_ONCE, thread_name_prefix="upload") as pool:
-                yield Growing(self._client, headers, descriptor, pool=pool, check=self._check, keep=keep)
+                growing = Growing(self._client, headers, descriptor, pool=pool, check=self._check, keep=keep)
+                if begun is not None:
+                    growing.go_on(begun)
+                yield growing
         finally:
             os.close(descriptor)
+
+    def put(self, key: str, body: bytes) -> None:
+        """Store `body` as `key`, which must not exist yet. Raises `ServiceUnavailable`, `LeaseLost` when stopped."""
+        self._check()
+        checked = _checked(hashlib.sha256(body).digest())
+        with translated():
+            self._client.put_object(Bucket=self._bucket, Key=key, Body=body, **checked, IfNoneMatch=_MUST_BE_NEW)
+
+    def get(self, key: str) -> bytes:
+        """Raises `ServiceUnavailable`."""
+        with translated():
+            return bytes(self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read())
 
     def _check(self) -> None:
         if self._stop.is_set():
@@ -98,7 +135,7 @@ class Growing:
         self._client, self._headers, self._descriptor, self._pool = client, headers, descriptor, pool
         self._check, self._keep = check, keep
         self._sent_bytes = self._stored_bytes = 0
-        self._whole = hashlib.sha256()
+        self._whole = digest.begin()
         self._digests: list[bytes] = []
         self._etags: dict[int, str] = {}
         self._running: dict[Future[dict[str, str]], _Part] = {}
@@ -123,6 +160,42 @@ class Growing:
             self._collect(timeout_s=0)
             while len(self._running) < _UPLOADS_AT_ONCE and final - self._sent_bytes >= part_bytes(self._next):
                 self._send(part_bytes(self._next))
+
+    def go_on(self, begun: Begun) -> None:
+        """Begin behind the parts that somebody else has sent. Raises `StorageUnavailable`."""
+        try:
+            self._whole = digest.resumed(begun.state)
+        except ValueError as error:
+            raise StorageUnavailable from error
+        self._headers = {**self._headers, "Key": begun.key}
+        self._upload = {"UploadId": begun.upload_id}
+        self._digests = list(begun.digests)
+        self._etags = dict(enumerate(begun.etags, 1))
+        self._sent_bytes = self._stored_bytes = begun.final_bytes
+
+    def pause(self, size: int) -> tuple[Begun, bytes, bytes]:
+        """Those `size` bytes are all for now: what S3 has of them when it has all whole parts.
+
+        Also the first part, and what comes after the last one. Raises as `Uploader.upload` does.
+        """
+        with translated():
+            while size - self._sent_bytes >= part_bytes(self._next) or self._running:
+                if len(self._running) == _UPLOADS_AT_ONCE or size - self._sent_bytes < part_bytes(self._next):
+                    self._collect(timeout_s=_CHECK_S)
+                else:
+                    self._send(part_bytes(self._next))
+            place = self._place
+        head = os.pread(self._descriptor, min(size, part_bytes(1)), 0)
+        tail = os.pread(self._descriptor, size - self._sent_bytes, self._sent_bytes)
+        state = digest.state_of(self._whole)
+        if len(tail) < size - self._sent_bytes or state is None:
+            raise WorkerCrashed
+        etags = tuple(self._etags[number] for number in range(1, self._next))
+        begun = Begun(
+            key=place["Key"], upload_id=place["UploadId"], digests=tuple(self._digests), etags=etags,
+            final_bytes=self._sent_bytes, state=state,
+        )  # fmt: skip
+        return begun, head, tail
 
     def finish(self, size: int) -> StoredObject:
         """Those `size` bytes are all: store and verify them. Raises as `Uploader.upload` does."""
@@ -149,11 +222,11 @@ class Growing:
     def _as_one(self, size: int) -> tuple[str, Callable[[], object]]:
         """The checksum that S3 will show, and the call that makes the object appear."""
         body = self._read(size)
-        digest = self._whole.digest()
+        checksum = self._whole.digest()
         put = functools.partial(
-            self._client.put_object, **self._headers, Body=body, **_checked(digest), IfNoneMatch=_MUST_BE_NEW
+            self._client.put_object, **self._headers, Body=body, **_checked(checksum), IfNoneMatch=_MUST_BE_NEW
         )
-        return _text(digest), put
+        return _text(checksum), put
 
     def _as_parts(self, size: int) -> tuple[str, Callable[[], object]]:
         while self._sent_bytes < size:
@@ -164,8 +237,8 @@ class Growing:
         while self._running:
             self._collect(timeout_s=_CHECK_S)
         parts = [
-            {"PartNumber": number, "ETag": self._etags[number], "ChecksumSHA256": _text(digest)}
-            for number, digest in enumerate(self._digests, 1)
+            {"PartNumber": number, "ETag": self._etags[number], "ChecksumSHA256": _text(checksum)}
+            for number, checksum in enumerate(self._digests, 1)
         ]
         complete = functools.partial(
             self._client.complete_multipart_upload,
@@ -228,10 +301,10 @@ class Growing:
         return bool(head["ContentLength"] == size and head.get("ChecksumSHA256") == shown)
 
 
-def _checked(digest: bytes) -> dict[str, str]:
+def _checked(checksum: bytes) -> dict[str, str]:
     """S3 refuses the body unless it has this checksum."""
-    return {"ChecksumAlgorithm": "SHA256", "ChecksumSHA256": _text(digest)}
+    return {"ChecksumAlgorithm": "SHA256", "ChecksumSHA256": _text(checksum)}
 
 
-def _text(digest: bytes) -> str:
-    return base64.b64encode(digest).decode()
+def _text(checksum: bytes) -> str:
+    return base64.b64encode(checksum).decode()

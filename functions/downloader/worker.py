@@ -1,5 +1,6 @@
 """One job from claim to end. Every way out of `Worker.run` leaves the job ended, queued again, or somebody else's."""
 
+import functools
 import random
 import shutil
 import tempfile
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from downloader.child import end_strays
-from downloader.fetch import Fetched, Found, FoundPlaylist
+from downloader.fetch import Fetched, Found, FoundPlaylist, Paused
 from downloader.lease import Lease
 from downloader.outlet import Outlet
 from downloader.stopwatch import Stopwatch
@@ -25,8 +26,10 @@ from reelhaul.errors import (
     LimitReached,
     ReelhaulError,
     ServiceUnavailable,
+    SourceChanged,
     SourceError,
     SourceIsPlaylist,
+    SourceTooSlow,
     StorageUnavailable,
     Transient,
     WorkerCrashed,
@@ -34,6 +37,7 @@ from reelhaul.errors import (
 from reelhaul.jobs import (
     MAX_ATTEMPTS,
     PLAYLIST_LIMIT,
+    Checkpoint,
     Job,
     Media,
     Phase,
@@ -54,6 +58,9 @@ _BACKOFF_S = 2.0  # the first wait is up to this, each further one up to twice t
 _MAX_RETRY_AFTER_S = 600.0  # a source that wants a longer pause is not waited for
 _FETCH_SHARE = 0.8  # of the time there is; the rest is for the upload
 _DIRECTORY = "job-"
+# Put in doubt what an earlier worker has handed over; the source's moods do not.
+_BEGUN_ANEW = (SourceChanged, StorageUnavailable, WorkerCrashed)
+_MAX_TOTAL_S = 21_600
 _LAST_WORDS_S = 1.0  # what it takes to clean up and to write the verdict before Lambda ends the process
 
 
@@ -77,7 +84,10 @@ class Fetch(Protocol):
 
 
 class Worker:
-    """Runs jobs, one at a time, each in a fresh directory below `work_directory`, which no other worker uses."""
+    """Runs jobs, one at a time, each in a fresh directory below `work_directory`, which no other worker uses.
+
+    One that takes longer than a worker lives is handed over to the next, until all of it took `max_total_s`.
+    """
 
     def __init__(
         self,
@@ -90,9 +100,11 @@ class Worker:
         work_directory: Path,
         logger: Any,
         measures: Measures,
+        max_total_s: float = _MAX_TOTAL_S,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
+        self._max_total_s = max_total_s
         self._queue = queue
         self._s3 = s3
         self._bucket_name = bucket_name
@@ -164,6 +176,7 @@ class Worker:
         watch = Stopwatch()
         lease = Lease(job, store=self._store, stop=self._stop, clock=self._clock)
         self._has_items = False
+        began_at = time.monotonic()
 
         def on_progress(progress: Progress) -> None:
             watch.heard(progress)
@@ -172,6 +185,7 @@ class Worker:
         try:
             uploader = Uploader(self._s3, self._bucket_name, stop=self._stop, deadline=ends_at - _LAST_WORDS_S)
             with lease, self._fresh_directory() as directory, Outlet(job, uploader) as outlet:
+                outlet.take_over(Path(directory))
                 found = self._fetch(
                     job,
                     directory=Path(directory),
@@ -181,7 +195,11 @@ class Worker:
                     outlet=outlet,
                 )
                 watch.finished()
-                settle = self._prepared(job, found, lease, watch, outlet, queued_s=queued_s)
+                if isinstance(found, Paused):
+                    checkpoint = self._checkpoint(job, found, outlet, began_at)
+                    settle: Callable[[Job], None] = functools.partial(self._hand_over, checkpoint=checkpoint)
+                else:
+                    settle = self._prepared(job, found, lease, watch, outlet, queued_s=queued_s)
             held = lease.end()
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the job must end or go back
             self._give_up(job, lease, error)
@@ -197,6 +215,8 @@ class Worker:
     ) -> Callable[[Job], None]:
         """Do what takes time with what was found, under the lease; what is returned writes the outcome."""
         if isinstance(found, FoundPlaylist):
+            if job.checkpoint is not None:
+                raise SourceChanged
             made = self._add_items(job, found)
             return lambda held: self._expand(held, found, made)
         if not isinstance(found, Fetched):
@@ -206,6 +226,38 @@ class Worker:
         size = stored.size + sum(extra.size for extra in extras)
         transfer = watch.stop(size=size, queued_s=queued_s)
         return lambda held: self._complete(held, found.media, stored, extras, transfer)
+
+    def _checkpoint(self, job: Job, paused: Paused, outlet: Outlet, began_at: float) -> Checkpoint:
+        """Raises `SourceTooSlow` where it would not come to an end."""
+        before = job.checkpoint
+        spent_s = (before.spent_s if before else 0.0) + time.monotonic() - began_at
+        if spent_s >= self._max_total_s or (before is not None and paused.bytes <= before.bytes):
+            raise SourceTooSlow
+        return outlet.hand_over(paused, spent_s=spent_s)
+
+    def _hand_over(self, job: Job, *, checkpoint: Checkpoint) -> None:
+        details = {"job_id": job.id, "tenant": job.tenant, "bytes": checkpoint.bytes}
+        try:
+            after = self._store.swap(job, steps.hand_over(job, checkpoint, now=self._clock()))
+        except Conflict:
+            if not self._is_handed_over(job, checkpoint):
+                self._clean(job)
+            self._logger.info("job_lost", **details)
+        except ServiceUnavailable:
+            # It may or may not be written, so what it names stays; the sweeper sends the job on, from here or before.
+            self._logger.exception("job_left_to_the_sweeper", **details)
+        else:
+            self._logger.info("job_handed_over", **details, spent_s=round(checkpoint.spent_s, 3))
+            send(after, queue=self._queue, log=self._logger.warning)
+
+    def _is_handed_over(self, job: Job, checkpoint: Checkpoint) -> bool:
+        """Whether our checkpoint is in the table after all, and somebody may go on from there by now."""
+        try:
+            return self._store.get(job.tenant, job.id).checkpoint == checkpoint
+        except JobNotFound:
+            return False
+        except ServiceUnavailable:
+            return True  # not known
 
     def _add_items(self, job: Job, found: FoundPlaylist) -> int:
         if job.item is not None:
@@ -298,7 +350,8 @@ class Worker:
         told = _told(error)
         delay_s = _delay_s(told, job.attempts)
         if isinstance(told, Transient) and job.attempts < MAX_ATTEMPTS and delay_s <= _MAX_RETRY_AFTER_S:
-            return steps.requeue(job, now=now, delay_s=delay_s, cut_off=not tidy), delay_s
+            afresh = isinstance(told, _BEGUN_ANEW)
+            return steps.requeue(job, now=now, delay_s=delay_s, cut_off=not tidy, afresh=afresh), delay_s
         return steps.fail(job, told, now=now, cut_off=not tidy), 0.0
 
     def _clean(self, job: Job) -> bool:
@@ -312,7 +365,7 @@ class Worker:
 
 def _queued_at(job: Job) -> float:
     """Since when a queued job waits: since it was asked for, or since it was last put back or sent anew."""
-    is_first = job.generation == 1 and job.attempts == 0
+    is_first = job.generation == 1 and job.attempts == 0 and job.checkpoint is None
     return job.created_at if is_first else job.updated_at
 
 

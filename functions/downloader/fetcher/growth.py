@@ -19,6 +19,15 @@ class Growth:
         self._next_s = 0.0
 
     @property
+    def title(self) -> str:
+        return self._title
+
+    def go_on(self, path: Path, extension: str, final_bytes: int) -> None:
+        """As `begin`, with so many bytes told before."""
+        self.begin(path, extension)
+        self._told_bytes = final_bytes
+
+    @property
     def told_bytes(self) -> int:
         return self._told_bytes
 

@@ -11,6 +11,7 @@ from downloader.fetcher import (
     live,
     options,
     patches,
+    pausing,
     sidebyside,
     subtitles,
     thumbnails,
@@ -24,6 +25,7 @@ from downloader.fetcher.reporting import Reporter
 from downloader.fetcher.request import Request
 from downloader.fetcher.streaming import Streaming, is_all_wanted
 from downloader.fetcher.timing import Deadline
+from reelhaul.errors import SourceChanged
 
 OVERHEAD_BYTES = 2 * 1024**2  # of pages, manifests and headers, which also count against what a job may receive
 
@@ -39,12 +41,18 @@ def run(request: Request, reporter: Reporter) -> None:
         found = extract.find(ydl, request)
         if isinstance(found, Several):
             _tell_several(found, request, reporter)
+        elif request.resume and extract.is_live(found):
+            raise SourceChanged
         elif request.inspect:
             _tell_medium(ydl, found, reporter)
         else:
             prepared = extract.prepare(_ending(ydl, found, request, deadline), max_duration_s=request.max_duration_s)
-            told = Growth(reporter, description.title(prepared))
-            reporter.told("finished", _fetched(ydl, prepared, request, tracks, told, deadline=deadline))
+            again = pausing.same_again(prepared, request)
+            told = Growth(reporter, request.resume.title if request.resume else description.title(again))
+            try:
+                reporter.told("finished", _fetched(ydl, again, request, tracks, told, deadline=deadline))
+            except pausing.Pause as pause:
+                reporter.told("paused", pause.fields)
 
 
 def _ending(ydl: Extractor, info: dict[str, Any], request: Request, deadline: Deadline) -> dict[str, Any]:
@@ -88,7 +96,7 @@ def _fetched(
     extras = _extras(info, request, output, session)
     return {
         "path": str(output.path),
-        "title": description.title(info),
+        "title": told.title,
         "extension": output.extension,
         "content_type": output.content_type,
         "duration_s": output.duration_s or info.get("duration"),
@@ -105,7 +113,10 @@ def _one_after_the_other(
     if is_all_wanted(request) and not info.get("requested_formats"):
         stream = Streaming(request, told, head_bytes=request.stream_above_bytes)
         ydl.add_progress_hook(stream)
-    path = extract.download(ydl, info, tracks=tracks, max_bytes=request.max_bytes)
+        with pausing.pausing(ydl, info, request, stream, deadline=deadline):
+            path = extract.download(ydl, info, tracks=tracks, max_bytes=request.max_bytes)
+    else:
+        path = extract.download(ydl, info, tracks=tracks, max_bytes=request.max_bytes)
     tracks.finishing()
     streamed = stream.output(path, deadline=deadline) if stream else None
     if streamed is not None:

@@ -10,6 +10,8 @@ from yt_dlp.utils import DownloadError
 
 from reelhaul.errors import SourceUnsupported
 
+MAX_BLOCK_BYTES = 128 * 1024  # what is read at once; it is lost when a fetch is stopped meanwhile
+
 given_up: list[DownloadError] = []  # what was tried in vain, again and again, since somebody last cleared it
 
 
@@ -18,9 +20,17 @@ def apply() -> None:
     ytdlp_globals.plugin_dirs.value = []
     FFmpegFD.available = classmethod(lambda *_: False)
     FFmpegFD.real_download = _refuse_ffmpeg
+    FileDownloader.best_block_size = staticmethod(_up_to(MAX_BLOCK_BYTES, FileDownloader.best_block_size))
     FileDownloader.report_retry = _keeping_the_error(FileDownloader.report_retry)
     # Private, as yt-dlp has no other place for it; a version without it fails here, at once and for every test.
     InfoExtractor._parse_m3u8_vod_duration = _counting_any_end(InfoExtractor._parse_m3u8_vod_duration)  # noqa: SLF001
+
+
+def _up_to(most: int, original: Any) -> Any:
+    def best_block_size(elapsed_time: float, bytes: int) -> int:  # noqa: A002 - as in the original
+        return min(most, int(original(elapsed_time, bytes)))
+
+    return best_block_size
 
 
 def _refuse_ffmpeg(*_: Any) -> bool:

@@ -2,10 +2,13 @@
 
 import dataclasses
 import json
+import time
 import urllib.parse
 from pathlib import Path
 from typing import Any, Self
 
+from downloader.answers import Resume
+from downloader.events import Source
 from downloader.kernel import Support
 from reelhaul.options import Clip, Options
 from reelhaul.sites.cookies import Cookie
@@ -17,7 +20,7 @@ MAX_REQUEST_BYTES = 1024**2  # cookies are most of it: 64 KiB as they are stored
 class Request:
     """As `downloader.fetch.FetchRequest`, and where the way out and the working directory are.
 
-    `seconds` is the time that was left for all of it when the request was written. `kernel` says which walls hold here,
+    `seconds` is the time that was left for all of it when the request was read. `kernel` says which walls hold here,
     and so have to be put up.
     """
 
@@ -34,6 +37,8 @@ class Request:
     kernel: Support
     max_duration_s: int = 0
     stream_above_bytes: int = 8 * 1024**2
+    pauses: bool = False
+    resume: Resume | None = None
     cookies: tuple[Cookie, ...] = dataclasses.field(default=(), repr=False)
 
     @classmethod
@@ -42,6 +47,8 @@ class Request:
         cookies = tuple(Cookie.from_fields(one) for one in fields["cookies"])
         own = {"options": _options(fields["options"]), "directory": Path(fields["directory"]), "cookies": cookies}
         own["kernel"] = Support(**fields["kernel"])
+        own["seconds"] = max(0.0, fields.pop("ends_at") - time.monotonic())
+        own["resume"] = _resume(fields["resume"])
         return cls(**{**fields, **own})
 
     @property
@@ -81,6 +88,10 @@ class Request:
     @property
     def wants_audio(self) -> bool:
         return self.options.download_type == "audio"
+
+
+def _resume(fields: dict[str, Any] | None) -> Resume | None:
+    return None if fields is None else Resume(**{**fields, "source": Source(**fields["source"])})
 
 
 def _options(fields: dict[str, Any]) -> Options:

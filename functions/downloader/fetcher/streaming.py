@@ -16,10 +16,10 @@ from downloader.fetcher.growth import Growth
 from downloader.fetcher.probe import Probe, glance
 from downloader.fetcher.recipes import Recipe
 from downloader.fetcher.remux import EXTENSIONS, Remux, Track
-from downloader.fetcher.request import Request
+from downloader.fetcher.request import Request, Resume
 from downloader.fetcher.structure import Walk
 from downloader.fetcher.timing import Deadline
-from reelhaul.errors import SourceInterrupted, SourceTooLong
+from reelhaul.errors import SourceChanged, SourceInterrupted, SourceTooLong
 from reelhaul.options import Clip
 
 TAIL_BYTES = 256 * 1024  # stay until the end: what Ogg tells its length by
@@ -51,6 +51,20 @@ class Streaming:
             remux, track = self._remade
             remux.hold(track)
 
+    def go_on(self, path: Path, resume: Resume) -> None:
+        """What an earlier fetcher handed over as it came lies there, with a hole. Raises `SourceChanged`."""
+        self._is_decided = True
+        found = glance(path)
+        if found is None:
+            raise SourceChanged
+        walk = Walk(resume.source.next_box) if found.is_read_by("mov") else None
+        self._found, self._as_it_is = found, _AsItIs(path, found, self._growth, walk)
+        self._growth.go_on(path, resume.extension, resume.bytes)
+
+    def place(self, path: Path) -> tuple[int, int | None] | None:
+        """How far the file that is handed over as it comes has come, and where its next box starts."""
+        return self._as_it_is and self._as_it_is.place(path)
+
     def output(self, path: Path, *, deadline: Deadline) -> Output | None:
         """What came, when all of it has; `None` if nothing was done with it yet. Raises `SourceError`."""
         if self._found is None:
@@ -76,7 +90,8 @@ class Streaming:
         self._check_duration(found)
         wanted = recipes.recipe(found, self._request.options)
         if recipes.is_already(wanted, found):
-            self._as_it_is = _AsItIs(path, found, self._growth)
+            walk = Walk() if found.is_read_by("mov") else None
+            self._as_it_is = _AsItIs(path, found, self._growth, walk)
             self._growth.begin(path, wanted.extension)
         elif wanted.extension in EXTENSIONS:
             track = Track(path, ahead_bytes=self._head_bytes)
@@ -94,9 +109,8 @@ class Streaming:
 class _AsItIs:
     """The file at `path` as it comes."""
 
-    def __init__(self, path: Path, found: Probe, growth: Growth) -> None:
-        self._path, self._found, self._growth = path, found, growth
-        self._walk = Walk() if found.is_read_by("mov") else None
+    def __init__(self, path: Path, found: Probe, growth: Growth, walk: Walk | None) -> None:
+        self._path, self._found, self._growth, self._walk = path, found, growth, walk
         self._file = path.open("rb")
 
     def extend(self) -> None:
@@ -105,6 +119,14 @@ class _AsItIs:
             raise SourceInterrupted
         final = self._walk.advance(self._file, size) if self._walk else size
         self._growth.extend(min(final, size - TAIL_BYTES))
+
+    def place(self, path: Path) -> tuple[int, int | None]:
+        size = path.stat().st_size
+        if self._walk is None:
+            return size, None
+        self._walk.advance(self._file, size)
+        start = self._walk.next
+        return (size, None) if start is None else (min(size, start), start)  # of a header all is there, or nothing
 
     def whole(self, path: Path) -> Probe:
         """What it was, all in all; it may be called otherwise by now. Raises `SourceInterrupted`."""

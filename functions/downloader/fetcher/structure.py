@@ -28,9 +28,14 @@ def is_cut_short(path: Path) -> bool:
 class Walk:
     """Over the outermost boxes of an mp4 that is still being written, each read before anybody may cut it out."""
 
-    def __init__(self) -> None:
-        self._next = 0  # where a box starts, or would
-        self._goes_on = True
+    def __init__(self, start: int | None = 0) -> None:
+        self._next = start or 0  # where a box starts, or would
+        self._goes_on = start is not None
+
+    @property
+    def next(self) -> int | None:
+        """Where to go on with another walk over the same file, `None` if there is nothing more to see."""
+        return self._next if self._goes_on else None
 
     def advance(self, file: BinaryIO, size: int) -> int:
         """How many of the first `size` bytes are not needed here any more."""

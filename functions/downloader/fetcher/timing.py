@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 
 from reelhaul.errors import SourceTooSlow
 
+_SOON_S = 0.001  # 0 would be never
+
 
 class Deadline:
     """When everything has to be done: `seconds` from now on."""
@@ -36,7 +38,7 @@ class TimeUp(BaseException):
 def at_most(seconds: float) -> Iterator[None]:
     """Raises `TimeUp` within the block once the time is over, even where it waits for a source that sends byte by byte.
 
-    For the main thread only, and not nested.
+    For the main thread only. Within another such block the time of that one goes on.
     """
 
     def stop(*_: object) -> None:
@@ -44,10 +46,14 @@ def at_most(seconds: float) -> Iterator[None]:
 
     if seconds <= 0:
         raise TimeUp
-    before = signal.signal(signal.SIGALRM, stop)
+    before, began_at = signal.signal(signal.SIGALRM, stop), time.monotonic()
+    outer, _ = signal.getitimer(signal.ITIMER_REAL)
     try:
-        signal.setitimer(signal.ITIMER_REAL, seconds)
+        signal.setitimer(signal.ITIMER_REAL, min(seconds, outer or seconds))
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+        if outer:
+            left = outer - (time.monotonic() - began_at)
+            signal.setitimer(signal.ITIMER_REAL, max(left, _SOON_S))

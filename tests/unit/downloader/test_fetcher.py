@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import time
 from typing import Any
 
 import pytest
@@ -21,7 +22,8 @@ REQUEST = {
     "is_item": False,
     "entry": None,
     "inspect": False,
-    "seconds": 60.0,
+    "ends_at": time.monotonic() + 600,
+    "resume": None,
     "proxy": "http://fetcher:pass@127.0.0.1:4321",
     "directory": "/scratch/job",
     "max_bytes": 1000,

@@ -106,7 +106,7 @@ def test_as_many_cookies_as_a_secret_holds_reach_the_fetcher() -> None:
     request = FetchRequest(
         url="https://a.b/", max_bytes=1, cookies=SiteAccess.to(Site(name="a.b", cookies=smallest * count)).cookies
     )
-    around = {"proxy": "http://u:p@127.0.0.1:1", "directory": "/x", "seconds": 1.0}
+    around = {"proxy": "http://u:p@127.0.0.1:1", "directory": "/x", "ends_at": 1.0}
     around |= {"kernel": dataclasses.asdict(Support(seccomp=True, landlock=True))}
     data = json.dumps({**dataclasses.asdict(request), **around}).encode()
     assert len(data) < MAX_REQUEST_BYTES

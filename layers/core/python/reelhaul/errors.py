@@ -309,6 +309,13 @@ class SourceInterrupted(Transient):
     sentence = "The source broke off before the media was complete."
 
 
+class SourceChanged(Transient):
+    """What a worker would go on with is not what the one before it has begun. The next attempt begins anew."""
+
+    code = "source.changed"
+    sentence = "The source changed the media while it was being downloaded."
+
+
 class SourceUnavailable(Transient):
     code = "source.unavailable"
     sentence = "The source has a problem of its own at the moment."

@@ -53,6 +53,11 @@ def object_prefix(tenant: str, job_id: str) -> str:
     return f"{tenant}/{job_id}/"
 
 
+def baggage_key(job: Job) -> str:
+    """Where a worker leaves for the next one what the table cannot hold."""
+    return object_key(job, "relay")
+
+
 def object_key(job: Job, extension: str) -> str:
     """`extension` may have several parts, as in "thumbnail.jpg"."""
     return f"{object_prefix(job.tenant, job.id)}{job.fence}.{extension}"

@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from reelhaul.jobs import (
     SCHEMA_VERSION,
+    Checkpoint,
     Delivery,
     DeliveryState,
     Job,
@@ -203,6 +204,11 @@ def _progress(fields: dict[str, Any]) -> Progress:
     return _made(Progress, fields)
 
 
+def _checkpoint(fields: dict[str, Any]) -> Checkpoint:
+    fields["media"] = _made(Media, fields["media"])
+    return _made(Checkpoint, fields)
+
+
 def _delivery(fields: dict[str, Any]) -> Delivery:
     fields["state"] = DeliveryState(fields["state"])
     return _made(Delivery, fields)
@@ -223,6 +229,7 @@ _READERS: dict[str, Callable[[Any], Any]] = {
     "playlist": functools.partial(_made, Playlist),
     "item": functools.partial(_made, PlaylistItem),
     "limits": functools.partial(_made, Limits),
+    "checkpoint": _checkpoint,
     "progress": _progress,
     "options": _options,
     "extras": lambda extras: tuple(_made(StoredExtra, extra) for extra in extras),

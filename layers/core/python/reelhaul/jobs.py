@@ -58,6 +58,7 @@ STEPS = (
     _step("resend", State.QUEUED),
     _step("beat", State.RUNNING),
     _step("requeue", State.RUNNING, State.QUEUED),
+    _step("hand_over", State.RUNNING, State.QUEUED),
     _step("complete", State.RUNNING, State.DONE),
     _step("expand", State.RUNNING, State.EXPANDED),
     _step("recount", State.EXPANDED, State.DONE),
@@ -131,6 +132,26 @@ class StoredExtra:
     checksum_sha256: str
     content_type: str
     language: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """Where a worker stopped whose time was over, for the next one to go on.
+
+    `media` are as they were told first. The first `final_bytes` of the `bytes` that came are the first `parts` of the
+    multipart upload `upload_id`, begun as `object_key`. Whatever else is needed lies in the object `baggage_key`, of
+    which `baggage_sha256` is the checksum, in hexadecimal. `spent_s`: how long all workers have been at it so far.
+    """
+
+    media: Media
+    object_key: str
+    upload_id: str
+    parts: int
+    final_bytes: int
+    bytes: int
+    baggage_key: str
+    baggage_sha256: str
+    spent_s: float
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -225,6 +246,7 @@ class Job:
     progress: Progress = Progress()
     media: Media | None = None
     stored: StoredObject | None = None
+    checkpoint: Checkpoint | None = None
     extras: tuple[StoredExtra, ...] = ()
     playlist: Playlist | None = None
     webhook: Delivery | None = None

@@ -17,6 +17,7 @@ from reelhaul.jobs import (
     MAX_ATTEMPTS,
     RETRYABLE,
     STRAY_S,
+    Checkpoint,
     Delivery,
     DeliveryState,
     Job,
@@ -87,7 +88,7 @@ def claim(job: Job, *, now: float) -> Job:
         attempts=job.attempts + 1,
         due_at=now + LEASE_S,
         updated_at=now,
-        progress=Progress(),
+        progress=job.progress if job.checkpoint else Progress(),
     )
 
 
@@ -111,7 +112,9 @@ def complete(job: Job, media: Media, stored: StoredObject, *, now: float, extras
 @_by_the_table
 def expand(job: Job, playlist: Playlist, *, now: float) -> Job:
     """The job turned out to be a playlist, and its items are jobs by now."""
-    return job.to(State.EXPANDED, fence=job.fence + 1, playlist=playlist, due_at=now + _RECOUNT_S, updated_at=now)
+    return _without_checkpoint(job).to(
+        State.EXPANDED, fence=job.fence + 1, playlist=playlist, due_at=now + _RECOUNT_S, updated_at=now
+    )
 
 
 @_by_the_table
@@ -150,8 +153,8 @@ def condemn(job: Job, *, now: float) -> Job:
     error, active = RecordDamaged(), job.state in ACTIVE
     webhook = Delivery(event_id=event_id(job), next_attempt_at=now) if active and job.callback_url else None
     condemned = dataclasses.replace(
-        job, state=State.FAILED, fence=job.fence + 1, media=None, stored=None, extras=(), playlist=None,
-        webhook=webhook, error_code=error.code, error=str(error), completed_at=now, updated_at=now,
+        job, state=State.FAILED, fence=job.fence + 1, checkpoint=None, media=None, stored=None, extras=(),
+        playlist=None, webhook=webhook, error_code=error.code, error=str(error), completed_at=now, updated_at=now,
     )  # fmt: skip
     seen = _cut_off(condemned, now=now)
     return dataclasses.replace(seen, due_at=_due_at(seen, now=now))
@@ -166,18 +169,31 @@ def cancel(job: Job, *, now: float) -> Job:
 
 
 @_by_the_table
-def requeue(job: Job, *, now: float, delay_s: float = 0, count: bool = True, cut_off: bool = False) -> Job:
+def requeue(
+    job: Job, *, now: float, delay_s: float = 0, count: bool = True, cut_off: bool = False, afresh: bool = False
+) -> Job:
     """Back into the queue, for after `delay_s`. Without `count` the claim that ends here was no attempt.
 
+    With `afresh` what an earlier worker has handed over is of no use any more, and is left to be removed.
     Raises `Conflict` unless it is running.
     """
     if job.state is not State.RUNNING:
         raise Conflict("Only a running job goes back into the queue.")
     seen = _cut_off(job, now=now) if cut_off else job
+    seen = _without_checkpoint(seen) if afresh else seen
     return seen.to(
         State.QUEUED, fence=job.fence + 1, attempts=job.attempts if count else job.attempts - 1, sends=1,
         due_at=now + delay_s + _patience_s(1), updated_at=now,
     )  # fmt: skip
+
+
+@_by_the_table
+def hand_over(job: Job, checkpoint: Checkpoint, *, now: float) -> Job:
+    """The worker's time is over: the next one goes on at `checkpoint`, within the same attempt.
+
+    Raises `Conflict` unless it is running.
+    """
+    return dataclasses.replace(requeue(job, now=now, count=False), checkpoint=checkpoint)
 
 
 @_by_the_table
@@ -251,8 +267,15 @@ def announce_again(job: Job, *, now: float) -> Job:
 def _ended(job: Job, state: State, *, now: float, **changes: object) -> Job:
     """The last write of a generation: with it goes what has to be announced, so that neither is there alone."""
     webhook = Delivery(event_id=event_id(job), next_attempt_at=now) if job.callback_url else None
-    ended = job.to(state, fence=job.fence + 1, webhook=webhook, completed_at=now, updated_at=now, **changes)
+    ended = _without_checkpoint(job).to(
+        state, fence=job.fence + 1, webhook=webhook, completed_at=now, updated_at=now, **changes
+    )
     return dataclasses.replace(ended, due_at=_due_at(ended, now=now))
+
+
+def _without_checkpoint(job: Job) -> Job:
+    """What it names is of no use any more, and has to be removed."""
+    return job if job.checkpoint is None else dataclasses.replace(job, checkpoint=None, untidy=True)
 
 
 def _cut_off(job: Job, *, now: float) -> Job:
