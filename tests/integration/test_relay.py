@@ -112,7 +112,9 @@ def invoke(cloud: Cloud) -> Callable[[Job], Job]:
     """The next invocation for the job, with the message that is in the queue."""
 
     def invoke(job: Job) -> Job:
-        message = aws.client("sqs").receive_message(QueueUrl=cloud.queue_url, VisibilityTimeout=900)["Messages"][0]
+        message = aws.client("sqs").receive_message(
+            QueueUrl=cloud.queue_url, VisibilityTimeout=900, WaitTimeSeconds=15
+        )["Messages"][0]
         name = cloud.queue_url.rpartition("/")[2]
         record = {
             "messageId": message["MessageId"], "receiptHandle": message["ReceiptHandle"], "body": message["Body"],

@@ -9,6 +9,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from downloader.answers import Resume
 from downloader.content_types import CONTENT_TYPES
 from downloader.fetcher import finishing, recipes, structure
 from downloader.fetcher.finishing import Output
@@ -16,7 +17,7 @@ from downloader.fetcher.growth import Growth
 from downloader.fetcher.probe import Probe, glance
 from downloader.fetcher.recipes import Recipe
 from downloader.fetcher.remux import EXTENSIONS, Remux, Track
-from downloader.fetcher.request import Request, Resume
+from downloader.fetcher.request import Request
 from downloader.fetcher.structure import Walk
 from downloader.fetcher.timing import Deadline
 from reelhaul.errors import SourceChanged, SourceInterrupted, SourceTooLong
@@ -63,7 +64,7 @@ class Streaming:
 
     def place(self, path: Path) -> tuple[int, int | None] | None:
         """How far the file that is handed over as it comes has come, and where its next box starts."""
-        return self._as_it_is and self._as_it_is.place(path)
+        return None if self._as_it_is is None else self._as_it_is.place(path)
 
     def output(self, path: Path, *, deadline: Deadline) -> Output | None:
         """What came, when all of it has; `None` if nothing was done with it yet. Raises `SourceError`."""

@@ -14,6 +14,7 @@ from reelhaul.jobs import (
     MAX_ATTEMPTS,
     RECORD_DAYS,
     STRAY_S,
+    Checkpoint,
     Delivery,
     DeliveryState,
     Job,
@@ -43,6 +44,10 @@ DAY_S = 86_400
 FORGOTTEN = NOW + (7 + RECORD_DAYS) * DAY_S  # of a job that ended at NOW
 HOOK = "https://hooks.example/x"
 ENDED = {State.DONE, State.FAILED, State.CANCELLED, State.EXPIRED}
+CHECKPOINT = Checkpoint(
+    media=MEDIA, object_key="acme/x/1.mp4", upload_id="an upload", parts=2, final_bytes=16, bytes=20,
+    baggage_key="acme/x/1.relay", baggage_sha256="ab" * 32, spent_s=700.0,
+)  # fmt: skip
 STEPS: dict[str, tuple[Callable[[Job], Job], set[State]]] = {
     "claim": (lambda job: steps.claim(job, now=NOW), {State.QUEUED}),
     "complete": (lambda job: steps.complete(job, MEDIA, stored(job), now=NOW), {State.RUNNING}),
@@ -50,6 +55,7 @@ STEPS: dict[str, tuple[Callable[[Job], Job], set[State]]] = {
     "cancel": (lambda job: steps.cancel(job, now=NOW), {State.QUEUED, State.RUNNING, State.EXPANDED}),
     "expand": (lambda job: steps.expand(job, Playlist(title="A list", total=2), now=NOW), {State.RUNNING}),
     "requeue": (lambda job: steps.requeue(job, now=NOW), {State.RUNNING}),
+    "hand_over": (lambda job: steps.hand_over(job, CHECKPOINT, now=NOW), {State.RUNNING}),
     "resend": (lambda job: steps.resend(job, now=NOW), {State.QUEUED}),
     "retry": (lambda job: steps.retry(job, now=NOW), {State.FAILED, State.CANCELLED, State.EXPIRED}),
     "expire": (lambda job: steps.expire(job, now=NOW), {State.DONE}),
@@ -306,3 +312,27 @@ def test_every_step_there_is_has_been_looked_at() -> None:
     others = {"new", "beat", "event_id", "is_step"}  # a beginning, the one step that keeps all, and no steps
     assert known - others == set(STEPS)
     assert {step.name for step in jobs.STEPS} - others == set(STEPS) - {"condemn"}
+
+
+def test_relay_is_one_attempt() -> None:
+    job = running()
+    again = steps.claim(steps.hand_over(job, CHECKPOINT, now=NOW), now=NOW)
+
+    assert (again.attempts, again.generation, again.checkpoint) == (job.attempts, job.generation, CHECKPOINT)
+
+
+def test_worker_that_dies_leaves_the_last_checkpoint() -> None:
+    job = steps.claim(steps.hand_over(running(), CHECKPOINT, now=NOW), now=NOW)
+
+    assert steps.requeue(job, now=NOW, cut_off=True).checkpoint == CHECKPOINT
+    afresh = steps.requeue(job, now=NOW, afresh=True)
+    assert (afresh.checkpoint, afresh.untidy) == (None, True)
+
+
+@pytest.mark.parametrize("step", ["complete", "fail", "cancel", "expand", "condemn"])
+def test_what_was_handed_over_is_left_to_be_removed_whatever_becomes_of_the_job(step: str) -> None:
+    job = steps.claim(steps.hand_over(running(), CHECKPOINT, now=NOW), now=NOW)
+
+    after = STEPS[step][0](job)
+
+    assert (after.checkpoint, after.untidy) == (None, True)
