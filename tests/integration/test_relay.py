@@ -127,6 +127,15 @@ def invoke(cloud: Cloud) -> Callable[[Job], Job]:
     return invoke
 
 
+def ended(job: Job, invoke: Handle) -> Job:
+    """However many invocations that takes, on a machine that is busy."""
+    seen = invoke(job)
+    for _ in range(6):
+        if seen.state is State.QUEUED:
+            seen = invoke(job)
+    return seen
+
+
 def stored(cloud: Cloud, job: Job) -> bytes:
     assert job.state is State.DONE, job
     assert job.stored is not None
@@ -160,7 +169,7 @@ def test_what_was_handed_over_is_removed_in_the_end(
 ) -> None:
     assert invoke(job).checkpoint is not None
     source.breath_bytes = len(source.whole)
-    done = invoke(job)
+    done = ended(job, invoke)
     assert done.stored is not None
     sweeper = Sweeper(
         store=cloud.store, queue=cloud.queue, bucket=MediaBucket(aws.client("s3"), cloud.bucket),
@@ -184,7 +193,7 @@ def test_file_that_has_changed_is_fetched_anew(
 
     assert (refused.state, refused.attempts, refused.checkpoint) == (State.QUEUED, 1, None)
     source.breath_bytes = len(source.whole)
-    assert stored(cloud, invoke(job)) == source.whole
+    assert stored(cloud, ended(job, invoke)) == source.whole
 
 
 def test_file_that_changes_again_and_again_has_an_error_of_its_own(
