@@ -21,6 +21,7 @@ from downloader import child, template
 from downloader.child import Child
 from infra.local.processes import children
 from reelhaul.errors import SourceTooLarge, WorkerCrashed
+from tests import orders as shared
 from tests.media import SourceServer
 from tests.unit.downloader.fetching import Fetching, processes_in
 
@@ -64,19 +65,9 @@ single.run = run
 @pytest.fixture
 def orders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], None]:
     """Run some code in the template as its interpreter starts."""
-    environment = child.environment
     place = tmp_path / "orders"
     place.mkdir()
-
-    def give(code: str) -> None:
-        (place / "sitecustomize.py").write_text(textwrap.dedent(code))
-        monkeypatch.setattr(child, "environment", with_orders)
-
-    def with_orders(directory: Path) -> dict[str, str]:
-        given = environment(directory)
-        return {**given, "PYTHONPATH": f"{place}:{given['PYTHONPATH']}"}
-
-    return give
+    return lambda code: shared.give(textwrap.dedent(code), place, monkeypatch)
 
 
 @pytest.fixture
