@@ -41,7 +41,7 @@ lint: setup      ## ruff: rules and format
 	.venv/bin/ruff format --check .
 
 types: setup     ## mypy, strict
-	.venv/bin/mypy --num-workers=auto
+	.venv/bin/mypy
 
 RUNNING := tests/faults/system
 unit: setup      ## unit, integration and template tests, what one call may meet with, and the model

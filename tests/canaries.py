@@ -44,6 +44,7 @@ _DERIVED = [base64.b64encode(tenant_key(WEBHOOK_MASTER, tenant)).decode().rstrip
 _PATTERN = "|".join(map(re.escape, [MARK, *_in_base64(MARK.encode()), *_DERIVED]))
 _TEXT, _BYTES = re.compile(_PATTERN), re.compile(_PATTERN.encode())
 _found: list[str] = []
+_read: list[str] = []  # by a test, of what was printed
 
 
 class SecretShown(AssertionError):
@@ -147,7 +148,7 @@ def _searching(readouterr: Callable[..., Any]) -> Callable[..., Any]:
     def read(self: pytest.CaptureFixture[Any]) -> Any:
         taken = readouterr(self)
         seen = [around(text) for text in taken]
-        _found.extend(f"what a test has read: ...{text}..." for text in seen if text is not None)
+        _read.extend(f"what the test has read: ...{text}..." for text in seen if text is not None)
         return taken
 
     return read
@@ -157,11 +158,17 @@ def _searching(readouterr: Callable[..., Any]) -> Callable[..., Any]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """A test that passes and has shown a secret meanwhile has failed."""
+    """A test that passes and has shown a secret meanwhile has failed.
+
+    But for one with the marker `shows_a_key`, which may read that: a new key is shown once, to whoever made it.
+    """
     report = yield
+    if item.get_closest_marker("shows_a_key") is not None:
+        _read.clear()
     printed = ((name, around(text)) for name, text in report.sections if name.startswith("Captured std"))
-    found = [*_found, *(f"{name}: ...{seen}..." for name, seen in printed if seen and name.endswith(call.when))]
+    found = [*_found, *_read, *(f"{name}: ...{seen}..." for name, seen in printed if seen and name.endswith(call.when))]
     _found.clear()
+    _read.clear()
     if found and report.passed:
         report.outcome = "failed"
         report.longrepr = f"A secret was shown in {item.nodeid}.\n" + "\n".join(found)

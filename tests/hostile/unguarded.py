@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from downloader import child
 from reelhaul.egress import proxy
+from tests import orders
 
 # What keeps the fetcher from going past the proxy.
 _NO_HOOK = """
@@ -41,14 +41,7 @@ class Guard:
     def put_up(self, directory: Path, patch: pytest.MonkeyPatch) -> None:
         """Just so, as long as `patch` lasts. `directory` is where the fetcher finds its orders."""
         walls = {_NO_HOOK: self.hook, _NO_KERNEL: self.kernel, _NO_PROXY: self.is_used}
-        (directory / "sitecustomize.py").write_text("".join(order for order, stands in walls.items() if not stands))
-        environment = child.environment
-
-        def with_orders(own: Path) -> dict[str, str]:
-            given = environment(own)
-            return {**given, "PYTHONPATH": f"{directory}:{given['PYTHONPATH']}"}
-
-        patch.setattr(child, "environment", with_orders)
+        orders.give("".join(order for order, stands in walls.items() if not stands), directory, patch)
         if not self.judges:
             patch.setattr(proxy, "is_public", lambda *_, **__: True)
             patch.setattr(proxy, "WEB_PORTS", frozenset(range(65_536)))

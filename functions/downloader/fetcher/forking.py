@@ -4,6 +4,7 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from downloader.fetcher import MAX_WORD_BYTES, single, warming
@@ -53,8 +54,8 @@ def _begin(stdin: int, stdout: int, stderr: int, directory: int) -> None:
     os.fchdir(directory)
     os.closerange(3, os.sysconf("SC_OPEN_MAX"))
     # As the interpreter opens them: the template's are of other kinds of files.
-    sys.stdin, sys.stdout = open(0, closefd=False), open(1, "w", closefd=False)  # noqa: SIM115
-    sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
-    os.environ["HOME"] = os.environ["TMPDIR"] = os.getcwd()  # noqa: PTH109
+    sys.stdin, sys.stdout = os.fdopen(0, closefd=False), os.fdopen(1, "w", closefd=False)
+    sys.stderr = os.fdopen(2, "w", buffering=1, errors="backslashreplace", closefd=False)
+    os.environ["HOME"] = os.environ["TMPDIR"] = str(Path.cwd())
     warming.draw_again()
     gc.enable()

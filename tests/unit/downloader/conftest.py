@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from downloader import child, orphans
+from tests import orders
 from tests.media import SourceServer
 from tests.unit.downloader.fetching import Fetching
 from tests.variety import make_variety
@@ -39,16 +40,9 @@ warming.up = warming.draw_again = lambda: None
 @pytest.fixture
 def impostor(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A shell script that runs in the fetcher's place; `write_impostor` says what it does."""
-    script, orders = tmp_path / "impostor", tmp_path / "orders"
-    orders.mkdir()
-    (orders / "sitecustomize.py").write_text(_TAKEN_OVER.format(script=str(script)))
-    environment = child.environment
-
-    def with_orders(directory: Path) -> dict[str, str]:
-        given = environment(directory)
-        return {**given, "PYTHONPATH": f"{orders}:{given['PYTHONPATH']}"}
-
-    monkeypatch.setattr(child, "environment", with_orders)
+    script, place = tmp_path / "impostor", tmp_path / "orders"
+    place.mkdir()
+    orders.give(_TAKEN_OVER.format(script=str(script)), place, monkeypatch)
     return script
 
 

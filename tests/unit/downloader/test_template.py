@@ -21,6 +21,7 @@ from downloader import child, template
 from downloader.child import Child
 from infra.local.processes import children
 from reelhaul.errors import SourceTooLarge, WorkerCrashed
+from tests import orders as shared
 from tests.media import SourceServer
 from tests.unit.downloader.fetching import Fetching, processes_in
 
@@ -64,19 +65,9 @@ single.run = run
 @pytest.fixture
 def orders(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], None]:
     """Run some code in the template as its interpreter starts."""
-    environment = child.environment
     place = tmp_path / "orders"
     place.mkdir()
-
-    def give(code: str) -> None:
-        (place / "sitecustomize.py").write_text(textwrap.dedent(code))
-        monkeypatch.setattr(child, "environment", with_orders)
-
-    def with_orders(directory: Path) -> dict[str, str]:
-        given = environment(directory)
-        return {**given, "PYTHONPATH": f"{place}:{given['PYTHONPATH']}"}
-
-    return give
+    return lambda code: shared.give(textwrap.dedent(code), place, monkeypatch)
 
 
 @pytest.fixture
@@ -99,6 +90,15 @@ def heard(one: Child) -> dict[str, Any]:
             found: dict[str, Any] = json.loads(line)
             return found
     raise AssertionError(one.stderr_tail)
+
+
+def ends_quietly(one: Child) -> bool:
+    """It says nothing more and closes its output: either stream may be the first to be seen closed."""
+    until = time.monotonic() + GONE_S
+    while (lines := one.lines(wait_s=1.0, most=100)) is not None:
+        if list(lines) or time.monotonic() > until:
+            return False
+    return True
 
 
 def told(directory: Path, request: bytes = SECRET) -> dict[str, Any]:
@@ -218,7 +218,7 @@ def test_job_that_is_killed_leaves_the_next_its_template(
         heard(one)
         (fetcher,) = [pid for pid in templates() if place_of(pid) != Path("/")]
         os.kill(fetcher, signal.SIGKILL)
-        assert one.lines(wait_s=GONE_S, most=100) is None
+        assert ends_quietly(one)
     assert one.exit_status == -signal.SIGKILL
     before = templates()
     assert told(job())["left"] == [None] * 3

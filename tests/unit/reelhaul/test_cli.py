@@ -42,12 +42,14 @@ def verify(cloud: Cloud, key: str, *, in_days: float = 0) -> str:
     return keys.verify(key).tenant
 
 
+@pytest.mark.shows_a_key
 def test_created_key_opens_the_door_of_its_tenant(stack: str, cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
     key = issued(stack, capsys)
 
     assert verify(cloud, key) == "acme"
 
 
+@pytest.mark.shows_a_key
 def test_key_for_some_days_ends_after_them(stack: str, cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
     key = issued(stack, capsys, "--days", "2")
 
@@ -56,6 +58,7 @@ def test_key_for_some_days_ends_after_them(stack: str, cloud: Cloud, capsys: pyt
         verify(cloud, key, in_days=2.1)
 
 
+@pytest.mark.shows_a_key
 def test_list_shows_everything_but_the_key(stack: str, cloud: Cloud, capsys: pytest.CaptureFixture[str]) -> None:
     key = issued(stack, capsys, "--label", "for the archive")
 
@@ -76,16 +79,19 @@ def listed(stack: str, capsys: pytest.CaptureFixture[str]) -> str:
     return capsys.readouterr().out.splitlines()[1]
 
 
+@pytest.mark.shows_a_key
 def test_limits_of_a_key_are_shown(stack: str, capsys: pytest.CaptureFixture[str]) -> None:
     issued(stack, capsys, *LIMITS)
     assert "5 at a time, 100 a day, 10GB stored a day" in listed(stack, capsys)
 
 
+@pytest.mark.shows_a_key
 def test_a_key_is_made_without_limits_unless_they_are_named(stack: str, capsys: pytest.CaptureFixture[str]) -> None:
     issued(stack, capsys)
     assert "no limits" in listed(stack, capsys)
 
 
+@pytest.mark.shows_a_key
 def test_named_limits_are_changed_and_the_others_stay(stack: str, capsys: pytest.CaptureFixture[str]) -> None:
     issued(stack, capsys, *LIMITS)
     key_id = listed(stack, capsys).split()[0]
@@ -123,6 +129,7 @@ def test_a_limit_that_is_none_makes_no_key(
     assert aws.client("dynamodb").scan(TableName=cloud.table)["Count"] == 0
 
 
+@pytest.mark.shows_a_key
 def test_revoked_key_is_shown_as_such_and_opens_nothing(
     stack: str, cloud: Cloud, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -138,6 +145,7 @@ def test_revoked_key_is_shown_as_such_and_opens_nothing(
     assert "revoked" in capsys.readouterr().out
 
 
+@pytest.mark.shows_a_key
 def test_webhook_secret_is_the_one_that_webhooks_are_signed_with(
     stack: str, cloud: Cloud, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -149,6 +157,7 @@ def test_webhook_secret_is_the_one_that_webhooks_are_signed_with(
     assert Webhook(secret).verify(b"{}", headers) == {}
 
 
+@pytest.mark.shows_a_key
 def test_each_tenant_has_a_webhook_secret_of_its_own(stack: str, capsys: pytest.CaptureFixture[str]) -> None:
     for tenant in ("acme", "other"):
         main(["webhooks", "secret", "--tenant", tenant, "--stack", stack])
