@@ -41,7 +41,13 @@ LOGGER = Logger(logging.getLogger("previous"))
 
 
 def fetch(
-    job: Job, *, directory: Path, deadline: float, on_progress: Callable[[Progress], None], stop: threading.Event
+    job: Job,
+    *,
+    directory: Path,
+    deadline: float,
+    on_progress: Callable[[Progress], None],
+    stop: threading.Event,
+    outlet: object = None,  # which the version before does not have
 ) -> Fetched:
     path = directory / "media.mp4"
     path.write_bytes(job.id.encode())
