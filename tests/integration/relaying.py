@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -13,6 +14,8 @@ import pytest
 from downloader import handler, transfer
 from reelhaul import aws
 from reelhaul.jobs import Job, State
+from reelhaul.objects import MediaBucket
+from sweeper.sweep import Sweeper
 from tests.conftest import Cloud
 from tests.events import Context
 from tests.faults import hooked
@@ -157,3 +160,12 @@ def stored(cloud: Cloud, job: Job) -> bytes:
     body: bytes = aws.client("s3").get_object(Bucket=cloud.bucket, Key=job.stored.key)["Body"].read()
     assert (len(body), hashlib.sha256(body).hexdigest()) == (job.stored.size, job.stored.checksum_sha256)
     return body
+
+
+def swept(cloud: Cloud) -> None:
+    """The sweeper comes by, a minute later."""
+    sweeper = Sweeper(
+        store=cloud.store, queue=cloud.queue, bucket=MediaBucket(aws.client("s3"), cloud.bucket),
+        announce=lambda _: None, logger=handler.logger, clock=lambda: time.time() + 60,
+    )  # fmt: skip
+    sweeper.run(has_time=lambda: True)

@@ -8,13 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from downloader import handler
 from reelhaul import aws, steps
 from reelhaul.jobs import Job, State
-from reelhaul.objects import MediaBucket
-from sweeper.sweep import Sweeper
 from tests.conftest import Cloud
-from tests.integration.relaying import PATH, Handle, ShortBreathed, ended, installed, invocation, stored
+from tests.integration.relaying import PATH, Handle, ShortBreathed, ended, installed, invocation, stored, swept
 from tests.integration.streaming import make_large
 from tests.jobs_in import queued
 
@@ -74,12 +71,8 @@ def test_what_was_handed_over_is_removed_in_the_end(
     source.breath_bytes = len(source.whole)
     done = ended(job, invoke)
     assert done.stored is not None
-    sweeper = Sweeper(
-        store=cloud.store, queue=cloud.queue, bucket=MediaBucket(aws.client("s3"), cloud.bucket),
-        announce=lambda _: None, logger=handler.logger, clock=lambda: time.time() + 60,
-    )  # fmt: skip
 
-    sweeper.run(has_time=lambda: True)
+    swept(cloud)
 
     assert cloud.object_keys() == [done.stored.key]
     assert not aws.client("s3").list_multipart_uploads(Bucket=cloud.bucket).get("Uploads", [])
