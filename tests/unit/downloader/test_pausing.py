@@ -69,6 +69,28 @@ def test_nobody_asks_for_the_time_afterwards() -> None:
     assert len(asked) == known
 
 
+def test_what_has_a_limit_of_its_own_is_not_cut_short_and_the_time_goes_on() -> None:
+    asked: list[float] = []
+
+    def is_over() -> bool:
+        asked.append(time.monotonic())
+        return len(asked) > 1
+
+    during = []
+
+    def work() -> None:
+        with timing.until(is_over):
+            time.sleep(0.1)
+            with timing.at_most(60):
+                time.sleep(0.6)
+            during.extend(asked)
+            time.sleep(60)
+
+    with pytest.raises(TimeUp):
+        work()
+    assert (len(during), len(asked)) == (1, 2)
+
+
 def test_formats_are_those_that_were_begun_with(tmp_path: Path) -> None:
     formats = [one("a"), one("b"), one("c")]
     info = {"title": "x", "formats": formats, "requested_formats": [formats[2], formats[1]]}
