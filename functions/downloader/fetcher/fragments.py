@@ -1,14 +1,15 @@
-"""What comes in fragments (HLS, DASH), fetched side by side and appended in order: never far ahead, and stopped in time.
+"""What comes in fragments (HLS, DASH): fetched side by side, appended in order, never far ahead, and stopped in time.
 
 yt-dlp's own pool of threads is given the whole list at once, and runs ahead of what is appended without limit. What it
 can go on with is of no use here: it leaves out what was under way when it was stopped.
 """
 
 import collections
-import concurrent.futures
+import contextlib
 import hashlib
 import json
 import os
+import queue
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -32,8 +33,8 @@ class Fragments:
     """The fragments of one track, which the downloader finds as `info[KEY]`; there it need not be.
 
     With `start` it goes on behind that many fragments of a list with that `count` and `digest`: at the end of the file
-    that is there, or else in a new one, which begins with the list's init segment (EXT-X-MAP, DASH's initialization), if
-    there is one. What raises in the thread that downloads is `SourceChanged` if the list is not that of before, and
+    that is there, or else in a new one, which begins with the list's init segment (EXT-X-MAP, DASH's initialization),
+    if it has one. What raises in the thread that downloads is `SourceChanged` if the list is not that of before, and
     `Stopped`.
     """
 
@@ -161,8 +162,8 @@ class _Window:
 
     def __init__(self, ours: Fragments, file: IO[bytes], *, width: int) -> None:
         self._ours, self._file, self._width = ours, file, width
-        self._pool = concurrent.futures.ThreadPoolExecutor(width + 1, thread_name_prefix="fragments")
-        self._asked: collections.deque[concurrent.futures.Future[Any]] = collections.deque()
+        self._asked: collections.deque[_Task] = collections.deque()
+        self._woken: queue.SimpleQueue[None] = queue.SimpleQueue()
         self._most_bytes = 0  # of one fragment
         self._is_over = False
         self.size = 0
@@ -171,9 +172,8 @@ class _Window:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Somebody who is out of time is not kept."""
+        """Nobody is kept: what is still under way ends by itself, see `check`."""
         self._is_over = kind is not None
-        self._pool.shutdown(wait=kind is None or issubclass(kind, Exception), cancel_futures=True)
 
     def shutdown(self, *, wait: bool = True) -> None:
         """Named by yt-dlp; `__exit__` does it."""
@@ -188,34 +188,64 @@ class _Window:
 
         The next one is named beside, too, since that of a live stream may take its time. Raises `Stopped`.
         """
-        coming: concurrent.futures.Future[Any] | None = self._pool.submit(next, fragments, None)
+        coming: _Task | None = self._beside(next, fragments, None)
         while coming or self._asked:
-            if coming and coming.done() and not self._ours.is_stopping and self._may_ask(coming):
+            if coming and coming.has_ended and not self._ours.is_stopping and self._may_ask(coming):
                 one, coming = coming.result(), None
                 if one is not None:
-                    self._asked.append(self._pool.submit(fetch, one))
-                    coming = self._pool.submit(next, fragments, None)
-            elif self._asked and self._asked[0].done():
+                    self._asked.append(self._beside(fetch, one))
+                    coming = self._beside(next, fragments, None)
+            elif self._asked and self._asked[0].has_ended:
                 yield self._asked.popleft().result()
                 self.size = _size(self._file)
                 self._ours.appended(self.size)
             elif self._ours.is_stopping and not self._asked:
                 break
             else:
-                waiting = [one for one in (coming, *self._asked) if one and not one.done()]
-                concurrent.futures.wait(waiting, _POLL_S, concurrent.futures.FIRST_COMPLETED)
-        if coming and not _is_end(coming):
+                with contextlib.suppress(queue.Empty):
+                    self._woken.get(timeout=_POLL_S)
+        if coming and not (coming.has_ended and coming.error is None and coming.value is None):
             raise Stopped
 
-    def _may_ask(self, coming: concurrent.futures.Future[Any]) -> bool:
-        if coming.exception() is not None:
+    def _beside(self, function: Callable[..., Any], *arguments: Any) -> "_Task":
+        return _Task(self._woken, function, *arguments)
+
+    def _may_ask(self, coming: "_Task") -> bool:
+        if coming.error is not None:
             return not self._asked  # what came before is appended first
-        fetched = [one.result() for one in self._asked if one.done() and not one.exception()]
+        fetched = [one.value for one in self._asked if one.has_ended and one.error is None]
         sizes = [_file_size(filename) for _, _, filename in fetched]
         self._most_bytes = max([self._most_bytes, *sizes])
         at_once = min(self._width, max(AHEAD_COUNT, AHEAD_BYTES // max(1, self._most_bytes)))
         is_near = len(sizes) < AHEAD_COUNT or sum(sizes) < AHEAD_BYTES
         return is_near and len(self._asked) - len(fetched) < at_once
+
+
+class _Task:
+    """Something done in a thread of its own, which nobody has to wait for. `woken` is told of its end.
+
+    Without any lock: a signal that comes while this thread takes one, and raises, would leave it taken.
+    """
+
+    def __init__(self, woken: "queue.SimpleQueue[None]", function: Callable[..., Any], *arguments: Any) -> None:
+        self.has_ended = False
+        self.value: Any = None
+        self.error: BaseException | None = None
+        self._woken, self._function, self._arguments = woken, function, arguments
+        threading.Thread(target=self._run, name="fragment", daemon=True).start()
+
+    def result(self) -> Any:
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+    def _run(self) -> None:
+        try:
+            self.value = self._function(*self._arguments)
+        except BaseException as error:  # noqa: BLE001 - it is raised where somebody waits for this
+            self.error = error
+        self.has_ended = True
+        self._woken.put(None)
 
 
 class _Closed:
@@ -228,10 +258,6 @@ class _Closed:
     def close(self) -> None:
         if threading.get_ident() == self._thread:
             self._file.close()
-
-
-def _is_end(coming: concurrent.futures.Future[Any]) -> bool:
-    return coming.done() and coming.exception() is None and coming.result() is None
 
 
 def _size(file: IO[bytes]) -> int:
