@@ -4,29 +4,25 @@ yt-dlp's own pool of threads is given the whole list at once, and runs ahead of 
 can go on with is of no use here: it leaves out what was under way when it was stopped.
 """
 
-import collections
-import contextlib
 import hashlib
 import json
 import os
-import queue
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Any
 
+from downloader.fetcher.window import Stopped, Window
 from reelhaul.errors import SourceChanged
 
+__all__ = ["CONNECTIONS", "KEY", "Fragments", "Stopped"]
+
 KEY = "_reelhaul_fragments"  # in the info dict of a track, and of a format that is to become one
-AHEAD_BYTES = 32 * 1024**2  # fetched and not appended yet; or this many fragments, however large they are:
-AHEAD_COUNT = 2
-_POLL_S = 0.05
+CONNECTIONS = "_reelhaul_connections"  # in yt-dlp's parameters: how many a track may have at once
+DEFAULT_CONNECTIONS = 4
+AHEAD_BYTES = 32 * 1024**2  # fetched and not appended yet
 _SECONDS = re.compile(r"^#EXTINF:([\d.]{1,20})", re.MULTILINE | re.ASCII)
-
-
-class Stopped(BaseException):
-    """All that was under way when somebody said `stop` has been appended. No `Exception`: yt-dlp would try again."""
 
 
 class Fragments:
@@ -43,6 +39,7 @@ class Fragments:
         self.digest = ""
         self._begun = (start, count, digest)
         self._so_far = (start, 0)
+        self._size = 0
         self._heads = 0  # fragments at the beginning of the file that are there for the second time
         self._has_head: bool | None = None
         self._seconds: list[str] = []
@@ -109,14 +106,15 @@ class Fragments:
 
     def appended(self, size: int) -> None:
         """One more is in the file, which has that size now."""
+        self._size = size
         if self._heads:
             self._heads -= 1
             self._so_far = (self.done, size)
         elif self.done + 1 != self.total:
             self._so_far = (self.done + 1, size)
 
-    def completed(self, size: int) -> None:
-        self._so_far = (self.total or self.done, size)
+    def completed(self) -> None:
+        self._so_far = (self.total or self.done, self._size)
 
 
 def bounded(original: Any) -> Any:
@@ -133,11 +131,11 @@ def bounded(original: Any) -> Any:
                 chosen = ours.unlisted(fragments)
             else:
                 chosen = ours.chosen(fragments, info_dict.get("fragments"), there_bytes=_size(file))
-            with _Window(ours, file, width=self.params["concurrent_fragment_downloads"]) as window:
+            with _window(ours, file, width=self.params.get(CONNECTIONS, DEFAULT_CONNECTIONS)) as window:
                 ctx["dl"]._progress_hooks.insert(0, window.check)  # noqa: SLF001 - before the one that reports
                 done = original(self, ctx, chosen, info_dict, **options, tpe=window)
             if done:
-                ours.completed(window.size)
+                ours.completed()
             return done
         finally:
             file.close()
@@ -157,95 +155,15 @@ def noting(original: Any) -> Any:
     return classmethod(can_download)
 
 
-class _Window:
-    """What yt-dlp takes for a pool of threads. `width`: how many fragments are fetched at once."""
-
-    def __init__(self, ours: Fragments, file: IO[bytes], *, width: int) -> None:
-        self._ours, self._file, self._width = ours, file, width
-        self._asked: collections.deque[_Task] = collections.deque()
-        self._woken: queue.SimpleQueue[None] = queue.SimpleQueue()
-        self._most_bytes = 0  # of one fragment
-        self._is_over = False
-        self.size = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Nobody is kept: what is still under way ends by itself, see `check`."""
-        self._is_over = kind is not None
-
-    def shutdown(self, *, wait: bool = True) -> None:
-        """Named by yt-dlp; `__exit__` does it."""
-
-    def check(self, _: dict[str, Any]) -> None:
-        """A progress hook of what is fetched, first of all. Raises `Stopped` once nobody waits for it any more."""
-        if self._is_over:
-            raise Stopped
-
-    def map(self, fetch: Callable[[Any], Any], fragments: Iterator[Any]) -> Iterator[Any]:
-        """What `fetch` makes of each, in order; whoever asks for the next has appended the one before.
-
-        The next one is named beside, too, since that of a live stream may take its time. Raises `Stopped`.
-        """
-        coming: _Task | None = self._beside(next, fragments, None)
-        while coming or self._asked:
-            if coming and coming.has_ended and not self._ours.is_stopping and self._may_ask(coming):
-                one, coming = coming.result(), None
-                if one is not None:
-                    self._asked.append(self._beside(fetch, one))
-                    coming = self._beside(next, fragments, None)
-            elif self._asked and self._asked[0].has_ended:
-                yield self._asked.popleft().result()
-                self.size = _size(self._file)
-                self._ours.appended(self.size)
-            elif self._ours.is_stopping and not self._asked:
-                break
-            else:
-                with contextlib.suppress(queue.Empty):
-                    self._woken.get(timeout=_POLL_S)
-        if coming and not (coming.has_ended and coming.error is None and coming.value is None):
-            raise Stopped
-
-    def _beside(self, function: Callable[..., Any], *arguments: Any) -> "_Task":
-        return _Task(self._woken, function, *arguments)
-
-    def _may_ask(self, coming: "_Task") -> bool:
-        if coming.error is not None:
-            return not self._asked  # what came before is appended first
-        fetched = [one.value for one in self._asked if one.has_ended and one.error is None]
-        sizes = [_file_size(filename) for _, _, filename in fetched]
-        self._most_bytes = max([self._most_bytes, *sizes])
-        at_once = min(self._width, max(AHEAD_COUNT, AHEAD_BYTES // max(1, self._most_bytes)))
-        is_near = len(sizes) < AHEAD_COUNT or sum(sizes) < AHEAD_BYTES
-        return is_near and len(self._asked) - len(fetched) < at_once
-
-
-class _Task:
-    """Something done in a thread of its own, which nobody has to wait for. `woken` is told of its end.
-
-    Without any lock: a signal that comes while this thread takes one, and raises, would leave it taken.
-    """
-
-    def __init__(self, woken: "queue.SimpleQueue[None]", function: Callable[..., Any], *arguments: Any) -> None:
-        self.has_ended = False
-        self.value: Any = None
-        self.error: BaseException | None = None
-        self._woken, self._function, self._arguments = woken, function, arguments
-        threading.Thread(target=self._run, name="fragment", daemon=True).start()
-
-    def result(self) -> Any:
-        if self.error is not None:
-            raise self.error
-        return self.value
-
-    def _run(self) -> None:
-        try:
-            self.value = self._function(*self._arguments)
-        except BaseException as error:  # noqa: BLE001 - it is raised where somebody waits for this
-            self.error = error
-        self.has_ended = True
-        self._woken.put(None)
+def _window(ours: Fragments, file: IO[bytes], *, width: int) -> Window:
+    """What yt-dlp takes for a pool of threads."""
+    return Window(
+        width=width,
+        ahead_bytes=AHEAD_BYTES,
+        size_of=lambda fetched: _file_size(fetched[2]),
+        used=lambda: ours.appended(_size(file)),
+        is_stopping=lambda: ours.is_stopping,
+    )
 
 
 class _Closed:
