@@ -48,6 +48,7 @@ class Settings:
     max_size_mb: int | None = None  # what the worker's /tmp has room for
     max_duration_s: int = 0  # any
     max_total_s: int = 21_600
+    source_connections: int = 4
     max_playlist_items: int = 1000
     allowed_sites: tuple[str, ...] = ()  # all
     denied_sites: tuple[str, ...] = ()
@@ -239,6 +240,7 @@ _PARSERS: dict[str, _Parser] = {
     "max_size_mb": _number(1, 4608),  # 45 % of the largest /tmp
     "max_duration_s": _number(0, 604_800),
     "max_total_s": _number(900, 43_200),  # uploads that stay incomplete are removed after a day
+    "source_connections": _number(1, 16),
     "max_playlist_items": _number(1, 1000),
     "allowed_sites": _domains,
     "denied_sites": _domains,

@@ -20,7 +20,6 @@ __all__ = ["CONNECTIONS", "KEY", "Fragments", "Stopped"]
 
 KEY = "_reelhaul_fragments"  # in the info dict of a track, and of a format that is to become one
 CONNECTIONS = "_reelhaul_connections"  # in yt-dlp's parameters: how many a track may have at once
-DEFAULT_CONNECTIONS = 4
 AHEAD_BYTES = 32 * 1024**2  # fetched and not appended yet
 _SECONDS = re.compile(r"^#EXTINF:([\d.]{1,20})", re.MULTILINE | re.ASCII)
 
@@ -43,7 +42,7 @@ class Fragments:
         self._heads = 0  # fragments at the beginning of the file that are there for the second time
         self._has_head: bool | None = None
         self._seconds: list[str] = []
-        self._stop = threading.Event()
+        self._is_stopping = False
 
     @property
     def done(self) -> int:
@@ -67,14 +66,14 @@ class Fragments:
 
     @property
     def is_stopping(self) -> bool:
-        return self._stop.is_set()
+        return self._is_stopping
 
     def stop(self) -> None:
-        """For any thread: nothing new is asked for, and once what is under way has been appended, `Stopped` is raised.
+        """For any thread, and for a signal: nothing new is asked for.
 
-        Not if nothing was left to ask for: then the track is completed.
+        `Stopped` is raised once what is under way has been appended, unless nothing was left to ask for.
         """
-        self._stop.set()
+        self._is_stopping = True
 
     def read(self, playlist: str, *, discontinuity: int | None) -> None:
         """A media playlist (RFC 8216) says how long the segments are, and what they begin with."""
@@ -131,7 +130,7 @@ def bounded(original: Any) -> Any:
                 chosen = ours.unlisted(fragments)
             else:
                 chosen = ours.chosen(fragments, info_dict.get("fragments"), there_bytes=_size(file))
-            with _window(ours, file, width=self.params.get(CONNECTIONS, DEFAULT_CONNECTIONS)) as window:
+            with _window(ours, file, width=self.params[CONNECTIONS]) as window:
                 ctx["dl"]._progress_hooks.insert(0, window.check)  # noqa: SLF001 - before the one that reports
                 done = original(self, ctx, chosen, info_dict, **options, tpe=window)
             if done:

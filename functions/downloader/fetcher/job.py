@@ -19,6 +19,7 @@ from downloader.fetcher import (
 from downloader.fetcher.extract import Extractor, Several
 from downloader.fetcher.extras import Extra, Session
 from downloader.fetcher.finishing import Output
+from downloader.fetcher.fragments import CONNECTIONS
 from downloader.fetcher.growth import Growth
 from downloader.fetcher.pausing import Pause, Pausing, same_again
 from downloader.fetcher.progress import Tracks
@@ -90,6 +91,7 @@ def _fetched(
     ydl.add_postprocessor_hook(lambda _: tracks.finishing())
     if sidebyside.is_possible(info, request):
         extract.check_size(info, max_bytes=request.max_bytes)
+        ydl.params[CONNECTIONS] = max(1, request.connections // 2)  # for each of the two
         output = sidebyside.fetch(ydl, info, request, told, tracks, deadline=deadline)
     else:
         output = _one_after_the_other(ydl, info, request, tracks, told, deadline=deadline)

@@ -169,8 +169,8 @@ def test_source_that_objects_later_is_asked_by_one_for_the_rest(
 ) -> None:
     late = len(WHOLE) // 2
     server.breaks_at = late if objection == "breaks" else None
-    refusals = iter([objection, objection])
     if isinstance(objection, int):
+        refusals = iter([objection, objection])
         server.refuse = lambda first: objection if first >= late else None
         server.refuse_one = lambda: next(refusals, None) if len(server.asked) > 1 else None
     sizes: list[int] = []
