@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
 
+from downloader.fetcher.live import Place, Recording
 from downloader.fetcher.window import Stopped, Window
 from reelhaul.errors import SourceChanged
 
@@ -39,6 +40,7 @@ class Fragments:
         self._begun = (start, count, digest)
         self._so_far = (start, 0)
         self._size = 0
+        self._recording: Recording | None = None
         self._heads = 0  # fragments at the beginning of the file that are there for the second time
         self._has_head: bool | None = None
         self._seconds: list[str] = []
@@ -62,7 +64,7 @@ class Fragments:
     @property
     def is_resumable(self) -> bool:
         """Whether it can be gone on with in a new file: it is known how that would begin."""
-        return bool(self.total) and self._has_head is not None
+        return self._recording is not None or (bool(self.total) and self._has_head is not None)
 
     @property
     def is_stopping(self) -> bool:
@@ -97,20 +99,35 @@ class Fragments:
         self._so_far = (start, there_bytes)
         return iter([*entries[: self._heads], *entries[start:]])
 
-    def unlisted(self, named: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        """Those that are named one after the other, as of a live stream. Raises `SourceChanged`."""
-        if self._begun[0]:
-            raise SourceChanged
+    def unlisted(
+        self, named: Iterator[dict[str, Any]], recording: Recording | None, *, there_bytes: int
+    ) -> Iterator[dict[str, Any]]:
+        """Those that are named one after the other, by `recording` if that does it. Raises `SourceChanged`."""
+        start, _, digest = self._begun
+        if start:
+            if recording is None:
+                raise SourceChanged
+            recording.go_on(start, digest or "", has_beginning=bool(there_bytes))
+            self._so_far = (start, there_bytes)
+            self.digest = digest or ""
+        self._recording = recording
         return named
 
     def appended(self, size: int) -> None:
         """One more is in the file, which has that size now."""
         self._size = size
-        if self._heads:
+        if self._recording is not None:
+            self._recorded(self._recording.appended(), size)
+        elif self._heads:
             self._heads -= 1
             self._so_far = (self.done, size)
         elif self.done + 1 != self.total:
             self._so_far = (self.done + 1, size)
+
+    def _recorded(self, place: Place, size: int) -> None:
+        """What segments begin with does not count without one that does."""
+        if place.number != self.done:
+            self._so_far, self.digest = (place.number, size), place.digest
 
     def completed(self) -> None:
         self._so_far = (self.total or self.done, self._size)
@@ -127,7 +144,9 @@ def bounded(original: Any) -> Any:
         ctx["dest_stream"] = _Closed(file)
         try:
             if ctx["live"] or ctx.get("total_frags") is None:
-                chosen = ours.unlisted(fragments)
+                named = info_dict.get("fragments")
+                recording = named if isinstance(named, Recording) else None
+                chosen = ours.unlisted(fragments, recording, there_bytes=_size(file))
             else:
                 chosen = ours.chosen(fragments, info_dict.get("fragments"), there_bytes=_size(file))
             with _window(ours, file, width=self.params[CONNECTIONS]) as window:
