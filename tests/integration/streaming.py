@@ -11,14 +11,13 @@ from tests.media import SourceHandler, SourceServer
 PART_BYTES = 256 * 1024
 PATIENCE_S = 120.0  # of a source, and of a test that waits for something to happen
 
-_NOISE = ["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25:duration=8,noise=alls=60:allf=t"]
-_TONE = ["-f", "lavfi", "-i", "sine=frequency=440:duration=8"]
+_NOISE, _TONE = "testsrc2=size=320x180:rate=25:duration={},noise=alls=60:allf=t", "sine=frequency=440:duration={}"
 _PICTURE = ["-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-pix_fmt", "yuv420p", "-g", "5", "-qp", "20"]
 _SOUND = ["-c:a", "aac", "-b:a", "64k"]
 
 
-def make_large(directory: Path) -> None:
-    """large/: front.mp4 and back.mp4, by where the index is, HLS and DASH, each of several megabytes.
+def make_large(directory: Path, *, seconds: int = 8) -> None:
+    """large/: front.mp4 and back.mp4, by where the index is, HLS and DASH, each of a megabyte a second.
 
     plain.mp4 is what ffmpeg makes of the segments by itself.
     """
@@ -27,7 +26,8 @@ def make_large(directory: Path) -> None:
         return
     place.mkdir()
     back = str(place / "back.mp4")
-    ffmpeg(*_NOISE, *_TONE, *_PICTURE, *_SOUND, back)
+    made = [part for one in (_NOISE, _TONE) for part in ("-f", "lavfi", "-i", one.format(seconds))]
+    ffmpeg(*made, *_PICTURE, *_SOUND, back)
     ffmpeg("-i", back, "-c", "copy", "-movflags", "+faststart", str(place / "front.mp4"))
     ffmpeg(
         "-i", back, "-c", "copy", "-f", "hls", "-hls_time", "0.2", "-hls_playlist_type", "vod", str(place / "list.m3u8")

@@ -1,5 +1,6 @@
-"""What is made of separate tracks plays in a page, from a server that answers Range requests, as S3 does."""
+"""What is made of separate tracks while they come plays in a page, which asks for ranges of it."""
 
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,9 @@ from playwright.sync_api import Page
 from downloader.fetcher.defragment import Defragmenter
 from infra.local.media import MediaServer
 from tests.e2e.clients.browser.fragments import fragments
+from tests.e2e.running import Client
+from tests.integration.streaming import make_large
+from tests.media import SourceServer
 
 pytestmark = pytest.mark.e2e
 
@@ -46,4 +50,29 @@ def test_merged_file_plays_and_seeks(page: Page, served: MediaServer, codec: str
     assert seen.get("error") is None, seen
     assert seen["duration"] == pytest.approx(30, abs=0.2)
     assert seen["at"] == pytest.approx(27, abs=0.2)
+    assert (seen["width"], seen["seekable"]) == (320, seen["duration"])
+
+
+@pytest.fixture
+def tracks(source: SourceServer) -> str:
+    """Picture and sound in fragments of their own, of several parts of an upload."""
+    make_large(source.directory, seconds=24)
+    return source.url("large/manifest.mpd")
+
+
+def test_job_that_merges_what_comes_has_a_link_that_plays_and_seeks(page: Page, client: Client, tracks: str) -> None:
+    job = client.ended(client.create(tracks, name="Both of them"))
+    assert job["status"] == "done", job
+    asked = urllib.request.Request(job["download_url"], headers={"Range": "bytes=0-63"})
+    with urllib.request.urlopen(asked, timeout=60) as reply:
+        head, parts = reply.read(), reply.headers["ETag"].strip('"').partition("-")[2]
+        assert reply.status == 206
+    assert int(parts) > 1  # sent while it grew,
+    assert (head[4:8], head[32:36]) == (b"ftyp", b"mdat")  # from its beginning to its index
+
+    seen = page.evaluate(_PLAY, job["download_url"])
+
+    assert seen.get("error") is None, seen
+    assert seen["duration"] == pytest.approx(24, abs=0.2)
+    assert seen["at"] == pytest.approx(21.6, abs=0.2)
     assert (seen["width"], seen["seekable"]) == (320, seen["duration"])
