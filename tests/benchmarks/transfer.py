@@ -171,7 +171,7 @@ def _make_small(path: Path) -> None:
         "-g",
         "50",
     ]
-    ffmpeg(*picture, *sound, *coded, "-c:a", "aac", "-b:a", "128k", "-movflags", "+faststart", str(path))
+    ffmpeg(*picture, *sound, *coded, "-b:a", "128k", "-pix_fmt", "yuv420p", "-movflags", "+faststart", str(path))
 
 
 def _repeat(piece: Path, path: Path, size: float, *how: str) -> int:

