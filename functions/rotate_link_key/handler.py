@@ -4,12 +4,10 @@ import functools
 import os
 from typing import Any
 
-import boto3
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from reelhaul.aws import S3_CONFIG, client
-from reelhaul.links import AccessKey
+from reelhaul.aws import client, s3_as
 from reelhaul.settings import RotationSettings
 from rotate_link_key.rotation import Rotation
 
@@ -24,14 +22,10 @@ def dependencies() -> Rotation:
     return Rotation(
         secrets=client("secretsmanager"),
         iam=client("iam"),
-        s3_for=_s3_for,
+        s3_for=lambda key: s3_as(key.id, key.secret),
         user=settings.link_user_name,
         bucket=settings.bucket_name,
     )
-
-
-def _s3_for(key: AccessKey) -> Any:
-    return boto3.client("s3", aws_access_key_id=key.id, aws_secret_access_key=key.secret, config=S3_CONFIG)
 
 
 def lambda_handler(event: dict[str, Any], context: LambdaContext) -> None:

@@ -134,15 +134,17 @@ def put(s3: str, size: int) -> float:
 def make_media(folder: Path, size: float, *, rate: float) -> None:
     """small.mp4 (1 MB), smaller.mp4, large.mp4 (`size` bytes), and as two tracks of fragmented mp4 two.mpd.
 
-    Noise that is encoded once and then repeated, so that it really is as large, and really has to be merged.
+    Noise that is encoded once and then repeated, so that it really is as large, and really has to be merged. The small
+    one plays for ten seconds, as what is so small does.
     """
+    _make_small(folder / "small.mp4")
     piece = folder.parent / "piece.mp4"
     picture = ["-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25:duration=4,noise=alls=60:allf=t"]
     sound = ["-f", "lavfi", "-i", "anoisesrc=duration=4:amplitude=0.3"]
     coded = ["-c:v", "libx264", "-preset", "ultrafast", "-qp", "22", "-pix_fmt", "yuv420p", "-g", "25"]
     ffmpeg(*picture, *sound, *coded, "-c:a", "aac", "-b:a", "128k", str(piece))
     whole = ["-c", "copy", "-movflags", "+faststart"]
-    for name, wanted in (("small.mp4", 1e6), ("smaller.mp4", _SMALLER_MB * 1e6), ("large.mp4", size)):
+    for name, wanted in (("smaller.mp4", _SMALLER_MB * 1e6), ("large.mp4", size)):
         _repeat(piece, folder / name, wanted, *whole)
     fragments = ["-c", "copy", "-movflags", "+frag_keyframe+empty_moov+default_base_moof"]
     times = _repeat(piece, folder / "video.mp4", size, *fragments, "-map", "0:v")
@@ -150,6 +152,26 @@ def make_media(folder: Path, size: float, *, rate: float) -> None:
     (folder / "two.mpd").write_text(_MPD.format(seconds=4 * times, rate=rate))
     for path in folder.iterdir():
         path.chmod(0o644)
+
+
+def _make_small(path: Path) -> None:
+    picture = ["-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25:duration=10,noise=alls=8:allf=t"]
+    sound = ["-f", "lavfi", "-i", "anoisesrc=duration=10:amplitude=0.1"]
+    coded = [
+        "-c:v",
+        "libx264",
+        "-b:v",
+        "690k",
+        "-maxrate",
+        "800k",
+        "-bufsize",
+        "800k",
+        "-pix_fmt",
+        "yuv420p",
+        "-g",
+        "50",
+    ]
+    ffmpeg(*picture, *sound, *coded, "-b:a", "128k", "-pix_fmt", "yuv420p", "-movflags", "+faststart", str(path))
 
 
 def _repeat(piece: Path, path: Path, size: float, *how: str) -> int:

@@ -5,8 +5,6 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
-from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
-
 from authorizer.handler import presented_key
 from reelhaul import http
 from reelhaul.contracts import downloads, offline, replies, requests
@@ -14,6 +12,7 @@ from reelhaul.errors import ReelhaulError
 from reelhaul.items import from_item, to_item
 from reelhaul.jobs import Job
 from reelhaul.options import DownloadRequest
+from reelhaul.routing import Event
 from reelhaul.sources import check_source
 from reelhaul.steps import new
 from reelhaul.tokens import read_token, token_key
@@ -163,6 +162,6 @@ def _assert_refusal(error: ReelhaulError) -> None:
     assert_readable(str(error))
 
 
-def _event(body: bytes, *, query: bytes = b"", headers: dict[str, str] | None = None) -> APIGatewayProxyEventV2:
+def _event(body: bytes, *, query: bytes = b"", headers: dict[str, str] | None = None) -> Event:
     event = HttpRequest(method="POST", path="/download", body=body, headers=headers or {}).event()
-    return APIGatewayProxyEventV2(event | {"rawQueryString": query.decode("latin-1")})
+    return Event(event | {"rawQueryString": query.decode("latin-1")})

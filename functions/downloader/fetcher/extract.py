@@ -51,6 +51,10 @@ class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # it ships no types
             return ie_result
         return super().process_ie_result(ie_result, download, extra_info)
 
+    def _forceprint(self, key: str, info_dict: Any) -> Any:  # noqa: ARG002 - as in the base class
+        """Nothing is printed here. The base class puts tables of all formats together first, nine times a medium."""
+        return info_dict
+
     def add_default_info_extractors(self) -> None:
         """Those that are enabled by default. To see what else may be wished for takes the base class a while."""
         for extractor in gen_extractor_classes():

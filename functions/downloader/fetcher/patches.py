@@ -14,7 +14,8 @@ from yt_dlp.utils import DownloadError
 from downloader.fetcher import fragments, ranges
 from reelhaul.errors import SourceUnsupported
 
-MAX_BLOCK_BYTES = 128 * 1024  # what is read at once; it is lost when a fetch is stopped meanwhile
+# What is read at once is lost when a fetch is stopped meanwhile. Half as much costs half a second of CPU time more per GB.
+MAX_BLOCK_BYTES = 256 * 1024
 
 given_up: list[DownloadError] = []  # what was tried in vain, again and again, since somebody last cleared it
 

@@ -11,7 +11,9 @@ from downloader.fetcher.finishing import Output
 FRAME_S = 9.0  # for taking a frame
 _INTO_IT = 0.1  # where in the video; it often begins in black
 _MOST_INTO_IT_S = 10.0
+_SHORT_S = 3.0  # hardly has more than one key frame
 _SMALL = "scale='min(640,iw)':-2:out_range=full"
+_PICTURE = ["-map", "0:V:0", "-frames:v", "1", "-vf", _SMALL, "-c:v", "mjpeg", "-pix_fmt", "yuvj420p", "-q:v", "4"]
 
 
 def fetch(info: dict[str, Any], output: Output, session: Session) -> list[Extra]:
@@ -47,16 +49,20 @@ def _from_source(info: dict[str, Any], session: Session) -> Extra | None:
 
 
 def _frame(output: Output, session: Session) -> Extra | None:
+    """The next key frame, which alone is decoded; where none comes soon, just the frame that plays then."""
     path = session.directory / "thumbnail.jpg"
     within_s = _MOST_INTO_IT_S if output.reach_s is None else min(_MOST_INTO_IT_S, output.reach_s)
     at_s = min((output.duration_s or 0.0) * _INTO_IT, within_s)
-    picture = ["-map", "0:V:0", "-frames:v", "1", "-vf", _SMALL, "-c:v", "mjpeg", "-pix_fmt", "yuvj420p", "-q:v", "4"]
-    source = ["-nostdin", "-y", "-threads", "2", "-ss", f"{at_s:.3f}", "-i", f"file:{output.path}"]
-    done = programs.run("ffmpeg", *source, *picture, "-f", "mjpeg", f"file:{path}", timeout_s=FRAME_S)
-    if done.returncode != 0 or not _is_picture(path):
+    soon_s = _MOST_INTO_IT_S if output.reach_s is None else min(_MOST_INTO_IT_S, output.reach_s / 2)
+    key_frame = ["-threads", "1", "-discard:v", "nokey", "-skip_frame", "nokey", "-t", f"{soon_s:.3f}"]
+    every_frame = ["-threads", "2"]
+    for how in (key_frame, every_frame) if (output.duration_s or 0.0) > _SHORT_S else (every_frame,):
+        source = ["-nostdin", "-y", *how, "-ss", f"{at_s:.3f}", "-i", f"file:{output.path}"]
+        done = programs.run("ffmpeg", *source, *_PICTURE, "-f", "mjpeg", f"file:{path}", timeout_s=FRAME_S)
+        if done.returncode == 0 and _is_picture(path):
+            return Extra(kind=THUMBNAIL, path=path, extension="jpg")
         path.unlink(missing_ok=True)
-        return None
-    return Extra(kind=THUMBNAIL, path=path, extension="jpg")
+    return None
 
 
 def _is_picture(path: Path) -> bool:

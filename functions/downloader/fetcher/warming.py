@@ -4,6 +4,8 @@ What is drawn by lot on the way is drawn again for each fetcher, as it would be 
 """
 
 import functools
+import importlib
+import io
 import itertools
 import uuid
 from collections.abc import Callable, Iterator
@@ -11,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from yt_dlp.extractor import gen_extractor_classes
-from yt_dlp.networking import common
+from yt_dlp.networking import Response, common
 from yt_dlp.utils.networking import random_user_agent, std_headers
 
 from downloader.fetcher import extract, formats, options
+from downloader.fetcher.marks import Watch
 from downloader.fetcher.request import Request
 from downloader.kernel import Support
 from reelhaul.options import Options
@@ -24,9 +27,11 @@ _REHEARSED = Request(
     url=_URL, options=Options(), is_item=False, entry=None, inspect=False, seconds=0.0, proxy="", directory=Path("/"),
     max_bytes=0, max_memory_bytes=0, kernel=Support(seccomp=False, landlock=False),
 )  # fmt: skip
-_FOUND = {
-    "id": "clip", "title": "clip", "url": _URL, "ext": "mp4", "extractor": "generic", "extractor_key": "Generic",
+_HEADERS = {
+    "Content-Type": "video/mp4", "Content-Length": "12", "Last-Modified": "Sun, 01 Nov 2026 12:00:00 GMT",
 }  # fmt: skip
+_BODY = b"\0\0\0\x0cftypisom"
+_DATE_FORMATS = 100  # yt-dlp tries some fifty for a date, of which the interpreter would keep five
 
 # Who puts another value where a class, or a dictionary of it, holds a random UUID: what some extractors call a device.
 _drawn: list[Callable[[str], None]] = []
@@ -43,10 +48,24 @@ def up() -> None:
     finally:
         uuid.uuid4 = original
     _drawn.extend(_having(made, extractors))
+    vars(importlib.import_module("_strptime"))["_CACHE_MAX_SIZE"] = _DATE_FORMATS  # private: else it only takes longer
     with extract.Extractor(options.parameters(_REHEARSED, on_progress=print)) as ydl:
         formats.install(ydl, _REHEARSED)
         ydl.urlopen("data:,")
-        extract.prepare(ydl.process_ie_result(dict(_FOUND), download=False))
+        ydl.watch = _Rehearsal()
+        found = extract.find(ydl, _REHEARSED)
+        if isinstance(found, dict):
+            extract.prepare(found)
+
+
+class _Rehearsal(Watch):
+    """Answers whatever is asked for as a server would that has a file."""
+
+    def __init__(self) -> None:
+        super().__init__(_URL, None)
+
+    def open(self, urlopen: Callable[[Any], Any], request: Any) -> Any:  # noqa: ARG002 - nothing is opened
+        return Response(io.BytesIO(_BODY), _URL, _HEADERS)
 
 
 def draw_again() -> None:

@@ -1,14 +1,20 @@
-"""How AWS is reached: one way to make clients, one way to translate their errors."""
+"""How AWS is reached: one way to make clients, one way to translate their errors.
+
+By botocore, of which boto3's clients are made: what boto3 adds is for other things, and takes a while to import.
+"""
 
 import functools
 import logging
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.loaders import Loader
+from botocore.parsers import JSONParser, ResponseParserFactory
+from botocore.session import Session
 
 from reelhaul.errors import ServiceUnavailable
 
@@ -29,15 +35,71 @@ S3_CONFIG = _CONFIG.merge(
         retries={"mode": "standard", "max_attempts": 4},
     )
 )
+_SERVICES = ("cloudformation", "dynamodb", "events", "iam", "s3", "secretsmanager", "sqs")
 # At DEBUG these two write whole requests and replies, with the secrets in them: never, whatever level somebody sets.
 for _name in ("botocore.endpoint", "botocore.parsers"):
     logging.getLogger(_name).setLevel(logging.INFO)
 
 
+_making = threading.Lock()  # a session is for one thread
+
+
 @functools.cache
 def client(service: str) -> Any:
-    """The process's one client of `service`. Made on first use: a client made at import time costs every cold start."""
-    return boto3.client(service, config=S3_CONFIG if service == "s3" else _CONFIG)  # type: ignore[call-overload]  # stubs: literal names only
+    """The process's one client of `service`, as boto3 has them. Made on first use: most calls have no need of some."""
+    return _Client(service)
+
+
+def s3_as(key_id: str, secret: str) -> Any:
+    """A client of S3 with an access key that is not this process's own."""
+    with _making:
+        return _session().create_client(
+            "s3", config=S3_CONFIG, aws_access_key_id=key_id, aws_secret_access_key=secret, aws_session_token=None
+        )
+
+
+class _Client:
+    def __init__(self, service: str) -> None:
+        self._service = service
+
+    def __getattr__(self, name: str) -> Any:
+        with _making:
+            made = _made(self._service)
+        return getattr(made, name)
+
+
+@functools.cache
+def _made(service: str) -> Any:
+    return _session().create_client(service, config=S3_CONFIG if service == "s3" else _CONFIG)
+
+
+@functools.cache
+def _session() -> Session:
+    session = Session()
+    session.register_component("data_loader", _Loader())
+    session.register_component("response_parser_factory", _Parsers())
+    return session
+
+
+class _Loader(Loader):
+    """botocore's, but for looking through the folders of all 400 services to see whether ours are among them."""
+
+    def list_available_services(self, type_name: str) -> Any:  # noqa: ARG002 - as in the base class
+        return _SERVICES
+
+
+class _Parsers(ResponseParserFactory):
+    def create_parser(self, protocol_name: str) -> Any:
+        return _Parser() if protocol_name == "json" else super().create_parser(protocol_name)
+
+
+class _Parser(JSONParser):
+    """botocore's, but for DynamoDB's items: they are as JSON has them, unless there are bytes in them, as in no item of
+    ours. To look for some in a page of the list takes as long as all the rest.
+    """
+
+    def _handle_map(self, shape: Any, value: Any) -> Any:
+        return value if shape.name == "AttributeMap" else super()._handle_map(shape, value)  # type: ignore[misc]  # not in its stubs
 
 
 @contextmanager

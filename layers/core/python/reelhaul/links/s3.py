@@ -10,10 +10,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-import boto3
 from botocore.exceptions import ClientError
 
-from reelhaul.aws import S3_CONFIG, error_code, translated
+from reelhaul.aws import error_code, s3_as, translated
 from reelhaul.links.keys import AccessKey, SigningKeys
 from reelhaul.links.signer import LINK_SECONDS, Link
 from reelhaul.presign import Place, Presigner
@@ -31,13 +30,7 @@ class _Pen:
 
     @classmethod
     def of(cls, key: AccessKey, bucket: str) -> "_Pen":
-        s3 = boto3.client(
-            "s3",
-            aws_access_key_id=key.id,
-            aws_secret_access_key=key.secret,
-            aws_session_token=None,
-            config=S3_CONFIG,
-        )
+        s3 = s3_as(key.id, key.secret)
         model = s3.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": _MODEL_KEY})
         place = Place.of(model, key=_MODEL_KEY)
         return cls(key, s3, Presigner(key.id, key.secret, place, expires_s=LINK_SECONDS))
