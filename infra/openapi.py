@@ -1,6 +1,7 @@
 """The OpenAPI document, made when the template is, of the handlers' own routes.
 
-Making it imports every handler; so it happens in a process of its own: `python -m infra.openapi --max-retention-days 30
+Making it takes pydantic, which Powertools asks for here and which no function loads, and imports every handler; so it
+happens in a process of its own: `python -m infra.openapi --max-retention-days 30
 --max-playlist-items 1000`. That one does without the CDK, whose import takes longer than all the rest.
 """
 
@@ -63,21 +64,19 @@ def main() -> None:
 
 
 def _skeleton() -> dict[str, Any]:
-    """The routes of all handlers in one document; two handlers for one route are an error."""
-    paths: dict[str, dict[str, object]] = {}
+    """The routes of all handlers in one document, merged by Powertools; two handlers for one route are an error."""
+    merge = importlib.import_module("aws_lambda_powertools.event_handler.openapi.merge")
+    merged = merge.OpenAPIMerge(title="", version=_version(), openapi_version="3.1.0", on_conflict="error")
     for path in sorted(_FUNCTIONS.glob("*/handler.py")):
         app = getattr(importlib.import_module(f"{path.parent.name}.handler"), "app", None)
-        for method, rule in app.routes if app is not None else ():  # else no function of the API
-            known = paths.setdefault(_in_our_words(rule), {})
-            if method.lower() in known:
-                sys.exit(f"{path.parent.name} is not the only one with {method} {rule}")
-            known[method.lower()] = {}
-    return {"openapi": "3.1.0", "info": {"version": _version()}, "paths": paths}
+        if app is not None:  # else no function of the API
+            merged.add_schema(_in_our_words(app.get_openapi_schema().model_dump(by_alias=True, exclude_none=True)))
+    return dict(merged.get_openapi_schema())
 
 
-def _in_our_words(rule: str) -> str:
+def _in_our_words(schema: dict[str, Any]) -> dict[str, Any]:
     """The handlers call a download's id `job_id`, the API's own routes say `id`."""
-    return rule.replace("<job_id>", "{id}").replace("<", "{").replace(">", "}")
+    return {"paths": {path.replace("{job_id}", "{id}"): methods for path, methods in schema["paths"].items()}}
 
 
 def _version() -> str:

@@ -16,7 +16,6 @@ from reelhaul.express import ExpressLane
 from reelhaul.jobs import Job
 from reelhaul.options import DownloadRequest
 from reelhaul.queue import JobQueue
-from reelhaul.routing import Event
 from reelhaul.settings import SubmitSettings
 from reelhaul.site_policy import SitePolicy
 from reelhaul.store import IdempotentRequest, JobStore
@@ -86,7 +85,7 @@ def _submit(parse: Callable[..., DownloadRequest]) -> Job:
     return job
 
 
-def _idempotency(event: Event, body: dict[str, Any]) -> IdempotentRequest | None:
+def _idempotency(event: http.Event, body: dict[str, Any]) -> IdempotentRequest | None:
     key = requests.request_key(event.headers)
     return None if key is None else IdempotentRequest(key, requests.fingerprint(event.path, body))
 

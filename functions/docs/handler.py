@@ -6,12 +6,13 @@ Nothing here asks AWS for anything: that this function answers says that the API
 from typing import Any
 
 from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from docs import document, pages
 from reelhaul import http
 from reelhaul.errors import MethodNotAllowed, RouteNotFound
-from reelhaul.routing import Response
 
 logger = Logger(service="docs")
 app = http.resolver(logger, for_tenants=False)
@@ -27,24 +28,24 @@ def get_health() -> dict[str, str]:
 
 
 @app.get("/openapi.json", compress=True)
-def get_document() -> Response:
+def get_document() -> Response[str]:
     return Response(200, "application/json", document.text(), headers=_REVALIDATED)
 
 
 @app.get("/docs")
-def get_docs() -> Response:
+def get_docs() -> Response[str]:
     headers = _REVALIDATED | {"Content-Security-Policy": pages.POLICY, "Referrer-Policy": "no-referrer"}
     return Response(200, "text/html; charset=utf-8", pages.PAGE, headers=headers)
 
 
 @app.get("/docs/<file>", compress=True)
-def get_docs_file(file: str) -> Response:
+def get_docs_file(file: str) -> Response[str]:
     if file not in pages.FILES:
         raise RouteNotFound
     return Response(200, pages.content_type(file), pages.file(file), headers=_KEPT)
 
 
-def refuse() -> Response:
+def refuse(_error: NotFoundError) -> Response[str]:
     """404, or 405 for a path of another method. A key is not asked for: what routes there are is no secret.
 
     What a browser asks before a request of a web page (OPTIONS) comes here, too: API Gateway adds the answer's headers.

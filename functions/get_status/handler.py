@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from get_status.waiting import wait_for_end
@@ -20,7 +21,6 @@ from reelhaul.errors import FileNotFound, ReelhaulError
 from reelhaul.jobs import Job, State
 from reelhaul.links import Link, LinkSigner, signer_of
 from reelhaul.names import curl_disposition
-from reelhaul.routing import Response
 from reelhaul.settings import ReadSettings
 from reelhaul.store import JobStore, Unreadable
 
@@ -71,7 +71,7 @@ def get_async_response(job_id: str) -> dict[str, Any]:
 
 
 @app.get("/api/download/<job_id>/file")
-def get_file(job_id: str) -> Response:
+def get_file(job_id: str) -> Response[str]:
     links = dependencies().links
     job = dependencies().store.get(http.caller(app), job_id).seen_at(time.time())
     if job.state is not State.DONE or job.stored is None or not links.reaches(job.stored.key):
@@ -83,7 +83,7 @@ def get_file(job_id: str) -> Response:
 
 
 @app.get("/api/thumbnails/<job_id>")
-def get_thumbnail(job_id: str) -> Response:
+def get_thumbnail(job_id: str) -> Response[str]:
     links = dependencies().links
     image = downloads.stored_thumbnail(dependencies().store.get(http.caller(app), job_id).seen_at(time.time()))
     if image is None or not links.reaches(image.key):
@@ -102,7 +102,7 @@ def _report(found: Unreadable) -> None:
     logger.error("item_unreadable", job_id=found.job_id)
 
 
-def _redirect(link: Link) -> Response:
+def _redirect(link: Link) -> Response[str]:
     return Response(307, body="", headers={"Location": link.url})
 
 

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from list_downloads.listing import listed, listed_offline
@@ -15,7 +16,6 @@ from reelhaul.aws import client
 from reelhaul.contracts import downloads, offline, replies
 from reelhaul.errors import InvalidRequest
 from reelhaul.links import LinkSigner, signer_of
-from reelhaul.routing import Response
 from reelhaul.settings import ReadSettings
 from reelhaul.store import JobStore, Page
 
@@ -39,7 +39,7 @@ def dependencies() -> Dependencies:
 
 
 @app.get("/download")
-def list_downloads() -> Response:
+def list_downloads() -> Response[str]:
     deps = dependencies()
     wanted = downloads.parse_listing(_query("count", "page_index", "status", "next_token"))
     body, page = listed(http.caller(app), wanted, store=deps.store, links=deps.links, now=time.time())
@@ -48,7 +48,7 @@ def list_downloads() -> Response:
 
 
 @app.get("/api/downloads")
-def list_offline() -> Response:
+def list_offline() -> Response[str]:
     limit = offline.parse_limit(_query("limit"))
     page = dependencies().store.page(http.caller(app), limit=limit)
     _report_unreadable(page)

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
+
 from authorizer.handler import presented_key
 from reelhaul import http
 from reelhaul.contracts import downloads, offline, replies, requests
@@ -12,7 +14,6 @@ from reelhaul.errors import ReelhaulError
 from reelhaul.items import from_item, to_item
 from reelhaul.jobs import Job
 from reelhaul.options import DownloadRequest
-from reelhaul.routing import Event
 from reelhaul.sources import check_source
 from reelhaul.steps import new
 from reelhaul.tokens import read_token, token_key
@@ -162,6 +163,6 @@ def _assert_refusal(error: ReelhaulError) -> None:
     assert_readable(str(error))
 
 
-def _event(body: bytes, *, query: bytes = b"", headers: dict[str, str] | None = None) -> Event:
+def _event(body: bytes, *, query: bytes = b"", headers: dict[str, str] | None = None) -> APIGatewayProxyEventV2:
     event = HttpRequest(method="POST", path="/download", body=body, headers=headers or {}).event()
-    return Event(event | {"rawQueryString": query.decode("latin-1")})
+    return APIGatewayProxyEventV2(event | {"rawQueryString": query.decode("latin-1")})

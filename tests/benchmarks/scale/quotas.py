@@ -53,7 +53,7 @@ class Installation:
             api_burst=settings.throttle_burst,
             lambda_concurrency=quotas.lambda_concurrency,
             table_writes=min(MAX_WRITES, quotas.table_writes),
-            hold_s=ReadSettings.hold_s,
+            hold_s=float(ReadSettings.__dataclass_fields__["hold_s"].default),  # type: ignore[arg-type]  # it has one
             quotas=quotas,
         )
 

@@ -7,6 +7,10 @@ from typing import Any, NoReturn
 from urllib.parse import parse_qsl
 
 from aws_lambda_powertools import Logger
+from aws_lambda_powertools.event_handler import APIGatewayHttpResolver, Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
+from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from reelhaul.contracts import replies
 from reelhaul.errors import (
@@ -21,7 +25,6 @@ from reelhaul.errors import (
 )
 from reelhaul.ids import is_id
 from reelhaul.limits import Limits
-from reelhaul.routing import Event, Response, Router
 
 MAX_BODY_BYTES = 16 * 1024  # as the contract says, like the next one
 MAX_DEPTH = 5  # objects and lists within one another; the body itself is the first
@@ -32,13 +35,14 @@ _UNSAID_TYPES = {"", "application/x-www-form-urlencoded", "text/plain"}
 _ATTRIBUTES = ("tenant", "job_id")
 _HOST = re.compile(r"[A-Za-z0-9.-]{1,253}(:[0-9]{1,5})?", re.ASCII)
 
+Event = APIGatewayProxyEventV2
 ErrorBody = Callable[[ReelhaulError, str], replies.Body]  # error, path of the request -> body
 
 
-class _Resolver(Router):
+class _Resolver(APIGatewayHttpResolver):
     """Whatever a reply came by, a route, an error or an odd request: it has the headers that all have."""
 
-    def resolve(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
+    def resolve(self, event: Mapping[str, Any], context: LambdaContext) -> dict[str, Any]:
         reply = super().resolve(event, context)
         ours = replies.HEADERS | ({} if scheme(self.current_event) == "http" else replies.TLS_HEADERS)
         reply["headers"] = ours | reply["headers"]
@@ -49,35 +53,52 @@ def _plain_error(error: ReelhaulError, _path: str) -> replies.Body:
     return replies.error_body(error)
 
 
-def resolver(logger: Logger, *, error_body: ErrorBody = _plain_error, for_tenants: bool = True) -> Router:
-    """A router whose every error is a reply of the contract, and whose routes are open to tenants only.
+def resolver(
+    logger: Logger, *, error_body: ErrorBody = _plain_error, for_tenants: bool = True
+) -> APIGatewayHttpResolver:
+    """A resolver whose every error is a reply of the contract, and whose routes are open to tenants only.
 
     Without `for_tenants` they are open to everybody, and no `caller` is known.
     """
+    app = _Resolver(serializer=replies.dumps, debug=False)
 
-    def attribute(event: Event) -> None:
-        """Nobody gets past without a key; every line of the log says from here on who it was, about which job."""
-        logger.remove_keys(_ATTRIBUTES)  # of the request before: errors are logged after this has been left
-        tenant = app.context["tenant"] = _tenant(event)
-        job_id = event.path_parameters.get("id", "")
-        logger.append_keys(tenant=tenant, **({"job_id": job_id} if is_id(job_id) else {}))
-
-    def refuse(error: Exception) -> Response:
-        if not isinstance(error, ReelhaulError):
-            logger.error("request_crashed", exc_info=error, route=app.current_event.raw.get("routeKey"))
-            error = ReelhaulError()
-        elif replies.status_of(error) >= 500:
-            logger.error("request_failed", code=error.code, cause=repr(error.__cause__))
+    def refuse(error: ReelhaulError) -> Response[str]:
+        status = replies.status_of(error)
         body = replies.dumps(error_body(error, app.current_event.path))
-        return Response(replies.status_of(error), "application/json", body, headers=replies.headers_of(error))
+        return Response(status, "application/json", body, headers=replies.headers_of(error))
 
-    def lose_way() -> NoReturn:
-        # The API found a route; the router has none for an id of odd characters, which is an unknown one like others.
-        raise JobNotFound if "{id}" in app.current_event.route_key else RouteNotFound
+    def explain(error: ReelhaulError) -> Response[str]:
+        if replies.status_of(error) >= 500:
+            logger.error("request_failed", code=error.code, cause=repr(error.__cause__))
+        return refuse(error)
 
-    first = attribute if for_tenants else lambda _: None
-    app = _Resolver(dumps=replies.dumps, first=first, not_found=lose_way, refuse=refuse)
+    def conceal(error: Exception) -> Response[str]:
+        logger.error("request_crashed", exc_info=error, route=app.current_event.get("routeKey"))
+        return refuse(ReelhaulError())
+
+    def lose_way(_error: NotFoundError) -> NoReturn:
+        # The API found a route; the resolver has none for an id of odd characters, which is an unknown one like others.
+        raise JobNotFound if "{id}" in str(app.current_event.get("routeKey")) else RouteNotFound
+
+    app.exception_handler(ReelhaulError)(explain)
+    app.exception_handler(Exception)(conceal)
+    app.not_found(lose_way)
+    if for_tenants:
+        app.use(middlewares=[_for_tenants(logger)])
     return app
+
+
+def _for_tenants(logger: Logger) -> Callable[..., Response[Any]]:
+    """Nobody gets past without a key; and every line of the log says from here on who it was, and about which job."""
+
+    def attributed(app: APIGatewayHttpResolver, next_middleware: Callable[..., Response[Any]]) -> Response[Any]:
+        logger.remove_keys(_ATTRIBUTES)  # of the request before: errors are logged after this has been left
+        tenant = app.context["tenant"] = _tenant(app.current_event)
+        job_id = (app.current_event.path_parameters or {}).get("id", "")
+        logger.append_keys(tenant=tenant, **({"job_id": job_id} if is_id(job_id) else {}))
+        return next_middleware(app)
+
+    return attributed
 
 
 def _tenant(event: Event) -> str:
@@ -85,15 +106,16 @@ def _tenant(event: Event) -> str:
 
     Raises `Unauthorized`, and `ServiceUnavailable` when it could not look the key up.
     """
-    if event.said.get("unavailable"):
+    said = _said(event)
+    if said.get("unavailable"):
         raise ServiceUnavailable
-    tenant = event.said.get("tenant")
+    tenant = said.get("tenant")
     if not isinstance(tenant, str) or not tenant:
         raise Unauthorized
     return tenant
 
 
-def caller(app: Router) -> str:
+def caller(app: APIGatewayHttpResolver) -> str:
     """The tenant on whose behalf the current request is."""
     tenant: str = app.context["tenant"]
     return tenant
@@ -105,9 +127,15 @@ def limits(event: Event) -> Limits:
     Raises `ServiceUnavailable` for what cannot be read: a limit that is not understood is not one that is not there.
     """
     try:
-        return Limits.from_texts(event.said)
+        return Limits.from_texts(_said(event))
     except InvalidRequest as error:
         raise ServiceUnavailable from error
+
+
+def _said(event: Event) -> dict[str, Any]:
+    """What the authorizer has said of the caller."""
+    authorizer = (event.get("requestContext") or {}).get("authorizer") or {}
+    return authorizer.get("lambda") or {}
 
 
 def query(event: Event) -> dict[str, str]:
@@ -116,7 +144,7 @@ def query(event: Event) -> dict[str, str]:
     API Gateway's own reading of it joins such values with a comma.
     """
     try:
-        pairs = parse_qsl(event.raw_query_string, keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
+        pairs = parse_qsl(event.raw_query_string or "", keep_blank_values=True, max_num_fields=MAX_PARAMETERS)
     except ValueError as error:
         raise InvalidRequest(f"The query string has more than {MAX_PARAMETERS} parameters.") from error
     return _once(pairs)
@@ -130,7 +158,7 @@ def json_object(event: Event, *, required: bool = True) -> dict[str, Any]:
     text = _body(event)
     if not text and not required:
         return {}
-    _check_type(event.headers.get("content-type", ""))
+    _check_type(event.headers.get("content-type") or "")
     try:
         body = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_once)
     except (ValueError, RecursionError) as error:
@@ -143,10 +171,10 @@ def json_object(event: Event, *, required: bool = True) -> dict[str, Any]:
 
 def _body(event: Event) -> str:
     # Base64 is a third longer; whatever is longer than that need not be decoded to be refused.
-    if len(event.body) > MAX_BODY_BYTES * 3 // 2:
+    if len(event.body or "") > MAX_BODY_BYTES * 3 // 2:
         raise RequestTooLarge(f"The body is larger than {MAX_BODY_BYTES} bytes.")
     try:
-        text = event.decoded_body
+        text = event.decoded_body or ""
     except ValueError as error:
         raise InvalidRequest("The body is not UTF-8 text.") from error
     if len(text.encode(errors="surrogatepass")) > MAX_BODY_BYTES:
@@ -191,10 +219,11 @@ def _no_constant(name: str) -> NoReturn:
 
 def origin(event: Event) -> str:
     """Where this service was reached: scheme, host and, unless it is the default one, stage."""
-    host = event.headers.get("host", "")
+    headers, context = event.headers, event.request_context
+    host = headers.get("host", "")
     if not _HOST.fullmatch(host):
-        host = event.domain_name
-    return f"{scheme(event)}://{host}" + ("" if event.stage == "$default" else f"/{event.stage}")
+        host = context.domain_name
+    return f"{scheme(event)}://{host}" + ("" if context.stage == "$default" else f"/{context.stage}")
 
 
 def scheme(event: Event) -> str:

@@ -7,39 +7,27 @@ capitals. `infra` gives every function these variables, and a test compares the 
 import dataclasses
 import types
 from collections.abc import Mapping
-from typing import Any, Self, dataclass_transform, get_args, get_origin, get_type_hints
+from typing import Any, Self, get_args, get_origin, get_type_hints
 
 
 class SettingsError(Exception):
     """A setting is missing or makes no sense; the message names the variable."""
 
 
-@dataclass_transform(frozen_default=True, kw_only_default=True)
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class _Settings:
-    def __new__(cls, **_: Any) -> Self:
-        made(cls)
-        return super().__new__(cls)
-
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Self:
         """Read every field from `env`. Raises `SettingsError` for one that is missing or of the wrong type."""
         types_by_name = get_type_hints(cls)
         values = {}
-        for field in dataclasses.fields(made(cls)):
+        for field in dataclasses.fields(cls):
             variable = field.name.upper()
             if variable in env:
                 values[field.name] = _parse(variable, env[variable], types_by_name[field.name])
             elif field.default is dataclasses.MISSING:
                 raise SettingsError(f"{variable} is not set")
         return cls(**values)
-
-
-def made(cls: type[_Settings]) -> Any:
-    """The dataclass that it is, from the first use on: it takes a millisecond each, and a function has need of one."""
-    for one in reversed(cls.__mro__):
-        if issubclass(one, _Settings) and one is not _Settings and "__dataclass_fields__" not in vars(one):
-            dataclasses.dataclass(frozen=True, kw_only=True)(one)
-    return cls
 
 
 def _parse(variable: str, text: str, wanted: Any) -> Any:
@@ -61,11 +49,13 @@ def _flag(variable: str, text: str) -> bool:
     return text == "true"
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorizerSettings(_Settings):
     table_name: str
     pepper_secret_arn: str
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SubmitSettings(_Settings):
     """For the functions that create and retry jobs."""
 
@@ -79,6 +69,7 @@ class SubmitSettings(_Settings):
     denied_sites: frozenset[str] = frozenset()
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class LinkSettings(_Settings):
     """For the functions that sign links. Those with a `link_domain` lead to CloudFront, the others to S3."""
 
@@ -88,6 +79,7 @@ class LinkSettings(_Settings):
     link_key_ids: frozenset[str] = frozenset()  # "<fingerprint>:<id>" of the public keys that CloudFront trusts
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class ReadSettings(LinkSettings):
     """For the functions that show jobs and hand out links."""
 
@@ -95,11 +87,13 @@ class ReadSettings(LinkSettings):
     hold_s: float = 20.0  # how long a status request may be held back; API Gateway gives up at 30 s
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class DeleteSettings(_Settings):
     table_name: str
     bucket_name: str
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class SweeperSettings(_Settings):
     table_name: str
     bucket_name: str
@@ -107,15 +101,18 @@ class SweeperSettings(_Settings):
     webhook_queue_url: str
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetterSettings(_Settings):
     table_name: str
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class RotationSettings(_Settings):
     link_user_name: str
     bucket_name: str
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class DownloaderSettings(_Settings):
     table_name: str
     bucket_name: str
@@ -134,6 +131,7 @@ class DownloaderSettings(_Settings):
     require_seccomp: bool = False  # no job is taken on a kernel without
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class AnnouncerSettings(_Settings):
     table_name: str
     bus_name: str
@@ -141,6 +139,7 @@ class AnnouncerSettings(_Settings):
     stack_name: str = "Reelhaul"  # what its metrics go by
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class DeliverySettings(LinkSettings):
     """For the function that calls webhooks."""
 
@@ -150,6 +149,7 @@ class DeliverySettings(LinkSettings):
     allowed_origins: frozenset[str] = frozenset()  # as the downloader's
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class InspectSettings(_Settings):
     """For the function that looks at a source without downloading it."""
 
@@ -161,6 +161,7 @@ class InspectSettings(_Settings):
     require_seccomp: bool = False  # as the downloader's
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorSettings(_Settings):
     """For the command line."""
 
