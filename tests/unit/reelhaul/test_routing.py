@@ -51,8 +51,8 @@ def test_another_method_or_path_has_no_route(router: Router, method: str, path: 
 
 
 def test_what_a_handler_raises_becomes_a_reply(router: Router) -> None:
-    router.get("/broken")(lambda: {}["nothing"])
-    assert send(router, "GET", "/broken")["body"] == "KeyError"
+    router.get("/broken")(lambda: {"number": int("none")})
+    assert send(router, "GET", "/broken")["body"] == "ValueError"
 
 
 def test_a_text_is_compressed_for_those_who_take_it(router: Router) -> None:
