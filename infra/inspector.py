@@ -8,7 +8,7 @@ from infra.image_function import image_function
 from infra.settings import Settings
 
 _TIMEOUT_S = 29  # API Gateway waits for 30
-_MEMORY_MB = 2048  # as the downloader's: yt-dlp and Deno are the same here
+_MEMORY_MB = 1769  # as the downloader's: yt-dlp and Deno are the same here
 
 
 class Inspector(Construct):

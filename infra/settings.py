@@ -42,8 +42,8 @@ class Settings:
     retention_days: int = 7
     max_retention_days: int = 30  # what a request may ask for
     worker_concurrency: int = 10
-    worker_memory_mb: int = 2048  # 1,769 MB are one whole CPU; Deno and ffmpeg make use of a little more
-    worker_tmp_mb: int = 10_240  # Lambda's largest, and cheap: 10 GB for a minute cost 0.00002 USD
+    worker_memory_mb: int = 1769  # one whole CPU, for Deno and ffmpeg; moving bytes takes a tenth of it
+    worker_tmp_mb: int = 10_240  # Lambda's largest, for what cannot be streamed; it costs a hundredth of the memory
     worker_timeout_s: int = 900
     max_size_mb: int = 4608  # what is streamed may be larger than the worker's /tmp
     max_duration_s: int = 0  # any

@@ -70,7 +70,7 @@ class FetchRequest:
     stream_above_bytes: int = 8 * 1024**2
     pauses: bool = False
     resume: Resume | None = None
-    max_memory_bytes: int = 1024**3  # leaves the parent room in 2 GB; 300 MB are enough for everyday media
+    max_memory_bytes: int = 1024**3  # leaves the parent room in 1.7 GB; 300 MB are enough for everyday media
 
     @property
     def wants_one(self) -> bool:

@@ -12,12 +12,16 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
+from downloader.transfer import PART_BYTES
 from infra.local.media import make_mp4
+from infra.settings import Settings
+from tests.benchmarks import source
 from tests.e2e.running import Service, serve, until
-from tests.media import SourceServer
 
 COUNT, SIZE_MB = 1_000, 100
 RUNS = 3
+MEMORY_MB, TMP_MB = Settings().worker_memory_mb, Settings().worker_tmp_mb
+SIZES = ((MEMORY_MB, TMP_MB), (MEMORY_MB, 512), (1536, 512))  # of workers, in MB; the last is the least of both
 RATES_MB_S = (5, 20, 40)  # of sources that have been seen to throttle, and of some that do not
 _BILLED = re.compile(r"Billed Duration: (\d+) ms")
 
@@ -57,8 +61,8 @@ def of_downloads(
     count: int,
     size_mb: float,
     seconds: float,
-    memory_mb: int = 2048,
-    tmp_mb: int = 10_240,
+    memory_mb: int = MEMORY_MB,
+    tmp_mb: int = TMP_MB,
     kept_days: float = 7,
     prices: Prices | None = None,
 ) -> Cost:
@@ -81,8 +85,8 @@ def of_downloads(
 
 
 def puts(size_mb: float) -> float:
-    """Requests to S3 that count as PUT: parts of 16 MB, what begins and ends an upload, and the thumbnail."""
-    return size_mb / 16 + 3
+    """Requests to S3 that count as PUT: parts, those of large files larger, what begins and ends, and the thumbnail."""
+    return size_mb * 1e6 / PART_BYTES + 3
 
 
 def row(rate_mb_s: int, seconds: float) -> str:
@@ -92,21 +96,40 @@ def row(rate_mb_s: int, seconds: float) -> str:
     return f"| {rate_mb_s} MB/s | {seconds:.1f} s | " + " | ".join(f"{usd:.2f}" for usd in figures) + " |"
 
 
+SIZE_HEAD = (
+    "| worker's memory | its `/tmp` | " + " | ".join(f"{rate} MB/s" for rate in RATES_MB_S) + " |\n"
+    "| --- | --- | " + "--- | " * len(RATES_MB_S) + "\n"
+)
+
+
+def size_row(memory_mb: int, tmp_mb: int, *, seconds: dict[int, float]) -> str:
+    """A line of the README's other table: what all workers cost that are as large, by the source's rate."""
+    spent = (
+        of_downloads(count=COUNT, size_mb=SIZE_MB, seconds=took, memory_mb=memory_mb, tmp_mb=tmp_mb).worker
+        for took in seconds.values()
+    )
+    return f"| {memory_mb:,} MB | {tmp_mb:,} MB | " + " | ".join(f"{usd:.3f}" for usd in spent) + " |"
+
+
 def main() -> None:
     """Measure and print. Takes about two minutes."""
+    measured = {}
     sys.stdout.write("| source sends | worker, billed | worker | requests | storage, 7 days | in all | egress |\n")
     sys.stdout.write("| --- | --- | --- | --- | --- | --- | --- |\n")
     with tempfile.TemporaryDirectory() as folder:
-        media = Path(folder) / "media"
-        media.mkdir()
-        make_file(media / "large.mp4")
-        with SourceServer(media) as source, serve(Path(folder) / "data", "--allow-origin", source.origin) as service:
-            fetch(service, source.url("slow/large.mp4?rate=100000000"))  # whatever happens only once
+        here = Path(folder).resolve()
+        with source.serve(here / "source") as files, serve(here / "data", "--allow-origin", files.origin) as service:
+            make_file(files.media / "large.mp4")
+            (files.media / "large.mp4").chmod(0o644)
+            fetch(service, files.url("large.mp4"))  # whatever happens only once
             for rate in RATES_MB_S:
-                url = source.url(f"slow/large.mp4?rate={rate * 1_000_000}")
-                seconds = statistics.median(fetch(service, url) for _ in range(RUNS))
+                url = files.url("large.mp4", rate=rate * 1_000_000)
+                seconds = measured[rate] = statistics.median(fetch(service, url) for _ in range(RUNS))
                 sys.stdout.write(row(rate, seconds) + "\n")
                 sys.stdout.flush()
+    sys.stdout.write("\n" + SIZE_HEAD)
+    for size in SIZES:
+        sys.stdout.write(size_row(*size, seconds=measured) + "\n")
 
 
 def fetch(service: Service, url: str) -> float:

@@ -88,7 +88,7 @@ def worker(directory: Path, *, origin: str, s3: str, limit_s: int = _LIMIT_S) ->
         env = processes.plain_environment(
             TABLE_NAME=_TABLE, BUCKET_NAME=_BUCKET, SITES_PREFIX="benchmark", ALLOWED_ORIGINS=origin,
             AWS_ENDPOINT_URL=engine.url, AWS_ENDPOINT_URL_S3=s3, POWERTOOLS_LOG_LEVEL="INFO",
-            AWS_LAMBDA_FUNCTION_NAME="downloader", AWS_LAMBDA_FUNCTION_MEMORY_SIZE="2048",
+            AWS_LAMBDA_FUNCTION_NAME="downloader", AWS_LAMBDA_FUNCTION_MEMORY_SIZE="1769",
             PYTHONPATH=f"{ROOT / 'functions'}:{ROOT / 'layers' / 'core' / 'python'}", **queues, **CREDENTIALS,
         )  # fmt: skip
         pool = RuntimePool("downloader", size=1, timeout_s=limit_s, env=env, directory=directory)

@@ -139,7 +139,7 @@ def test_downloader_is_an_image_as_large_as_the_settings_say(template: Template,
         storage = found["EphemeralStorage"]["Size"]
         return found["PackageType"], found["Architectures"], found["MemorySize"], storage, found["Timeout"]
 
-    assert size(template) == ("Image", ["arm64"], 2048, 10_240, 900)
+    assert size(template) == ("Image", ["arm64"], 1769, 10_240, 900)
     assert size(other_template) == ("Image", ["x86_64"], 3008, 2048, 300)
 
 

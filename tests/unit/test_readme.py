@@ -60,3 +60,5 @@ def test_what_downloads_cost_follows_from_how_long_they_take() -> None:
     rows = re.findall(r"^(\| (\d+) MB/s \| ([\d.]+) s \|.*)$", README, flags=re.M)
     assert [int(rate) for _, rate, _ in rows] == list(cost.RATES_MB_S)
     assert [row for row, _, _ in rows] == [cost.row(int(rate), float(seconds)) for _, rate, seconds in rows]
+    measured = {int(rate): float(seconds) for _, rate, seconds in rows}
+    assert all(cost.size_row(*size, seconds=measured) in README.splitlines() for size in cost.SIZES)

@@ -14,7 +14,7 @@ from yt_dlp.utils import DownloadError
 from downloader.fetcher import fragments, ranges
 from reelhaul.errors import SourceUnsupported
 
-# What is read at once is lost when a fetch is stopped meanwhile. Half as much costs half a second of CPU time more per GB.
+# What is read at once is lost when a fetch is stopped meanwhile. Half as much takes a second of CPU time more per GB.
 MAX_BLOCK_BYTES = 256 * 1024
 
 given_up: list[DownloadError] = []  # what was tried in vain, again and again, since somebody last cleared it

@@ -7,6 +7,7 @@ import pytest
 
 from downloader.fetch import Fetched
 from downloader.fetcher import thumbnails
+from infra.local.media import ffmpeg
 from reelhaul.options import Clip
 from tests.media import SourceServer, probed
 from tests.unit.downloader.fetching import Fetching
@@ -101,6 +102,12 @@ def test_frame_of_the_video_stands_in_for_a_picture_that_cannot_be_had(
 @pytest.mark.parametrize(("path", "lines"), [("clip.mp4", 180), ("hls/master.m3u8", 360), ("variety/sparse.webm", 180)])
 def test_frame_of_the_video_is_of_its_size_and_at_most_640_wide(fetching: Fetching, path: str, lines: int) -> None:
     assert probed_picture(thumbnail(fetching(path)).path) == ("mjpeg", lines)
+
+
+def test_video_whose_only_key_frame_is_its_first_has_a_picture_as_well(fetching: Fetching, variety: Path) -> None:
+    picture = ["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=10:duration=5", "-c:v", "libx264", "-g", "1000"]
+    ffmpeg(*picture, "-sc_threshold", "0", "-pix_fmt", "yuv420p", str(variety / "steady.mp4"))
+    assert probed_picture(thumbnail(fetching("variety/steady.mp4")).path) == ("mjpeg", 180)
 
 
 def test_sound_has_no_picture_unless_its_source_has(fetching: Fetching, variety: Path) -> None:

@@ -1,7 +1,7 @@
 """How AWS is reached."""
 
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.exceptions import ClientError, EndpointConnectionError, UnknownServiceError
 
 from reelhaul import aws
 from reelhaul.errors import Conflict, ServiceUnavailable
@@ -37,3 +37,8 @@ def test_other_errors_pass(error: Exception) -> None:
 def test_the_code_of_an_error() -> None:
     assert aws.error_code(ERROR) == "SlowDown"
     assert aws.error_code(ClientError({}, "PutObject")) == ""
+
+
+def test_a_service_that_nothing_here_uses_has_no_client() -> None:
+    with pytest.raises(UnknownServiceError):
+        _ = aws.client("ec2").describe_instances

@@ -13,7 +13,6 @@ from typing import Any
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.loaders import Loader
-from botocore.parsers import JSONParser, ResponseParserFactory
 from botocore.session import Session
 
 from reelhaul.errors import ServiceUnavailable
@@ -77,7 +76,6 @@ def _made(service: str) -> Any:
 def _session() -> Session:
     session = Session()
     session.register_component("data_loader", _Loader())
-    session.register_component("response_parser_factory", _Parsers())
     return session
 
 
@@ -86,20 +84,6 @@ class _Loader(Loader):
 
     def list_available_services(self, type_name: str) -> Any:  # noqa: ARG002 - as in the base class
         return _SERVICES
-
-
-class _Parsers(ResponseParserFactory):
-    def create_parser(self, protocol_name: str) -> Any:
-        return _Parser() if protocol_name == "json" else super().create_parser(protocol_name)
-
-
-class _Parser(JSONParser):
-    """botocore's, but for DynamoDB's items: they are as JSON has them, unless there are bytes in them, as in no item of
-    ours. To look for some in a page of the list takes as long as all the rest.
-    """
-
-    def _handle_map(self, shape: Any, value: Any) -> Any:
-        return value if shape.name == "AttributeMap" else super()._handle_map(shape, value)  # type: ignore[misc]  # not in its stubs
 
 
 @contextmanager
