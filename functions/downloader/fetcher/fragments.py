@@ -148,7 +148,7 @@ def bounded(original: Any) -> Any:
                 chosen = ours.unlisted(fragments, recording, there_bytes=_size(file))
             else:
                 chosen = ours.chosen(fragments, info_dict.get("fragments"), there_bytes=_size(file))
-            with _window(ours, file, width=self.params[CONNECTIONS]) as window:
+            with _window(ours, file, width=self.params.get(CONNECTIONS, 1)) as window:
                 ctx["dl"]._progress_hooks.insert(0, window.check)  # noqa: SLF001 - before the one that reports
                 done = original(self, ctx, chosen, info_dict, **{**options, "tpe": window})
             if done:
