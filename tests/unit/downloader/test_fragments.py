@@ -34,7 +34,7 @@ _WAIT_S = 30.0
 
 _PARAMETERS: dict[str, Any] = {
     "quiet": True, "noprogress": True, "proxy": "", "cachedir": False, "hls_prefer_native": True, "format": "bv*",
-    "concurrent_fragment_downloads": 2, CONNECTIONS: 4, "_no_ytdl_file": True,
+    "concurrent_fragment_downloads": 8, CONNECTIONS: 4, "_no_ytdl_file": True,
     "skip_unavailable_fragments": False, "fragment_retries": 0, "retries": 0,
 }  # fmt: skip
 
