@@ -47,7 +47,7 @@ def parameters(request: Request, *, on_progress: Callable[[dict[str, Any]], None
         "fragment_retries": RETRIES,
         "extractor_retries": 1,
         "file_access_retries": 0,
-        "concurrent_fragment_downloads": 2,  # more than one, that is, so that it takes the window of `fragments`
+        "concurrent_fragment_downloads": 8,  # more than one for each track: then it takes the window of `fragments`
         fragments.CONNECTIONS: request.connections,
         "_no_ytdl_file": True,  # nothing is gone on with by yt-dlp's own account of what it has, see `fragments`
     }

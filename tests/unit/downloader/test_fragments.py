@@ -1,5 +1,6 @@
 """What comes in fragments: in order, never far ahead, stopped in time, and gone on with."""
 
+import contextlib
 import itertools
 import re
 import signal
@@ -18,7 +19,7 @@ from yt_dlp.downloader.hls import HlsFD
 from yt_dlp.networking.exceptions import HTTPError
 from yt_dlp.utils import DownloadError
 
-from downloader.fetcher import fragments, patches
+from downloader.fetcher import fragments, live, patches
 from downloader.fetcher.fragments import CONNECTIONS, KEY, Fragments, Stopped
 from downloader.fetcher.timing import TimeUp, at_most
 from infra.local.media import ffmpeg
@@ -30,6 +31,12 @@ _CODEC = ["-c:v", "libx264", "-preset", "ultrafast", "-g", "2", "-pix_fmt", "yuv
 _LIST = ["-f", "hls", "-hls_time", "0.2", "-hls_playlist_type", "vod"]
 _HELD_FROM = 10  # requests for media, after which the source waits for the stop
 _WAIT_S = 30.0
+
+_PARAMETERS: dict[str, Any] = {
+    "quiet": True, "noprogress": True, "proxy": "", "cachedir": False, "hls_prefer_native": True, "format": "bv*",
+    "concurrent_fragment_downloads": 8, CONNECTIONS: 4, "_no_ytdl_file": True,
+    "skip_unavailable_fragments": False, "fragment_retries": 0, "retries": 0,
+}  # fmt: skip
 
 KINDS = {
     "ts/list.m3u8": None, "fmp4/list.m3u8": "init.mp4", "ranges/list.m3u8": None, "aes/list.m3u8": None,
@@ -112,27 +119,35 @@ def plain(server: Lists, tmp_path: Path) -> Callable[[str], bytes]:
     return plain
 
 
+@contextlib.contextmanager
+def _patched(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Of what `patches.apply` does to every use of yt-dlp, that which matters here, for a while."""
+    keeping = patches._keeping_the_error(FileDownloader.report_retry)  # noqa: SLF001 - as `apply`, for this once
+    with monkeypatch.context() as patch:
+        original = FragmentFD.download_and_append_fragments
+        patch.setattr(FragmentFD, "download_and_append_fragments", fragments.bounded(original))
+        patch.setattr(FileDownloader, "report_retry", keeping)
+        patch.setattr(HlsFD, "can_download", fragments.noting(HlsFD.__dict__["can_download"]))
+        yield
+
+
+@pytest.fixture
+def patched(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with _patched(monkeypatch):
+        yield
+
+
 @pytest.fixture
 def fetch(server: Lists, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    def fetch(path: str, target: Path, ours: Fragments | None, **parameters: Any) -> None:
-        with monkeypatch.context() as patch:
-            original = FragmentFD.download_and_append_fragments
-            patch.setattr(FragmentFD, "download_and_append_fragments", fragments.bounded(original))
-            patch.setattr(FileDownloader, "report_retry", patches._keeping_the_error(FileDownloader.report_retry))  # noqa: SLF001 - as `apply`, for this once
-            patch.setattr(HlsFD, "can_download", fragments.noting(HlsFD.__dict__["can_download"]))
-            _download(server.url(path), target, ours, **parameters)
+    def fetch(path: str, target: Path, ours: Fragments | None) -> None:
+        with _patched(monkeypatch):
+            _download(server.url(path), target, ours)
 
     return fetch
 
 
-def _download(url: str, target: Path, ours: Fragments | None = None, **parameters: Any) -> None:
-    fixed = {
-        "quiet": True, "noprogress": True, "proxy": "",
-        "concurrent_fragment_downloads": 2, CONNECTIONS: 4, "_no_ytdl_file": True,
-        "skip_unavailable_fragments": False, "fragment_retries": 0, "retries": 0, "format": "bv*", "cachedir": False,
-        "hls_prefer_native": True,
-    }  # fmt: skip
-    with yt_dlp.YoutubeDL({**fixed, **parameters}) as ydl:
+def _download(url: str, target: Path, ours: Fragments | None = None) -> None:
+    with yt_dlp.YoutubeDL(dict(_PARAMETERS)) as ydl:
         info = ydl.extract_info(url, download=False)
         chosen = (info.get("requested_formats") or [info])[0]
         given = {} if ours is None else {KEY: ours}
@@ -305,3 +320,26 @@ def wait_for(condition: Callable[[], object]) -> None:
     while not condition() and time.monotonic() < until:
         time.sleep(0.02)
     assert condition()
+
+
+@pytest.mark.usefixtures("patched")
+def test_two_tracks_of_a_live_stream_come_side_by_side_and_each_says_how_far_it_is(
+    server: Lists, lists: Path, tmp_path: Path
+) -> None:
+    ours = [Fragments(), Fragments()]
+    text = (lists / "ts" / "list.m3u8").read_text()
+    tracks = []
+    for number, one in enumerate(ours):
+        recording = live.Recording(lambda _: (text, server.url("ts/list.m3u8")), "", seconds=1.9)
+        track: dict[str, Any] = {
+            "format_id": str(number), "url": server.url("ts/list.m3u8"), "protocol": "http_dash_segments_generator",
+            "fragments": recording, "is_from_start": True, "filepath": str(tmp_path / f"track-{number}"), KEY: one,
+        }  # fmt: skip
+        tracks.append(track)
+    info = {"id": "x", "title": "x", "ext": "mp4", "protocol": "+".join(track["protocol"] for track in tracks)}
+    with yt_dlp.YoutubeDL(dict(_PARAMETERS)) as ydl:
+        ydl.dl(str(tmp_path / "both"), {**info, "url": tracks[0]["url"], "requested_formats": tracks})
+    expected = b"".join((lists / "ts" / f"list{number}.ts").read_bytes() for number in range(10))
+    assert [(tmp_path / f"track-{number}").read_bytes() for number in (0, 1)] == [expected, expected]
+    assert [one.so_far for one in ours] == [(10, len(expected))] * 2
+    assert {live.Place.of(1, one.digest).recorded_s for one in ours} == {2.0}
