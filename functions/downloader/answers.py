@@ -32,14 +32,17 @@ MAX_FORMATS = 100
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Resume:
     """Where an earlier fetcher paused. The file `name` in the directory has the first `bytes`, as a hole for the most
-    part, of what was told to be called so.
+    part, of what was told to be called so. Without a `name` nothing was told yet.
+
+    The `files` that it wanted to go along lie there as they were.
     """
 
-    name: str
+    name: str | None
     bytes: int
-    title: str
-    extension: str
-    source: Source
+    title: str | None
+    extension: str | None
+    tracks: tuple[Source, ...]
+    files: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -142,7 +145,7 @@ class Answer:
             case Finished(media=media, extras=extras):
                 languages = {extra.language for extra in extras if extra.language is not None}
                 fits = languages <= set(request.options.subtitles) and self._is_as_told(media)
-                is_of_it = request.resume is None or self._growing is not None  # else there are holes in it
+                is_of_it = not self._has_begun or self._growing is not None  # else there are holes in it
                 return not request.inspect and not self._entries and fits and is_of_it
             case Several():
                 return not request.inspect and bool(self._entries)
@@ -154,13 +157,19 @@ class Answer:
 
     def _may_grow(self, event: Growing | Grown | Paused) -> bool:
         if isinstance(event, Paused):
-            return self._request.pauses and self._growing is not None and event.bytes >= self._final_bytes
+            grown = event.bytes >= self._final_bytes if self._growing else event.bytes == 0 and not self._has_begun
+            return self._request.pauses and grown
         if isinstance(event, Grown):
             return self._growing is not None and event.final_bytes >= self._final_bytes
         resume = self._request.resume
-        told = resume and (resume.title, resume.extension)
+        told = (resume.title, resume.extension) if resume and resume.name else None
         fits = told is None or told == (event.media.title, event.media.extension)
         return not self._request.inspect and self._growing is None and not self._entries and fits
+
+    @property
+    def _has_begun(self) -> bool:
+        """Whether an earlier fetcher has told what it is."""
+        return self._request.resume is not None and self._request.resume.name is not None
 
     def _is_as_told(self, media: Media) -> bool:
         """What is stored under a name cannot be called otherwise any more."""

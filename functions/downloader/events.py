@@ -23,9 +23,12 @@ MAX_LANGUAGES = 100
 MAX_EXTRAS = 50
 MAX_DETAIL_CHARS = 500
 MAX_MARK_CHARS = 300
+MAX_TRACKS = 2
+MAX_FILES = 8
 MAX_RETRY_AFTER_S = 86_400.0
 
 _EXTRACTOR = re.compile(r"[\w.:+-]{1,60}", re.ASCII)  # as yt-dlp names them: Youtube, twitch:vod
+_DIGEST = re.compile(r"[0-9a-f]{1,64}")
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -70,24 +73,39 @@ class Grown:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """What a medium has to be known by again: its format, as yt-dlp calls it, and what the server says of the file.
+    """What a track has to be known by again, and how far it has come.
 
-    `next_box`: where in the file its next outermost box starts, `None` where that does not matter.
+    Its format, as yt-dlp calls it, and of a plain file what the server says of it: then `place` is how many of its
+    bytes have been used, and `next_box` where its next outermost box starts, `None` where that does not matter. Of one
+    in fragments, `place` is how many of these have, `fragments` how many there are (0 as long as nobody knows), and
+    `digest` is what their list is known by, in hexadecimal.
     """
 
     format_id: str
-    total_bytes: int
+    total_bytes: int | None
     etag: str | None
     last_modified: str | None
-    next_box: int | None
+    place: int
+    next_box: int | None = None
+    fragments: int | None = None
+    digest: str | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Paused:
-    """A fetcher's last word when its time is over: the first `bytes` of the medium are there, and the rest can come."""
+    """A fetcher's last word when its time is over: the first `bytes` of the medium are there, and the rest can come.
+
+    Out of the `tracks`, in the order in which they were chosen. The `files` in its directory go along.
+    """
 
     bytes: int
-    source: Source
+    tracks: tuple[Source, ...]
+    files: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> int:
+        """How far it has come, to be compared with how far it had before."""
+        return sum(track.place for track in self.tracks)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,16 +193,45 @@ def _grown(fields: dict[str, Any]) -> Grown:
 
 
 def _paused(fields: dict[str, Any]) -> Paused:
-    come, total = _whole(fields, "bytes"), _whole(fields, "total_bytes")
-    if come is None or total is None or come > total:
+    come = _whole(fields, "bytes")
+    if come is None:
         raise Implausible("paused nowhere")
-    marks = {
-        name: None if fields.get(name) is None else _text(fields, name, most=MAX_MARK_CHARS)
+    tracks = fields.get("tracks")
+    if not isinstance(tracks, list) or not 1 <= len(tracks) <= MAX_TRACKS:
+        raise Implausible("no plausible tracks")
+    return Paused(come, tuple(_source(one) for one in tracks), _files(fields))
+
+
+def _source(fields: Any) -> Source:
+    if not isinstance(fields, dict):
+        raise Implausible("not a track")
+    place, total, fragments = (_whole(fields, name) for name in ("place", "total_bytes", "fragments"))
+    most = total if fragments is None else fragments or None
+    if place is None or (most is not None and place > most):
+        raise Implausible("paused nowhere")
+    digest = None if fields.get("digest") is None else _text(fields, "digest", most=64)
+    if digest is not None and not _DIGEST.fullmatch(digest):
+        raise Implausible("not a digest")
+    etag, last_modified = (
+        None if fields.get(name) is None else _text(fields, name, most=MAX_MARK_CHARS)
         for name in ("etag", "last_modified")
-    }
-    format_id = _text(fields, "format_id", most=MAX_MARK_CHARS)
-    source = Source(format_id=format_id, total_bytes=total, next_box=_whole(fields, "next_box"), **marks)
-    return Paused(come, source)
+    )
+    return Source(
+        format_id=_text(fields, "format_id", most=MAX_MARK_CHARS), total_bytes=total, etag=etag,
+        last_modified=last_modified, place=place, next_box=_whole(fields, "next_box"), fragments=fragments,
+        digest=digest,
+    )  # fmt: skip
+
+
+def _files(fields: dict[str, Any]) -> tuple[str, ...]:
+    names = fields.get("files", [])
+    if not isinstance(names, list) or len(names) > MAX_FILES:
+        raise Implausible("no plausible files")
+    if not all(isinstance(name, str) and _FILE_NAME.fullmatch(name) for name in names):
+        raise Implausible("a file elsewhere")
+    if len(set(names)) < len(names):
+        raise Implausible("a file twice")
+    return tuple(names)
 
 
 def _media(fields: dict[str, Any]) -> Media:

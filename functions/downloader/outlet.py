@@ -9,8 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from downloader.answers import Fetched, FetchedExtra, Resume
-from downloader.baggage import Baggage
+from downloader.answers import Fetched, FetchedExtra, Resume, checked
+from downloader.baggage import Baggage, Carried
 from downloader.events import Paused
 from downloader.transfer import Begun, Growing, Uploader
 from reelhaul import ids, jobs
@@ -33,6 +33,7 @@ class Outlet:
         self._media: Media | None = None
         self._begun: Begun | None = None
         self._final_bytes = 0
+        self._directory: Path | None = None
         self.resume: Resume | None = None  # where the fetch has to go on
 
     def __enter__(self) -> Self:
@@ -50,11 +51,15 @@ class Outlet:
         return growing is None or growing.has_room
 
     def take_over(self, directory: Path) -> None:
-        """What an earlier worker has handed over, if one has, is gone on with. Raises as `Uploader.upload` does."""
+        """What an earlier worker has handed over, if one has, is gone on with in `directory`, which is the job's.
+
+        Raises as `Uploader.upload` does.
+        """
+        self._directory = directory
         if self._job.checkpoint is not None:
             baggage = Baggage.unpacked(self._uploader.get(self._job.checkpoint.baggage_key), self._job.checkpoint)
             self._begun = baggage.begun
-            self.resume = baggage.laid_out(directory, self._job.checkpoint)
+            self.resume = baggage.laid_out(directory, self._job.checkpoint, fetch=self._uploader.fetch)
 
     def begin(self, path: Path, media: Media) -> None:
         self._media = media
@@ -70,17 +75,28 @@ class Outlet:
 
     def hand_over(self, paused: Paused, *, spent_s: float) -> Checkpoint:
         """All that there is so far goes to where the next worker finds it."""
-        if self._growing is None or self._media is None:
-            raise WorkerCrashed
-        begun, head, tail = self._growing.pause(paused.bytes)
-        packed = Baggage(source=paused.source, begun=begun, head=head, tail=tail).packed()
+        begun, head, tail = self._growing.pause(paused.bytes) if self._growing else (None, b"", b"")
+        if begun is None and self._begun is not None:
+            raise WorkerCrashed  # what an earlier worker has begun is not gone on with
+        files = tuple(self._carried(name, number) for number, name in enumerate(paused.files))
+        packed = Baggage(tracks=paused.tracks, files=files, begun=begun, head=head, tail=tail).packed()
         key = ids.baggage_key(self._job)
         self._uploader.put(key, packed)
         return Checkpoint(
-            media=self._media, object_key=begun.key, upload_id=begun.upload_id, parts=len(begun.digests),
-            final_bytes=begun.final_bytes, bytes=paused.bytes, baggage_key=key,
+            media=self._media, object_key=begun.key if begun else None, upload_id=begun.upload_id if begun else None,
+            parts=len(begun.digests) if begun else 0, final_bytes=begun.final_bytes if begun else 0,
+            bytes=paused.bytes, place=paused.place, baggage_key=key,
             baggage_sha256=hashlib.sha256(packed).hexdigest(), spent_s=spent_s,
         )  # fmt: skip
+
+    def _carried(self, name: str, number: int) -> Carried:
+        if self._directory is None:
+            raise WorkerCrashed
+        stored = self._uploader.upload(
+            checked(self._directory / name), key=ids.carried_key(self._job, number),
+            content_type="application/octet-stream", disposition="attachment",
+        )  # fmt: skip
+        return Carried(name=name, stored=stored)
 
     def store(self, found: Fetched) -> tuple[StoredObject, tuple[StoredExtra, ...]]:
         """All that was found becomes objects."""

@@ -108,6 +108,28 @@ class Uploader:
         with translated():
             return bytes(self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read())
 
+    def fetch(self, stored: StoredObject, path: Path) -> None:
+        """Put what is stored into the new file at `path`. Raises as `upload` does."""
+        ranges = [(at, min(PART_BYTES, stored.size - at)) for at in range(0, stored.size, PART_BYTES)]
+        with path.open("xb") as file, ThreadPoolExecutor(_UPLOADS_AT_ONCE, thread_name_prefix="fetch") as pool:
+            parts = [pool.submit(self._fetch_part, stored.key, file.fileno(), *one) for one in ranges]
+            try:
+                for part in parts:
+                    part.result()
+            finally:
+                for part in parts:
+                    part.cancel()
+        with path.open("rb") as file:
+            if hashlib.file_digest(file, "sha256").hexdigest() != stored.checksum_sha256:
+                raise StorageUnavailable
+
+    def _fetch_part(self, key: str, descriptor: int, start: int, length: int) -> None:
+        self._check()
+        with translated():
+            place = {"Bucket": self._bucket, "Key": key, "Range": f"bytes={start}-{start + length - 1}"}
+            body = self._client.get_object(**place)["Body"].read()
+        os.pwrite(descriptor, body, start)
+
     def _check(self) -> None:
         if self._stop.is_set():
             raise LeaseLost

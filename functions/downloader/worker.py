@@ -231,7 +231,7 @@ class Worker:
         """Raises `SourceTooSlow` where it would not come to an end."""
         before = job.checkpoint
         spent_s = (before.spent_s if before else 0.0) + time.monotonic() - began_at
-        if spent_s >= self._max_total_s or (before is not None and paused.bytes <= before.bytes):
+        if spent_s >= self._max_total_s or (before is not None and paused.place <= before.place):
             raise SourceTooSlow
         return outlet.hand_over(paused, spent_s=spent_s)
 

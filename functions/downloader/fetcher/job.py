@@ -48,7 +48,8 @@ def run(request: Request, reporter: Reporter) -> None:
         else:
             prepared = extract.prepare(_ending(ydl, found, request, deadline), max_duration_s=request.max_duration_s)
             again = pausing.same_again(prepared, request)
-            told = Growth(reporter, request.resume.title if request.resume else description.title(again))
+            before = request.resume.title if request.resume else None
+            told = Growth(reporter, description.title(again) if before is None else before)
             try:
                 reporter.told("finished", _fetched(ydl, again, request, tracks, told, deadline=deadline))
             except pausing.Pause as pause:

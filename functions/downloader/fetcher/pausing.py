@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from downloader.events import Source
 from downloader.fetcher import extract
 from downloader.fetcher.marks import Watch
 from downloader.fetcher.request import Request
@@ -33,7 +34,7 @@ def same_again(info: dict[str, Any], request: Request) -> dict[str, Any]:
     """The medium with the format that was begun with, if one was. Raises `SourceChanged` where it is gone."""
     if request.resume is None:
         return info
-    wanted = request.resume.source.format_id
+    wanted = request.resume.tracks[0].format_id
     if str(info.get("format_id")) == wanted and not info.get("requested_formats"):
         return info
     for one in info.get("formats") or []:
@@ -56,9 +57,11 @@ def pausing(
     path = Path(ydl.prepare_filename(info))
     part = path.with_name(path.name + ".part")
     if request.resume is not None:
+        if request.resume.name is None:
+            raise SourceChanged
         (request.directory / request.resume.name).rename(part)
         stream.go_on(part, request.resume)
-    ydl.watch = watch = Watch(str(info["url"]), request.resume.source if request.resume else None)
+    ydl.watch = watch = Watch(str(info["url"]), request.resume.tracks[0] if request.resume else None)
     try:
         with at_most(deadline.seconds - min(_MOST_S, _SHARE * request.seconds)):
             yield
@@ -73,7 +76,7 @@ def _paused(watch: Watch, stream: Streaming, info: dict[str, Any], path: Path) -
     if place is None or watch.marks is None or watch.marks.total_bytes is None:
         raise SourceTooSlow
     come, next_box = place
-    return {
-        "bytes": come, "next_box": next_box, "format_id": str(info.get("format_id")),
-        **dataclasses.asdict(watch.marks),
-    }  # fmt: skip
+    track = Source(
+        format_id=str(info.get("format_id")), place=come, next_box=next_box, **dataclasses.asdict(watch.marks)
+    )
+    return {"bytes": come, "tracks": [dataclasses.asdict(track)], "files": []}

@@ -91,7 +91,10 @@ class Request:
 
 
 def _resume(fields: dict[str, Any] | None) -> Resume | None:
-    return None if fields is None else Resume(**{**fields, "source": Source(**fields["source"])})
+    if fields is None:
+        return None
+    tracks = tuple(Source(**one) for one in fields["tracks"])
+    return Resume(**{**fields, "tracks": tracks, "files": tuple(fields["files"])})
 
 
 def _options(fields: dict[str, Any]) -> Options:

@@ -58,8 +58,9 @@ class Streaming:
         found = glance(path)
         if found is None:
             raise SourceChanged
-        walk = Walk(resume.source.next_box) if found.is_read_by("mov") else None
+        walk = Walk(resume.tracks[0].next_box) if found.is_read_by("mov") else None
         self._found, self._as_it_is = found, _AsItIs(path, found, self._growth, walk)
+        assert resume.extension is not None  # noqa: S101 - for the type checker: with a name it has this, too
         self._growth.go_on(path, resume.extension, resume.bytes)
 
     def place(self, path: Path) -> tuple[int, int | None] | None:

@@ -46,7 +46,7 @@ HOOK = "https://hooks.example/x"
 ENDED = {State.DONE, State.FAILED, State.CANCELLED, State.EXPIRED}
 CHECKPOINT = Checkpoint(
     media=MEDIA, object_key="acme/x/1.mp4", upload_id="an upload", parts=2, final_bytes=16, bytes=20,
-    baggage_key="acme/x/1.relay", baggage_sha256="ab" * 32, spent_s=700.0,
+    place=1500, baggage_key="acme/x/1.relay", baggage_sha256="ab" * 32, spent_s=700.0,
 )  # fmt: skip
 STEPS: dict[str, tuple[Callable[[Job], Job], set[State]]] = {
     "claim": (lambda job: steps.claim(job, now=NOW), {State.QUEUED}),

@@ -58,6 +58,11 @@ def baggage_key(job: Job) -> str:
     return object_key(job, "relay")
 
 
+def carried_key(job: Job, number: int) -> str:
+    """Where it leaves one of the files that go along."""
+    return object_key(job, f"carried-{number}")
+
+
 def object_key(job: Job, extension: str) -> str:
     """`extension` may have several parts, as in "thumbnail.jpg"."""
     return f"{object_prefix(job.tenant, job.id)}{job.fence}.{extension}"

@@ -205,7 +205,8 @@ def _progress(fields: dict[str, Any]) -> Progress:
 
 
 def _checkpoint(fields: dict[str, Any]) -> Checkpoint:
-    fields["media"] = _made(Media, fields["media"])
+    if fields.get("media") is not None:
+        fields["media"] = _made(Media, fields["media"])
     return _made(Checkpoint, fields)
 
 

@@ -139,16 +139,19 @@ class Checkpoint:
     """Where a worker stopped whose time was over, for the next one to go on.
 
     `media` are as they were told first. The first `final_bytes` of the `bytes` that came are the first `parts` of the
-    multipart upload `upload_id`, begun as `object_key`. Whatever else is needed lies in the object `baggage_key`, of
-    which `baggage_sha256` is the checksum, in hexadecimal. `spent_s`: how long all workers have been at it so far.
+    multipart upload `upload_id`, begun as `object_key`. Of what is not stored while it comes there is none of these.
+    Whatever else is needed lies in the object `baggage_key`, of which `baggage_sha256` is the checksum, in hexadecimal.
+    `place`: how much of the source has been used, in its own measure. `spent_s`: how long all workers have been at it
+    so far.
     """
 
-    media: Media
-    object_key: str
-    upload_id: str
+    media: Media | None
+    object_key: str | None
+    upload_id: str | None
     parts: int
     final_bytes: int
     bytes: int
+    place: int
     baggage_key: str
     baggage_sha256: str
     spent_s: float
