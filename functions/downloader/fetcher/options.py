@@ -49,6 +49,7 @@ def parameters(request: Request, *, on_progress: Callable[[dict[str, Any]], None
         "extractor_retries": 1,
         "file_access_retries": 0,
         "concurrent_fragment_downloads": CONCURRENT_FRAGMENTS,
+        "_no_ytdl_file": True,  # nothing is gone on with by yt-dlp's own account of what it has, see `fragments`
     }
 
 

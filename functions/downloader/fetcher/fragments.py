@@ -1,0 +1,259 @@
+"""What comes in fragments (HLS, DASH), fetched side by side and appended in order: never far ahead, and stopped in time.
+
+yt-dlp's own pool of threads is given the whole list at once, and runs ahead of what is appended without limit. What it
+can go on with is of no use here: it leaves out what was under way when it was stopped.
+"""
+
+import collections
+import concurrent.futures
+import hashlib
+import json
+import os
+import re
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any, Self
+
+from reelhaul.errors import SourceChanged
+
+KEY = "_reelhaul_fragments"  # in the info dict of a track, and of a format that is to become one
+AHEAD_BYTES = 32 * 1024**2  # fetched and not appended yet; or this many fragments, however large they are:
+AHEAD_COUNT = 2
+_POLL_S = 0.05
+_SECONDS = re.compile(r"^#EXTINF:([\d.]{1,20})", re.MULTILINE | re.ASCII)
+
+
+class Stopped(BaseException):
+    """All that was under way when somebody said `stop` has been appended. No `Exception`: yt-dlp would try again."""
+
+
+class Fragments:
+    """The fragments of one track, which the downloader finds as `info[KEY]`; there it need not be.
+
+    With `start` it goes on behind that many fragments of a list with that `count` and `digest`: at the end of the file
+    that is there, or else in a new one, which begins with the list's init segment (EXT-X-MAP, DASH's initialization), if
+    there is one. What raises in the thread that downloads is `SourceChanged` if the list is not that of before, and
+    `Stopped`.
+    """
+
+    def __init__(self, *, start: int = 0, count: int | None = None, digest: str | None = None) -> None:
+        self.total = 0  # while it is not known, and for live streams
+        self.digest = ""
+        self._begun = (start, count, digest)
+        self._so_far = (start, 0)
+        self._heads = 0  # fragments at the beginning of the file that are there for the second time
+        self._has_head: bool | None = None
+        self._seconds: list[str] = []
+        self._stop = threading.Event()
+
+    @property
+    def done(self) -> int:
+        """How many fragments lie in the file whole, those before `start` included."""
+        return self.so_far[0]
+
+    @property
+    def done_bytes(self) -> int:
+        """The file's size then. What is behind it does not count."""
+        return self.so_far[1]
+
+    @property
+    def so_far(self) -> tuple[int, int]:
+        """`done` and `done_bytes` at one time. The last of all fragments counts only when the track is complete."""
+        return self._so_far
+
+    @property
+    def is_resumable(self) -> bool:
+        """Whether it can be gone on with in a new file: it is known how that would begin."""
+        return bool(self.total) and self._has_head is not None
+
+    @property
+    def is_stopping(self) -> bool:
+        return self._stop.is_set()
+
+    def stop(self) -> None:
+        """For any thread: nothing new is asked for, and once what is under way has been appended, `Stopped` is raised.
+
+        Not if nothing was left to ask for: then the track is completed.
+        """
+        self._stop.set()
+
+    def read(self, playlist: str, *, discontinuity: int | None) -> None:
+        """A media playlist (RFC 8216) says how long the segments are, and what they begin with."""
+        self._seconds = _SECONDS.findall(playlist)
+        parts = re.split(r"^#EXT-X-DISCONTINUITY.*$", playlist, flags=re.MULTILINE)
+        wanted = parts if discontinuity is None else parts[discontinuity : discontinuity + 1]
+        self._has_head = any(re.search(r"^\s*#EXT-X-MAP", part, re.MULTILINE) for part in wanted)
+
+    def chosen(self, listed: Iterator[dict[str, Any]], durations: Any, *, there_bytes: int) -> Iterator[dict[str, Any]]:
+        """Of a list that is known as a whole, those that have to be fetched. Raises `SourceChanged`."""
+        entries = list(listed)
+        start, count, digest = self._begun
+        if self._has_head is None:
+            self._has_head = _has_head(durations)
+        self.total, self.digest = len(entries), _digest(entries, self._seconds or durations)
+        if start and ((count, digest) != (self.total, self.digest) or start >= self.total):
+            raise SourceChanged
+        if start and not there_bytes and self._has_head is None:
+            raise SourceChanged
+        self._heads = 1 if start and not there_bytes and self._has_head else 0
+        self._so_far = (start, there_bytes)
+        return iter([*entries[: self._heads], *entries[start:]])
+
+    def unlisted(self, named: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """Those that are named one after the other, as of a live stream. Raises `SourceChanged`."""
+        if self._begun[0]:
+            raise SourceChanged
+        return named
+
+    def appended(self, size: int) -> None:
+        """One more is in the file, which has that size now."""
+        if self._heads:
+            self._heads -= 1
+            self._so_far = (self.done, size)
+        elif self.done + 1 != self.total:
+            self._so_far = (self.done + 1, size)
+
+    def completed(self, size: int) -> None:
+        self._so_far = (self.total or self.done, size)
+
+
+def bounded(original: Any) -> Any:
+    """`FragmentFD.download_and_append_fragments`, with a pool of threads that knows when it is enough."""
+
+    def download_and_append_fragments(self: Any, ctx: Any, fragments: Any, info_dict: Any, **options: Any) -> Any:
+        if options.get("tpe"):
+            return original(self, ctx, fragments, info_dict, **options)
+        ours = info_dict.get(KEY) or Fragments()
+        file = ctx["dest_stream"]
+        ctx["dest_stream"] = _Closed(file)
+        try:
+            if ctx["live"] or ctx.get("total_frags") is None:
+                chosen = ours.unlisted(fragments)
+            else:
+                chosen = ours.chosen(fragments, info_dict.get("fragments"), there_bytes=_size(file))
+            with _Window(ours, file, width=self.params["concurrent_fragment_downloads"]) as window:
+                ctx["dl"]._progress_hooks.insert(0, window.check)  # noqa: SLF001 - before the one that reports
+                done = original(self, ctx, chosen, info_dict, **options, tpe=window)
+            if done:
+                ours.completed(window.size)
+            return done
+        finally:
+            file.close()
+
+    return download_and_append_fragments
+
+
+def noting(original: Any) -> Any:
+    """`HlsFD.can_download`, which is shown the playlist."""
+
+    def can_download(cls: Any, manifest: str, info_dict: Any, *arguments: Any) -> Any:
+        ours = info_dict.get(KEY)
+        if ours is not None:
+            ours.read(manifest, discontinuity=info_dict.get("format_index"))
+        return original.__func__(cls, manifest, info_dict, *arguments)
+
+    return classmethod(can_download)
+
+
+class _Window:
+    """What yt-dlp takes for a pool of threads. `width`: how many fragments are fetched at once."""
+
+    def __init__(self, ours: Fragments, file: IO[bytes], *, width: int) -> None:
+        self._ours, self._file, self._width = ours, file, width
+        self._pool = concurrent.futures.ThreadPoolExecutor(width + 1, thread_name_prefix="fragments")
+        self._asked: collections.deque[concurrent.futures.Future[Any]] = collections.deque()
+        self._most_bytes = 0  # of one fragment
+        self._is_over = False
+        self.size = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Somebody who is out of time is not kept."""
+        self._is_over = kind is not None
+        self._pool.shutdown(wait=kind is None or issubclass(kind, Exception), cancel_futures=True)
+
+    def shutdown(self, *, wait: bool = True) -> None:
+        """Named by yt-dlp; `__exit__` does it."""
+
+    def check(self, _: dict[str, Any]) -> None:
+        """A progress hook of what is fetched, first of all. Raises `Stopped` once nobody waits for it any more."""
+        if self._is_over:
+            raise Stopped
+
+    def map(self, fetch: Callable[[Any], Any], fragments: Iterator[Any]) -> Iterator[Any]:
+        """What `fetch` makes of each, in order; whoever asks for the next has appended the one before.
+
+        The next one is named beside, too, since that of a live stream may take its time. Raises `Stopped`.
+        """
+        coming: concurrent.futures.Future[Any] | None = self._pool.submit(next, fragments, None)
+        while coming or self._asked:
+            if coming and coming.done() and not self._ours.is_stopping and self._may_ask(coming):
+                one, coming = coming.result(), None
+                if one is not None:
+                    self._asked.append(self._pool.submit(fetch, one))
+                    coming = self._pool.submit(next, fragments, None)
+            elif self._asked and self._asked[0].done():
+                yield self._asked.popleft().result()
+                self.size = _size(self._file)
+                self._ours.appended(self.size)
+            elif self._ours.is_stopping and not self._asked:
+                break
+            else:
+                waiting = [one for one in (coming, *self._asked) if one and not one.done()]
+                concurrent.futures.wait(waiting, _POLL_S, concurrent.futures.FIRST_COMPLETED)
+        if coming and not _is_end(coming):
+            raise Stopped
+
+    def _may_ask(self, coming: concurrent.futures.Future[Any]) -> bool:
+        if coming.exception() is not None:
+            return not self._asked  # what came before is appended first
+        fetched = [one.result() for one in self._asked if one.done() and not one.exception()]
+        sizes = [_file_size(filename) for _, _, filename in fetched]
+        self._most_bytes = max([self._most_bytes, *sizes])
+        at_once = min(self._width, max(AHEAD_COUNT, AHEAD_BYTES // max(1, self._most_bytes)))
+        is_near = len(sizes) < AHEAD_COUNT or sum(sizes) < AHEAD_BYTES
+        return is_near and len(self._asked) - len(fetched) < at_once
+
+
+class _Closed:
+    """A file that only the thread that writes it can close: yt-dlp closes it when any fragment cannot be had."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._thread = file, threading.get_ident()
+        self.write, self.flush = file.write, file.flush
+
+    def close(self) -> None:
+        if threading.get_ident() == self._thread:
+            self._file.close()
+
+
+def _is_end(coming: concurrent.futures.Future[Any]) -> bool:
+    return coming.done() and coming.exception() is None and coming.result() is None
+
+
+def _size(file: IO[bytes]) -> int:
+    return os.fstat(file.fileno()).st_size
+
+
+def _file_size(name: str | None) -> int:
+    try:
+        return Path(name or "").stat().st_size
+    except OSError:
+        return 0
+
+
+def _has_head(durations: Any) -> bool | None:
+    """Of what DASH lists: only what has nothing to play has no duration. `None`: nothing in the list has."""
+    known = [one.get("duration") is not None for one in durations or [] if isinstance(one, dict)]
+    return not known[0] if any(known) else None
+
+
+def _digest(entries: list[dict[str, Any]], seconds: Any) -> str:
+    """Of all that can be told of a list but addresses, which are others each time."""
+    told = [[one.get("byte_range"), (one.get("decrypt_info") or {}).get("METHOD")] for one in entries]
+    first = entries[0].get("media_sequence") if entries else None
+    lengths = [one.get("duration") if isinstance(one, dict) else one for one in seconds or []]
+    return hashlib.sha256(json.dumps([told, first, lengths], default=str).encode()).hexdigest()
