@@ -16,4 +16,8 @@ def fits(directory: Path) -> bool:
     for path in directory.rglob("*"):
         with contextlib.suppress(OSError):  # it is gone by now
             held += path.lstat().st_blocks * 512
-    return held <= shutil.disk_usage(directory).total * _MOST
+    return held <= most_bytes(directory)
+
+
+def most_bytes(directory: Path) -> float:
+    return shutil.disk_usage(directory).total * _MOST

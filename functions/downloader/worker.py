@@ -56,7 +56,7 @@ from reelhaul.submit import send
 
 _BACKOFF_S = 2.0  # the first wait is up to this, each further one up to twice the one before
 _MAX_RETRY_AFTER_S = 600.0  # a source that wants a longer pause is not waited for
-_FETCH_SHARE = 0.8  # of the time there is; the rest is for the upload
+_SENDING_S, _SENDING_SHARE = 15.0, 0.15  # of the time there is: for what the fetch leaves to be sent
 _DIRECTORY = "job-"
 # Put in doubt what an earlier worker has handed over; the source's moods do not.
 _BEGUN_ANEW = (SourceChanged, StorageUnavailable, WorkerCrashed)
@@ -189,7 +189,7 @@ class Worker:
                 found = self._fetch(
                     job,
                     directory=Path(directory),
-                    deadline=time.monotonic() + (ends_at - time.monotonic()) * _FETCH_SHARE,
+                    deadline=_fetched_by(ends_at),
                     on_progress=on_progress,
                     stop=self._stop,
                     outlet=outlet,
@@ -361,6 +361,12 @@ class Worker:
         except ServiceUnavailable:
             return False
         return True
+
+
+def _fetched_by(ends_at: float) -> float:
+    """When the fetch has to have ended. Until then most has been sent, or the fetch has left more time than this."""
+    left_s = ends_at - _LAST_WORDS_S - time.monotonic()
+    return ends_at - _LAST_WORDS_S - min(_SENDING_S, left_s * _SENDING_SHARE)
 
 
 def _queued_at(job: Job) -> float:

@@ -10,7 +10,7 @@ from yt_dlp.extractor import gen_extractor_classes
 from yt_dlp.utils import MEDIA_EXTENSIONS, sanitize_url, unsmuggle_url
 
 from downloader.fetcher import patches
-from downloader.fetcher.marks import Watch
+from downloader.fetcher.marks import Watch, Watches
 from downloader.fetcher.numbers import number
 from downloader.fetcher.progress import Tracks
 from downloader.fetcher.request import Request
@@ -40,7 +40,7 @@ _LIVE = {"is_live", "is_upcoming"}
 class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # it ships no types
     """yt-dlp up to a playlist, which it would go through at once, to its end or to the first entry that fails."""
 
-    watch: Watch | None = None  # looks at what the server of the medium answers
+    watch: Watch | Watches | None = None  # looks at what the server of the medium answers
 
     def urlopen(self, req: Any) -> Any:
         return super().urlopen(req) if self.watch is None else self.watch.open(super().urlopen, req)

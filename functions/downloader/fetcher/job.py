@@ -1,5 +1,6 @@
 """One fetch from end to end: look, and tell what there is, or fetch and finish it."""
 
+import contextlib
 from typing import Any
 
 from downloader.fetcher import (
@@ -11,7 +12,6 @@ from downloader.fetcher import (
     live,
     options,
     patches,
-    pausing,
     sidebyside,
     subtitles,
     thumbnails,
@@ -20,9 +20,11 @@ from downloader.fetcher.extract import Extractor, Several
 from downloader.fetcher.extras import Extra, Session
 from downloader.fetcher.finishing import Output
 from downloader.fetcher.growth import Growth
+from downloader.fetcher.pausing import Pause, Pausing, same_again
 from downloader.fetcher.progress import Tracks
 from downloader.fetcher.reporting import Reporter
 from downloader.fetcher.request import Request
+from downloader.fetcher.space import Space
 from downloader.fetcher.streaming import Streaming, is_all_wanted
 from downloader.fetcher.timing import Deadline
 from reelhaul.errors import SourceChanged
@@ -47,12 +49,12 @@ def run(request: Request, reporter: Reporter) -> None:
             _tell_medium(ydl, found, reporter)
         else:
             prepared = extract.prepare(_ending(ydl, found, request, deadline), max_duration_s=request.max_duration_s)
-            again = pausing.same_again(prepared, request)
+            again = same_again(prepared, request)
             before = request.resume.title if request.resume else None
             told = Growth(reporter, description.title(again) if before is None else before)
             try:
                 reporter.told("finished", _fetched(ydl, again, request, tracks, told, deadline=deadline))
-            except pausing.Pause as pause:
+            except Pause as pause:
                 reporter.told("paused", pause.fields)
 
 
@@ -114,15 +116,18 @@ def _one_after_the_other(
     if is_all_wanted(request) and not info.get("requested_formats"):
         stream = Streaming(request, told, head_bytes=request.stream_above_bytes)
         ydl.add_progress_hook(stream)
-        with pausing.pausing(ydl, info, request, stream, deadline=deadline):
-            path = extract.download(ydl, info, tracks=tracks, max_bytes=request.max_bytes)
-    else:
-        path = extract.download(ydl, info, tracks=tracks, max_bytes=request.max_bytes)
-    tracks.finishing()
-    streamed = stream.output(path, deadline=deadline) if stream else None
-    if streamed is not None:
-        return streamed
-    return finishing.finish(path, request.options, deadline=deadline, max_duration_s=request.max_duration_s)
+    pauses = Pausing(ydl, info, request, stream)
+    ydl.add_progress_hook(Space(request.directory, stream, copies=2 if info.get("requested_formats") else 1))
+    with pauses.in_time(deadline):
+        path = pauses.whole or extract.download(ydl, info, tracks=tracks, max_bytes=request.max_bytes)
+    with pauses.in_time(deadline) if stream is None or not stream.has_begun else contextlib.nullcontext():
+        pauses.fetched(path)
+        tracks.finishing()
+        streamed = stream.output(path, deadline=deadline) if stream else None
+        if streamed is not None:
+            return streamed
+        by = pauses.leaving_time(deadline)
+        return finishing.finish(path, request.options, deadline=by, max_duration_s=request.max_duration_s)
 
 
 def _extras(info: dict[str, Any], request: Request, output: Output, session: Session) -> list[Extra]:

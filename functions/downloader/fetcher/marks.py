@@ -4,7 +4,9 @@ yt-dlp joins whatever comes, and takes a file that is up to 100 bytes off for co
 """
 
 import dataclasses
+import functools
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from yt_dlp.networking import Request as WebRequest
@@ -82,6 +84,18 @@ class Watch:
         if start and (self.marks is None or self.marks.contradict(seen) or part[1] != str(start)):
             raise SourceChanged
         self.marks = self.marks or seen
+
+
+class Watches:
+    """One for each of several files."""
+
+    def __init__(self, watches: Iterable[Watch]) -> None:
+        self._watches = tuple(watches)
+
+    def open(self, send: Any, request: Any) -> Any:
+        for watch in self._watches:
+            send = functools.partial(watch.open, send)
+        return send(request)
 
 
 def _length(headers: Any) -> int | None:

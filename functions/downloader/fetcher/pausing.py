@@ -1,7 +1,7 @@
 """Stopping in time for the next worker to go on, and going on where an earlier one has stopped.
 
-For one plain file over HTTP that is handed over as it comes. Everything about it is found out anew, its address among
-it, which may have expired; the format and the file have to be those of before.
+Either with the end of what is handed over as it comes, or with all that lies in files. Everything about the medium is
+found out anew, its addresses among it, which may have expired; the formats and the files have to be those of before.
 """
 
 import contextlib
@@ -10,16 +10,17 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from downloader.events import Source
-from downloader.fetcher import extract
-from downloader.fetcher.marks import Watch
+from downloader.fetcher import extract, timing
+from downloader.fetcher.carrying import Carrying
+from downloader.fetcher.fragments import Stopped
 from downloader.fetcher.request import Request
 from downloader.fetcher.streaming import Streaming
-from downloader.fetcher.timing import Deadline, TimeUp, at_most
+from downloader.fetcher.timing import Deadline, TimeUp
 from reelhaul.errors import SourceChanged, SourceTooSlow
 
-_PROTOCOLS = {"http", "https"}
 _MOST_S, _SHARE = 10.0, 0.3  # of the time for the fetch: what it takes to stop
+_DRAIN_S, _DRAIN_SHARE = 5.0, 0.1  # before that: for what is under way
+_CARRIED_BYTES_PER_S = 32 * 1024**2  # at the least, from a Lambda function's disk to S3, checksums and all
 
 
 class Pause(Exception):
@@ -31,52 +32,109 @@ class Pause(Exception):
 
 
 def same_again(info: dict[str, Any], request: Request) -> dict[str, Any]:
-    """The medium with the format that was begun with, if one was. Raises `SourceChanged` where it is gone."""
+    """The medium with the formats that were begun with, if any were. Raises `SourceChanged` where one is gone."""
     if request.resume is None:
         return info
-    wanted = request.resume.tracks[0].format_id
-    if str(info.get("format_id")) == wanted and not info.get("requested_formats"):
+    wanted = [track.format_id for track in request.resume.tracks]
+    chosen = info.get("requested_formats") or [info]
+    if [str(one.get("format_id")) for one in chosen] == wanted:
         return info
-    for one in info.get("formats") or []:
-        if str(one.get("format_id")) == wanted:
-            plain = {name: value for name, value in info.items() if name != "requested_formats"}
-            return {**plain, **one, "formats": [one]}
-    raise SourceChanged
+    there = {str(one.get("format_id")): one for one in info.get("formats") or []}
+    if not there.keys() >= set(wanted):
+        raise SourceChanged
+    formats = [there[format_id] for format_id in wanted]
+    plain = {name: value for name, value in info.items() if name != "requested_formats"}
+    if len(formats) == 1:
+        return {**plain, **formats[0], "formats": formats}
+    return {**plain, "formats": formats, "requested_formats": formats}
 
 
-@contextlib.contextmanager
-def pausing(
-    ydl: extract.Extractor, info: dict[str, Any], request: Request, stream: Streaming, *, deadline: Deadline
-) -> Iterator[None]:
-    """Around a download. Raises `Pause` within when the time is up, and `SourceError` where that cannot be done."""
-    if info.get("protocol") not in _PROTOCOLS or not (request.pauses or request.resume):
-        if request.resume:
-            raise SourceChanged
-        yield
-        return
-    path = Path(ydl.prepare_filename(info))
-    part = path.with_name(path.name + ".part")
-    if request.resume is not None:
-        if request.resume.name is None:
-            raise SourceChanged
-        (request.directory / request.resume.name).rename(part)
-        stream.go_on(part, request.resume)
-    ydl.watch = watch = Watch(str(info["url"]), request.resume.tracks[0] if request.resume else None)
-    try:
-        with at_most(deadline.seconds - min(_MOST_S, _SHARE * request.seconds)):
-            yield
-    except TimeUp:
-        raise Pause(_paused(watch, stream, info, path if path.exists() else part)) from None
-    finally:
-        ydl.watch = None
+class Pausing:
+    """A fetch that may have to stop: of what is handed over by `stream`, if that has begun, else of files.
 
+    Raises `SourceChanged`.
+    """
 
-def _paused(watch: Watch, stream: Streaming, info: dict[str, Any], path: Path) -> dict[str, Any]:
-    place = stream.place(path)
-    if place is None or watch.marks is None or watch.marks.total_bytes is None:
-        raise SourceTooSlow
-    come, next_box = place
-    track = Source(
-        format_id=str(info.get("format_id")), place=come, next_box=next_box, **dataclasses.asdict(watch.marks)
-    )
-    return {"bytes": come, "tracks": [dataclasses.asdict(track)], "files": []}
+    def __init__(
+        self, ydl: extract.Extractor, info: dict[str, Any], request: Request, stream: Streaming | None
+    ) -> None:
+        self._ydl, self._request, self._stream = ydl, request, stream
+        self._carrying = Carrying(ydl, info, request)
+        resume = request.resume
+        if resume is not None and resume.name is not None:
+            if stream is None or len(self._carrying.tracks) > 1:
+                raise SourceChanged
+            (part,) = (track.part for track in self._carrying.tracks)
+            (request.directory / resume.name).rename(part)
+            stream.go_on(part, resume)
+        elif resume is not None:
+            self._carrying.lay_out(resume.files)
+        self._was_complete = self._carrying.is_complete
+
+    @property
+    def whole(self) -> Path | None:
+        """What all that was fetched has become, if an earlier worker came that far."""
+        return self._carrying.whole
+
+    def fetched(self, path: Path) -> None:
+        """All of it is there, merged if it was in parts."""
+        self._carrying.whole = path
+
+    def leaving_time(self, deadline: Deadline) -> Deadline:
+        """By when the work on what was fetched has to be done, so that it can be sent off."""
+        return Deadline(deadline.seconds - self._carrying.size / _CARRIED_BYTES_PER_S)
+
+    @contextlib.contextmanager
+    def in_time(self, deadline: Deadline) -> Iterator[None]:
+        """Around what takes its time. Raises `Pause` within when that is up, and `SourceError` where it cannot be done.
+
+        Not where all had been fetched before: what has to be done then, none has more time for than this one.
+        """
+        self._ydl.watch = self._carrying.watch
+        try:
+            with timing.until(lambda: self._is_over(deadline)):
+                yield
+        except (TimeUp, Stopped):
+            if not self._may_pause:
+                raise SourceTooSlow from None
+            raise Pause(self._paused()) from None
+        finally:
+            self._ydl.watch = None
+
+    @property
+    def _may_pause(self) -> bool:
+        return self._request.pauses and not self._was_complete
+
+    def _is_over(self, deadline: Deadline) -> bool:
+        seconds = self._request.seconds
+        left_s = deadline.seconds
+        if not self._is_streamed:
+            left_s -= self._carrying.size / _CARRIED_BYTES_PER_S
+        if not self._may_pause:
+            return left_s <= 0
+        left_s -= min(_MOST_S, _SHARE * seconds)
+        if left_s <= min(_DRAIN_S, _DRAIN_SHARE * seconds):
+            self._carrying.stop()
+        return left_s <= 0
+
+    @property
+    def _is_streamed(self) -> bool:
+        return self._stream is not None and self._stream.has_begun
+
+    def _paused(self) -> dict[str, Any]:
+        if self._stream is None or not self._stream.has_begun:
+            return self._carrying.paused()
+        (track,) = self._carrying.tracks
+        path = track.path if track.path.exists() else track.part
+        place = self._stream.place(path)
+        if place is None:
+            raise SourceTooSlow
+        come, next_box = place
+        source = track.source(come)
+        if track.fragments is None:
+            source = dataclasses.replace(source, place=come, next_box=next_box)
+        elif next_box is None:
+            come = min(come, track.fragments.done_bytes)
+        if (track.fragments is not None and next_box is not None) or come < self._stream.told_bytes:
+            raise SourceTooSlow
+        return {"bytes": come, "tracks": [dataclasses.asdict(source)], "files": []}

@@ -30,7 +30,8 @@ class Tracks:
             return
         name = str(status.get("filename"))
         with self._lock:
-            self._done[name] = whole(status.get("downloaded_bytes")) or 0
+            come = status.get("downloaded_bytes" if status["status"] == "downloading" else "total_bytes")
+            self._done[name] = whole(come) or self._done.get(name, 0)  # what had been there before has only a total
             self._totals[name] = whole(status.get("total_bytes") or status.get("total_bytes_estimate"))
             done, total = sum(self._done.values()), self._total()
         if (whole(status.get("total_bytes")) or 0) > self._max_bytes:  # no need to fetch it until the budget is spent

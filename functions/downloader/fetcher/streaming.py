@@ -63,6 +63,20 @@ class Streaming:
         assert resume.extension is not None  # noqa: S101 - for the type checker: with a name it has this, too
         self._growth.go_on(path, resume.extension, resume.bytes)
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether it is handed over as it comes."""
+        return self._found is not None
+
+    @property
+    def told_bytes(self) -> int:
+        return self._growth.told_bytes
+
+    @property
+    def is_declined(self) -> bool:
+        """Whether it will not be: all of it has to be there first."""
+        return self._is_decided and self._found is None
+
     def place(self, path: Path) -> tuple[int, int | None] | None:
         """How far the file that is handed over as it comes has come, and where its next box starts."""
         return None if self._as_it_is is None else self._as_it_is.place(path)

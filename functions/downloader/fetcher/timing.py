@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from reelhaul.errors import SourceTooSlow
 
 _SOON_S = 0.001  # 0 would be never
+_LOOK_S = 0.25
 
 
 class Deadline:
@@ -32,6 +33,27 @@ class Deadline:
 
 class TimeUp(BaseException):
     """No `Exception`, so that no library takes it for one of its own and tries again."""
+
+
+@contextlib.contextmanager
+def until(is_over: Callable[[], bool]) -> Iterator[None]:
+    """Raises `TimeUp` within the block once `is_over` says so, which is asked several times a second.
+
+    For the main thread only, and with no other such block within.
+    """
+
+    def look(*_: object) -> None:
+        if is_over():
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            raise TimeUp
+
+    before = signal.signal(signal.SIGALRM, look)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, _SOON_S, _LOOK_S)
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @contextlib.contextmanager
