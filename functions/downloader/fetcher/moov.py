@@ -66,11 +66,38 @@ class Trak:
 
 def _plain(entry: bytes, fixed: int) -> bytes:
     inner = [
-        box(kind, _without_rates(content) if kind == b"esds" else content)
+        box(kind, _ALIKE[kind](content) if kind in _ALIKE else content)
         for kind, content in boxes(entry[fixed:])
         if kind != b"btrt"
     ]
     return entry[:fixed] + b"".join(inner)
+
+
+def _without_padding(avcc: bytes) -> bytes:
+    """ISO/IEC 14496-15, 5.3.3.1: what comes first, then the parameter sets, whose zeros at the end are of the stream."""
+    found, place = [avcc[:5]], 5
+    for mask in (0x1F, 0xFF):  # sequence and picture
+        count = avcc[place] & mask if place < len(avcc) else 0
+        place += 1
+        for _ in range(count):
+            length = int.from_bytes(avcc[place : place + 2], "big")
+            found.append(avcc[place + 2 : place + 2 + length].rstrip(b"\0") + b"\0")
+            place += 2 + length
+    return b"".join([*found, avcc[place:]])
+
+
+def _without_padding_hevc(hvcc: bytes) -> bytes:
+    """ISO/IEC 14496-15, 8.3.3.1: the same, of arrays of parameter sets."""
+    found, place = [hvcc[:22]], 23
+    for _ in range(hvcc[22] if len(hvcc) > 22 else 0):
+        count = int.from_bytes(hvcc[place + 1 : place + 3], "big")
+        found.append(hvcc[place : place + 1])
+        place += 3
+        for _ in range(count):
+            length = int.from_bytes(hvcc[place : place + 2], "big")
+            found.append(hvcc[place + 2 : place + 2 + length].rstrip(b"\0") + b"\0")
+            place += 2 + length
+    return b"".join(found)
 
 
 def _without_rates(esds: bytes) -> bytes:
@@ -89,6 +116,9 @@ def _inside(data: bytes, place: int, tag: int) -> int:
     while data[place : place + 1] and data[place] & 0x80:
         place += 1
     return place + 1
+
+
+_ALIKE = {b"esds": _without_rates, b"avcC": _without_padding, b"hvcC": _without_padding_hevc}
 
 
 def movie(moov: bytes, tracks: dict[int, Samples]) -> tuple[float, bytes]:
