@@ -138,13 +138,13 @@ class Defragmenter:
 
     @property
     def ends_s(self) -> dict[bytes, float]:
-        """Where in the movie the first track of each kind (b"vide", b"soun") has come to."""
+        """Until when in the movie the first track of each kind (b"vide", b"soun") is shown."""
         traks = [moov.Trak.parse(content) for kind, content in boxes(self._moov) if kind == b"trak"]
         scale = next((moov.time_scale(content) for kind, content in boxes(self._moov) if kind == b"mvhd"), 1)
         found = {}
         for trak in reversed(traks):
             samples = self._tracks[trak.number]
-            found[trak.kind] = float(trak.begins_s(scale)) + (samples.origin + samples.decoded_until) / trak.scale
+            found[trak.kind] = float(trak.begins_s(scale)) + (samples.origin + samples.shown_until) / trak.scale
         return found
 
     def _put(self, data: bytes) -> None:

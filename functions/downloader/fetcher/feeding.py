@@ -74,10 +74,12 @@ class Track:
         Raises `SourceTooSlow` where it cannot be cut.
         """
         with self._lock:
-            if self.path is not None or (self._ended.is_set() and self._asked_bytes >= self._size):
+            has_ended, size = self.path is not None or self._ended.is_set(), self._size
+            self._bounds.reach(self._descriptor, size)
+            found = None if self.path is not None else self._bounds.cut(self._asked_bytes)
+            is_last = found is None or self._bounds.cut(found[0] + 1) is None
+            if has_ended and is_last:  # what comes behind the last bound is no medium any more
                 return None
-            self._bounds.reach(self._descriptor, self._size)
-            found = self._bounds.cut(self._asked_bytes)
             if found is None:
                 raise SourceTooSlow
             self._until, place = found

@@ -146,7 +146,9 @@ def test_sound_that_has_ended_leaves_the_picture_going_on(segments: list[bytes],
     assert plays(making.path)
 
 
-@pytest.mark.parametrize("spoil", [lambda state: state[:-1], lambda state: state[:50], lambda _: b"", lambda state: b"x" + state])
+@pytest.mark.parametrize(
+    "spoil", [lambda state: state[:-1], lambda state: state[:50], lambda _: b"", lambda state: b"x" + state]
+)
 def test_damaged_state_is_refused(segments: list[bytes], tmp_path: Path, spoil: object) -> None:
     making = Made(tmp_path / "seamed.mp4")
     making.add(segments[0], is_last=False)
