@@ -28,7 +28,8 @@ def make_pieces(directory: Path) -> None:
     hls = ["-f", "hls", "-hls_time", "0.2", "-hls_playlist_type", "vod", "-hls_segment_type", "fmp4"]
     ffmpeg(*whole, *hls, str(place / "fmp4" / "list.m3u8"))
     ffmpeg(*whole, "-an", *_FRAGMENTED, str(place / "two" / "video.mp4"))
-    ffmpeg(*whole, "-vn", *_FRAGMENTED, "-frag_duration", "200000", str(place / "two" / "audio.mp4"))
+    noise = ["-f", "lavfi", "-i", "anoisesrc=duration=8:color=white", "-c:a", "aac", "-b:a", "320k"]
+    ffmpeg(*noise, *_FRAGMENTED, "-frag_duration", "200000", str(place / "two" / "audio.mp4"))
     sets = [
         _SET.format(kind="video", codec="avc1.64000c", rate=5_000_000, name="video.mp4"),
         _SET.format(kind="audio", codec="mp4a.40.2", rate=64_000, name="audio.mp4"),
@@ -43,11 +44,12 @@ class _Handler(SourceHandler):
     server: "Rationed"
 
     def send_bytes(self, file: IO[bytes], count: int) -> None:
-        path = urlsplit(self.path).path
+        path, start = urlsplit(self.path).path, file.tell()
         if path.endswith((".mpd", ".m3u8")):
             super().send_bytes(file, count)
             return
-        now, ration = self.server.share(count, is_whole=not path.startswith("/large/two/"))
+        now, ration = self.server.share(count, of=file.seek(0, 2) if path.startswith("/large/two/") else None)
+        file.seek(start)
         self.server.sent_bytes[path] = self.server.sent_bytes.get(path, 0) + now
         with contextlib.suppress(OSError):
             super().send_bytes(file, now)
@@ -58,7 +60,8 @@ class _Handler(SourceHandler):
 
 
 class Rationed(SourceServer):
-    """`ration` hands out so many bytes more; what is asked for beyond these hangs until the next. Fragments come whole.
+    """`ration` hands out so many bytes more of fragments, which come whole, and of others that share of all for each
+    time they are asked for. What is beyond hangs until the next.
 
     `sent_bytes`: by path.
     """
@@ -68,19 +71,20 @@ class Rationed(SourceServer):
         self.RequestHandlerClass = _Handler
         self.sent_bytes: dict[str, int] = {}
         self._lock = threading.Lock()
-        self._left_bytes = 0
+        self._left_bytes, self._share = 0, 0.0
         self._over = threading.Event()
 
-    def ration(self, count: int) -> None:
+    def ration(self, count: int, *, share: float) -> None:
         with self._lock:
-            self._left_bytes = count
+            self._left_bytes, self._share = count, share
             self._over.set()
             self._over = threading.Event()
 
-    def share(self, count: int, *, is_whole: bool) -> tuple[int, threading.Event]:
+    def share(self, count: int, *, of: int | None) -> tuple[int, threading.Event]:
+        """How much to send of what has been asked for, `of` a file of that size, and what to wait for then."""
         with self._lock:
-            now = min(count, self._left_bytes)
-            if is_whole and now < count:
-                now = 0
+            if of is not None:
+                return min(count, int(of * self._share)), self._over
+            now = count if count <= self._left_bytes else 0
             self._left_bytes -= now
             return now, self._over

@@ -46,7 +46,9 @@ class Aside:
             for length in fields["heads"]:
                 heads.append(rest[:length])
                 rest = rest[length:]
-            found = {name: tuple(one) if isinstance(one, list) else one for name, one in fields["found"].items()}
+            found: dict[str, Any] = {
+                name: tuple(one) if isinstance(one, list) else one for name, one in fields["found"].items()
+            }
             return cls(
                 found=Probe(**found), starts_s=tuple(fields["starts_s"]), ends_s=tuple(fields["ends_s"]),
                 has_ended=tuple(fields["has_ended"]), heads=tuple(heads), state=rest,

@@ -8,6 +8,7 @@ from downloader.fetcher.fragments import Fragments
 from downloader.fetcher.samples import Malformed
 
 MAX_HEAD_BYTES = 8 * 1024**2  # of what stands before the first fragment
+MAX_PIECE_BYTES = 32 * 1024**2  # of which it is waited for the end, wherever the disk could hold more
 _BOX_BYTES = 16  # a box's header, with a length in 64 bits
 _FIRST_BOXES = {b"ftyp", b"styp", b"moov"}
 _EBML, _SEGMENT, _CLUSTER = 0x1A45DFA3, 0x18538067, 0x1F43B675
@@ -20,6 +21,8 @@ class Bounds(Protocol):
     """Of one track's file. Places in the file count as the source does."""
 
     head: bytes  # what has to come before fragments that do not follow the file's beginning
+
+    wanted_bytes: int  # how large the file has to be for more of it to be within reach, if that is known
 
     def reach(self, descriptor: int, size: int) -> int:
         """How far a file of that size may be read: to the end of a fragment, unless these are too large for that."""
@@ -35,6 +38,7 @@ class Uncut:
     """Nobody knows how to cut it."""
 
     head = b""
+    wanted_bytes = 0
 
     def reach(self, descriptor: int, size: int) -> int:  # noqa: ARG002 - as of others
         return size
@@ -47,6 +51,7 @@ class InFragments:
     """Of a playlist or a manifest: each of them is whole by itself. The file starts with what they need."""
 
     head = b""
+    wanted_bytes = 0
 
     def __init__(self, fragments: Fragments) -> None:
         self._fragments = fragments
@@ -70,19 +75,19 @@ class _InPieces:
 
     head_bytes = _BOX_BYTES
 
-    def __init__(self, start: int, *, head: bytes = b"", most_bytes: int) -> None:
+    def __init__(self, start: int, *, head: bytes = b"") -> None:
         self.head = head
         self._is_complete = bool(head)  # the head
         self._next = start
         self._bounds = [start] if head else []
-        self._most_bytes = most_bytes
+        self.wanted_bytes = 0
 
     def reach(self, descriptor: int, size: int) -> int:
         while self._next + self.head_bytes <= size:
             if not self._piece(descriptor, size):
                 break
         last = self._bounds[-1] if self._bounds else 0
-        return last if size - last <= self._most_bytes else size
+        return last if max(size, self.wanted_bytes) - last <= MAX_PIECE_BYTES else size
 
     def cut(self, read_bytes: int) -> tuple[int, int] | None:
         index = bisect_left(self._bounds, read_bytes)
@@ -106,6 +111,7 @@ class InBoxes(_InPieces):
         length, kind = int.from_bytes(header[:4], "big"), header[4:8]
         if length == 1:
             length = int.from_bytes(header[8:16], "big")
+        self.wanted_bytes = self._next + length + _BOX_BYTES
         if length < 8 or self._next + length > size:
             return False
         if kind in {b"ftyp", b"moov"} and not self._is_complete:
@@ -131,6 +137,7 @@ class InClusters(_InPieces):
             self.head += name.to_bytes(4, "big") + _UNKNOWN_SIZE
             self._next += width
             return True
+        self.wanted_bytes = self._next + width + (length or 0) + _ELEMENT_BYTES
         if length is None or self._next + width + length > size:
             return False
         if name == _EBML or (name in _HEADS and not self._is_complete):
@@ -156,11 +163,11 @@ def _element(data: bytes) -> tuple[int, int, int | None] | None:
     return int.from_bytes(data[:id_width], "big"), id_width + width, length
 
 
-def in_pieces(descriptor: int, start: int, *, head: bytes = b"", most_bytes: int) -> Bounds:
+def in_pieces(descriptor: int, start: int, *, head: bytes = b"") -> Bounds:
     """Of one file over HTTP, by its beginning, which is the `head` if it is not there any more."""
     first = head[:_BOX_BYTES] or os.pread(descriptor, _BOX_BYTES, 0)
     if first[4:8] in _FIRST_BOXES:
-        return InBoxes(start, head=head, most_bytes=most_bytes)
+        return InBoxes(start, head=head)
     if first[:4] == _EBML.to_bytes(4, "big"):
-        return InClusters(start, head=head, most_bytes=most_bytes)
+        return InClusters(start, head=head)
     return Uncut()

@@ -44,11 +44,8 @@ class Track:
 
     @property
     def is_too_far(self) -> bool:
-        return self.path is None and self._ahead_bytes > self._most_ahead_bytes
-
-    @property
-    def _ahead_bytes(self) -> int:
-        return self._size - self._read_bytes
+        enough = max(self._read_bytes + self._most_ahead_bytes, self._bounds.wanted_bytes)
+        return self.path is None and self._size > enough
 
     @property
     def _size(self) -> int:

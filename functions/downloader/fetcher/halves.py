@@ -20,6 +20,7 @@ from reelhaul.errors import SourceChanged, SourceInterrupted, SourceTooSlow
 
 _PLAIN = {"http", "https"}
 _LOOKS_BYTES = (256 * 1024, 1024**2, 4 * 1024**2)  # how much has to be there before it is looked at (again)
+_LOOK_S = 2.0  # of a source that is slow, whatever has come is looked at as often
 _POLL_S = 0.02
 
 
@@ -82,16 +83,19 @@ class Half:
 
     def look(self, all_of_them: "list[Half]", deadline: Deadline) -> Probe:
         """What is in it, as soon as that can be told. Raises `SourceNotMedia`, and what has gone wrong with any."""
-        looks = list(_LOOKS_BYTES)
+        looks, looked_at, seen_bytes = list(_LOOKS_BYTES), time.monotonic(), 0
         while True:
             errors_of(all_of_them)
             deadline.left()
             has_ended = not self.is_running
             self._is_whole = has_ended or not looks
-            if not has_ended and not (looks and self._come_bytes >= looks[0]):
+            come_bytes = self._come_bytes
+            is_enough = bool(looks) and come_bytes >= looks[0]
+            is_slow = bool(looks) and come_bytes > seen_bytes and time.monotonic() - looked_at > _LOOK_S
+            if not has_ended and not is_enough and not is_slow:
                 time.sleep(_POLL_S)
                 continue
-            looks = looks[1:]
+            looks, looked_at, seen_bytes = looks[is_enough:], time.monotonic(), come_bytes
             found = self._seen(has_ended=has_ended)
             if found is not None and (found.video or found.audio):
                 path = self.part if self.part.exists() else self.path  # it may have been completed meanwhile
@@ -120,7 +124,7 @@ class Half:
     def _bounds(self, descriptor: int) -> Bounds:
         if self._fragments is not None:
             return InFragments(self._fragments)
-        return in_pieces(descriptor, self._start, head=self._head, most_bytes=self._ahead_bytes)
+        return in_pieces(descriptor, self._start, head=self._head)
 
     @property
     def _come_bytes(self) -> int:

@@ -61,7 +61,7 @@ def fetch(
     ydl.watch = Watches(half.watch for half in left if half.watch is not None)
     for half in left:
         half.start()
-    merge = _Merge(both, left, request, growth, before, deadline)
+    merge = _Merge(both, left, request, growth, before=before, deadline=deadline)
     try:
         return merge.output(tracks)
     finally:
@@ -87,7 +87,7 @@ class _Merge:
     """Of `both`, of which those that are `left` are still fetched."""
 
     def __init__(
-        self, both: list[Half], left: list[Half], request: Request, growth: Growth, before: Aside | None,
+        self, both: list[Half], left: list[Half], request: Request, growth: Growth, *, before: Aside | None,
         deadline: Deadline,
     ) -> None:  # fmt: skip
         self._both, self._request, self._growth, self._before = both, request, growth, before

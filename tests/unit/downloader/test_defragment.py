@@ -9,10 +9,11 @@ import pytest
 
 from downloader.fetcher.defragment import Defragmenter, Malformed
 from reelhaul.errors import SourceChanged
-from tests.unit.downloader.fragmented import FFMPEG, Made, packets, plays
+from tests.unit.downloader.fragmented import COPIED, FFMPEG, Made, packets, plays
 
 _INPUT = [
-    "-f", "lavfi", "-i", "testsrc2=size=160x90:rate=25:duration=12", "-f", "lavfi", "-i", "sine=frequency=440:duration=12",
+    "-f", "lavfi", "-i", "testsrc2=size=160x90:rate=25:duration=12",
+    "-f", "lavfi", "-i", "sine=frequency=440:duration=12",
 ]  # fmt: skip
 _PICTURE = ["-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-pix_fmt", "yuv420p", "-g", "25"]
 _SOUND = ["-c:a", "aac", "-b:a", "64k", "-ar", "44100"]
@@ -41,9 +42,12 @@ def fragments(tmp_path_factory: pytest.TempPathFactory) -> list[bytes]:
     ]
 
 
-def joined(path: Path, parts: list[bytes], cuts: Sequence[int], *, head: bytes = b"", **how: object) -> Made:
+def joined(
+    path: Path, parts: list[bytes], cuts: Sequence[int], *, head: bytes = b"", arguments: tuple[str, ...] = COPIED,
+    is_sound_whole: bool = True,
+) -> Made:  # fmt: skip
     """An mp4 made of `parts` by so many and one, who begin at `cuts`."""
-    making = Made(path, **how)  # type: ignore[arg-type]  # as they are
+    making = Made(path, arguments=arguments, is_sound_whole=is_sound_whole)
     bounds = [0, *cuts, len(parts)]
     for start, end in itertools.pairwise(bounds):
         making.add(head + b"".join(parts[start:end]), is_last=end == len(parts))
@@ -91,9 +95,11 @@ def test_ten_seams_do_not_add_up(segments: list[bytes], tmp_path: Path) -> None:
 
 
 def test_encoded_sound_stays_with_the_picture(segments: list[bytes], tmp_path: Path) -> None:
-    how = {"arguments": ("-c:v", "copy", "-c:a", "aac", "-b:a", "64k"), "is_sound_whole": False}
-    single = joined(tmp_path / "single.mp4", segments, [], **how)
-    seamed = joined(tmp_path / "seamed.mp4", segments, [2, 4, 6, 8, 10], **how)
+    arguments = ("-c:v", "copy", "-c:a", "aac", "-b:a", "64k")
+    single = joined(tmp_path / "single.mp4", segments, [], arguments=arguments, is_sound_whole=False)
+    seamed = joined(
+        tmp_path / "seamed.mp4", segments, [2, 4, 6, 8, 10], arguments=arguments, is_sound_whole=False
+    )
 
     assert [one.content for one in packets(seamed.path, "v")] == [one.content for one in packets(single.path, "v")]
     assert plays(seamed.path)
