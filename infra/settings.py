@@ -45,7 +45,7 @@ class Settings:
     worker_memory_mb: int = 2048  # 1,769 MB are one whole CPU; Deno and ffmpeg make use of a little more
     worker_tmp_mb: int = 10_240  # Lambda's largest, and cheap: 10 GB for a minute cost 0.00002 USD
     worker_timeout_s: int = 900
-    max_size_mb: int | None = None  # what the worker's /tmp has room for
+    max_size_mb: int = 4608  # what is streamed may be larger than the worker's /tmp
     max_duration_s: int = 0  # any
     max_total_s: int = 21_600
     max_playlist_items: int = 1000
@@ -82,19 +82,10 @@ class Settings:
         if settings.retention_days > settings.max_retention_days:
             days, most = settings.retention_days, settings.max_retention_days
             raise SettingsError(f"retention_days is {days}; it must be at most max_retention_days, which is {most}.")
-        settings._check_size()
         settings._check_domain()
         settings._check_sites()
         settings._check_links()
         return settings
-
-    def _check_size(self) -> None:
-        most = self.worker_tmp_mb * 45 // 100
-        if self.max_size_mb is not None and self.max_size_mb > most:
-            raise SettingsError(
-                f"max_size_mb is {self.max_size_mb}; it must be at most {most}, 45 % of worker_tmp_mb, which is "
-                f"{self.worker_tmp_mb}."
-            )
 
     def _check_domain(self) -> None:
         if self.domain_name is not None and "." not in self.domain_name:
@@ -128,10 +119,8 @@ class Settings:
 
     @property
     def max_bytes(self) -> int:
-        """The largest media: a merge needs the tracks and the result at once, and a tenth of /tmp is for the rest."""
-        if self.max_size_mb is not None:
-            return self.max_size_mb * 1024**2
-        return self.worker_tmp_mb * 1024**2 * 45 // 100
+        """The largest media. What has to lie in files is also bounded by the disk, see `downloader.room`."""
+        return self.max_size_mb * 1024**2
 
 
 _Parser = Callable[[str, object], object]
@@ -236,7 +225,7 @@ _PARSERS: dict[str, _Parser] = {
     "worker_memory_mb": _number(1536, 10_240),  # the fetcher alone may take a gigabyte
     "worker_tmp_mb": _number(512, 10_240),
     "worker_timeout_s": _number(30, 900),
-    "max_size_mb": _number(1, 4608),  # 45 % of the largest /tmp
+    "max_size_mb": _number(1, 1_048_576),  # 1 TiB, well below what 10,000 parts hold
     "max_duration_s": _number(0, 604_800),
     "max_total_s": _number(900, 43_200),  # uploads that stay incomplete are removed after a day
     "max_playlist_items": _number(1, 1000),

@@ -240,7 +240,7 @@ class Worker:
         try:
             after = self._store.swap(job, steps.hand_over(job, checkpoint, now=self._clock()))
         except Conflict:
-            if not self._is_handed_over(job, checkpoint):
+            if not self._is_handed_over(job):
                 self._clean(job)
             self._logger.info("job_lost", **details)
         except ServiceUnavailable:
@@ -250,10 +250,13 @@ class Worker:
             self._logger.info("job_handed_over", **details, spent_s=round(checkpoint.spent_s, 3))
             send(after, queue=self._queue, log=self._logger.warning)
 
-    def _is_handed_over(self, job: Job, checkpoint: Checkpoint) -> bool:
-        """Whether our checkpoint is in the table after all, and somebody may go on from there by now."""
+    def _is_handed_over(self, job: Job) -> bool:
+        """Whether our checkpoint may be in the table after all, or one that somebody has come to from there by now.
+
+        What it names is removed with the rest of what was handed over, once there is no checkpoint any more.
+        """
         try:
-            return self._store.get(job.tenant, job.id).checkpoint == checkpoint
+            return self._store.get(job.tenant, job.id).checkpoint is not None
         except JobNotFound:
             return False
         except ServiceUnavailable:

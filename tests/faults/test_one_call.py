@@ -120,12 +120,27 @@ def test_one_tenants_file_is_not_the_next_ones_on_the_same_warm_worker(
     assert {key.split("/")[0] for key in deliveries.cloud.object_keys()} == {"a", "b"}
 
 
-def test_worker_close_to_its_deadline_stops_by_itself_and_says_so(deliveries: Deliveries, source: SourceServer) -> None:
+def test_worker_close_to_its_deadline_stops_by_itself_and_hands_over(
+    deliveries: Deliveries, source: SourceServer
+) -> None:
     job = deliveries.submitted(source.url("slow/clip.mp4?rate=2000"))
 
     assert deliveries.handled(deliveries.received(), seconds=6) == []
 
-    assert (deliveries.job(job).state, deliveries.job(job).error_code) == (State.FAILED, "source.too_slow")
+    assert (deliveries.job(job).state, deliveries.job(job).attempts) == (State.QUEUED, 0)
+    checkpoint = deliveries.job(job).checkpoint
+    assert checkpoint is not None
+    assert checkpoint.place > 0
+
+
+def test_what_cannot_be_gone_on_with_is_too_slow(deliveries: Deliveries, source: SourceServer) -> None:
+    """It comes without its length, so there is nothing to know it by again."""
+    job = deliveries.submitted(source.url("endless.mp4"))
+
+    assert deliveries.handled(deliveries.received(), seconds=6) == []
+
+    assert deliveries.job(job).state is State.FAILED
+    assert deliveries.job(job).error_code in {"source.too_slow", "source.too_large"}  # whichever comes first
     assert deliveries.cloud.object_keys() == []
 
 

@@ -1,75 +1,19 @@
 """A download that takes longer than an invocation: one handler after the other, with real fetchers, on moto."""
 
-import contextlib
 import dataclasses
-import hashlib
-import threading
+import functools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any
-from urllib.parse import urlsplit
 
 import pytest
 
-from downloader import handler, transfer
 from reelhaul import aws, steps
 from reelhaul.jobs import Job, State
-from reelhaul.objects import MediaBucket
-from sweeper.sweep import Sweeper
 from tests.conftest import Cloud
-from tests.events import Context
-from tests.faults import hooked
-from tests.integration.streaming import PART_BYTES, PATIENCE_S, make_large
+from tests.integration.relaying import PATH, Handle, ShortBreathed, ended, installed, invocation, stored, swept
+from tests.integration.streaming import make_large
 from tests.jobs_in import queued
-from tests.media import SourceHandler, SourceServer
-
-INVOCATION_MS = 12_000
-PATH = "large/front.mp4"
-
-Handle = Callable[[Job], Job]
-
-
-class _Handler(SourceHandler):
-    server: "ShortBreathed"
-
-    def send_bytes(self, file: IO[bytes], count: int) -> None:
-        """So many bytes for each connection, and then nothing any more."""
-        now = min(count, self.server.breath_bytes)
-        self.server.asked.append((file.tell(), count))
-        with contextlib.suppress(OSError):
-            super().send_bytes(file, now)
-            self.wfile.flush()
-        if now < count:
-            self.server.is_over.wait(PATIENCE_S)
-            self.close_connection = True
-
-    def end_headers(self) -> None:
-        if urlsplit(self.path).path == f"/{PATH}":
-            for name, value in self.server.marks.items():
-                self.send_header(name, value)
-        super().end_headers()
-
-    def _range(self, size: int) -> tuple[int, int, int]:
-        return (0, size - 1, 200) if self.server.ignores_ranges else super()._range(size)
-
-
-class ShortBreathed(SourceServer):
-    """Of each file `breath_bytes` come, from wherever they are asked for. `asked`: each first byte, and how many."""
-
-    breath_bytes = 0
-    ignores_ranges = False
-
-    def __init__(self, directory: Path) -> None:
-        super().__init__(directory)
-        self.RequestHandlerClass = _Handler
-        self.marks = {"ETag": '"one"', "Last-Modified": "Mon, 01 Jan 2024 00:00:00 GMT"}
-        self.asked: list[tuple[int, int]] = []
-        self.is_over = threading.Event()
-
-    @property
-    def whole(self) -> bytes:
-        return (self.directory / PATH).read_bytes()
 
 
 @pytest.fixture
@@ -83,19 +27,7 @@ def source(media: Path) -> Iterator[ShortBreathed]:
 
 @pytest.fixture(autouse=True)
 def _installed(cloud: Cloud, source: ShortBreathed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    def mend(
-        parsed: dict[str, Any], **_: Any
-    ) -> None:  # S3 shows the checksum of parts with their number, moto without
-        number = parsed.get("ETag", "").strip('"').partition("-")[2]
-        if number:
-            parsed["ChecksumSHA256"] += f"-{number}"
-
-    monkeypatch.setenv("WORK_DIRECTORY", str(tmp_path))
-    monkeypatch.setenv("ALLOWED_ORIGINS", source.origin)
-    monkeypatch.setattr(transfer, "PART_BYTES", PART_BYTES)
-    monkeypatch.setattr("moto.s3.models.S3_UPLOAD_PART_MIN_SIZE", 1)
-    handler.dependencies.cache_clear()
-    with hooked("after-call", "s3", "HeadObject", mend):
+    with installed(source, tmp_path, monkeypatch):
         yield
 
 
@@ -108,40 +40,8 @@ def job(cloud: Cloud, source: ShortBreathed) -> Job:
 
 
 @pytest.fixture
-def invoke(cloud: Cloud) -> Callable[[Job], Job]:
-    """The next invocation for the job, with the message that is in the queue."""
-
-    def invoke(job: Job) -> Job:
-        message = aws.client("sqs").receive_message(
-            QueueUrl=cloud.queue_url, VisibilityTimeout=900, WaitTimeSeconds=15
-        )["Messages"][0]
-        name = cloud.queue_url.rpartition("/")[2]
-        record = {
-            "messageId": message["MessageId"], "receiptHandle": message["ReceiptHandle"], "body": message["Body"],
-            "eventSourceARN": f"arn:aws:sqs:eu-central-1:123456789012:{name}",
-        }  # fmt: skip
-        handler.lambda_handler({"Records": [record]}, Context(remaining_ms=INVOCATION_MS))
-        aws.client("sqs").delete_message(QueueUrl=cloud.queue_url, ReceiptHandle=message["ReceiptHandle"])
-        return cloud.store.get(job.tenant, job.id)
-
-    return invoke
-
-
-def ended(job: Job, invoke: Handle) -> Job:
-    """However many invocations that takes, on a machine that is busy."""
-    seen = invoke(job)
-    for _ in range(6):
-        if seen.state is State.QUEUED:
-            seen = invoke(job)
-    return seen
-
-
-def stored(cloud: Cloud, job: Job) -> bytes:
-    assert job.state is State.DONE, job
-    assert job.stored is not None
-    body: bytes = aws.client("s3").get_object(Bucket=cloud.bucket, Key=job.stored.key)["Body"].read()
-    assert (len(body), hashlib.sha256(body).hexdigest()) == (job.stored.size, job.stored.checksum_sha256)
-    return body
+def invoke(cloud: Cloud) -> Handle:
+    return functools.partial(invocation, cloud)
 
 
 def test_four_invocations_make_one_file(
@@ -171,12 +71,8 @@ def test_what_was_handed_over_is_removed_in_the_end(
     source.breath_bytes = len(source.whole)
     done = ended(job, invoke)
     assert done.stored is not None
-    sweeper = Sweeper(
-        store=cloud.store, queue=cloud.queue, bucket=MediaBucket(aws.client("s3"), cloud.bucket),
-        announce=lambda _: None, logger=handler.logger, clock=lambda: time.time() + 60,
-    )  # fmt: skip
 
-    sweeper.run(has_time=lambda: True)
+    swept(cloud)
 
     assert cloud.object_keys() == [done.stored.key]
     assert not aws.client("s3").list_multipart_uploads(Bucket=cloud.bucket).get("Uploads", [])

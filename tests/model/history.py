@@ -39,6 +39,8 @@ class History:
         self.called: dict[str, set[str]] = collections.defaultdict(set)  # the same, by webhooks
         self.reasons: dict[tuple[str, int], set[str]] = collections.defaultdict(set)  # why it may have failed
         self.tenants: dict[str, str] = {}  # of all jobs that there ever were
+        self.whole: set[bytes] = set()  # files that came in pieces, as they should be
+        self.mixed_up: list[str] = []  # what went wrong with such
         self.use = Use()
         self.created: collections.Counter[str] = collections.Counter()
 

@@ -64,7 +64,7 @@ OF_A_WORKER = st.one_of(
     st.builds(lambda call, kind: {call: kind}, WORST, _KINDS),
     st.builds(lambda call: {(call, 1): Fault.REFUSED}, st.sampled_from(("PutObject", "CompleteMultipartUpload"))),
 )
-STOPPED = ("small", "large", "large", "extra", "gone", "gone", "list")  # and what it was at then
+STOPPED = ("small", "large", "large", "extra", "gone", "gone", "list", "long", "bulky")  # and what it was at then
 STOPS = st.sampled_from((Fault.PAUSE, Fault.PAUSE, Fault.PAUSE_AND_CRASH))
 WAITS = st.sampled_from((1.0, 20.0, 61.0, 61.0, 700.0, 7200.0))
 _LEASE_OVER_S = 61.0

@@ -294,3 +294,24 @@ def jobs_are_counted_in_a_write_of_its_own(patch: Patch) -> None:
 
     patch.setattr(Counters, "changes", lambda *_: [])
     _each_write(patch, write)
+
+
+@_mutation("submit_and_stop", "take_over", "cancel")
+def a_hand_over_has_no_condition(patch: Patch) -> None:
+    _without_condition(patch, State.QUEUED)
+
+
+@_mutation("submit_and_work", "work", "cancel")
+def what_was_handed_over_is_forgotten(patch: Patch) -> None:
+    patch.setattr(steps, "_without_checkpoint", lambda job: dataclasses.replace(job, checkpoint=None))
+
+
+@_mutation("submit_and_work", "work")
+def who_hands_over_removes_what_he_wrote(patch: Patch) -> None:
+    hand_over = Worker._hand_over  # noqa: SLF001 - where it would be done
+
+    def handed_over(self: Worker, job: Job, **given: Any) -> None:
+        hand_over(self, job, **given)
+        self._clean(job)
+
+    patch.setattr(Worker, "_hand_over", handed_over)

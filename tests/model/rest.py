@@ -84,7 +84,7 @@ def check(world: World) -> None:
     wrong = [
         *_jobs(world, jobs), *_objects(world, jobs), *_ends(world, jobs), *_announcements(world),
         *_webhooks(world, jobs), *_playlists(jobs), *_leftovers(world), *counters.differences(world.cloud, TENANTS),
-        *world.history.use.differences(world.cloud), *world.unforeseen,
+        *world.history.use.differences(world.cloud), *world.unforeseen, *world.history.mixed_up,
     ]  # fmt: skip
     if wrong:
         raise Violation("\n".join(["at rest:", *wrong, *_shown(world)]))
@@ -124,9 +124,15 @@ def _objects(world: World, jobs: list[Job]) -> list[str]:
             body = there.pop(stored.key, None)
             if body is None:
                 wrong.append(f"{_name(job)} is {job.state}, and its {stored.key} is not there")
+            elif not isinstance(stored, StoredExtra) and not _is_as_it_came(world, job, body):
+                wrong.append(f"{_name(job)}: {stored.key} has been put together wrongly")
             elif (len(body), hashlib.sha256(body).hexdigest()) != (stored.size, stored.checksum_sha256):
                 wrong.append(f"{_name(job)}: {stored.key} is not what was stored")
     return wrong + [f"{key} belongs to nobody" for key in there]
+
+
+def _is_as_it_came(world: World, job: Job, body: bytes) -> bool:
+    return not job.url.endswith(("/long", "/bulky")) or body in world.history.whole
 
 
 def _files(job: Job) -> list[StoredObject | StoredExtra]:

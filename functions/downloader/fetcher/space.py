@@ -1,12 +1,17 @@
 """Whether what comes can lie on this disk at all, if all of it has to."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from downloader import room
 from downloader.fetcher.numbers import whole
-from downloader.fetcher.streaming import Streaming
 from reelhaul.errors import SourceTooLarge
+
+
+class Stream(Protocol):
+    @property
+    def is_declined(self) -> bool:
+        """Whether it will not be handed over as it comes."""
 
 
 class Space:
@@ -15,7 +20,7 @@ class Space:
     `copies`: how often it will lie there at once, as tracks do beside what is made of them.
     """
 
-    def __init__(self, directory: Path, stream: Streaming | None, *, copies: int) -> None:
+    def __init__(self, directory: Path, stream: Stream | None, *, copies: int) -> None:
         self._directory, self._stream, self._copies = directory, stream, copies
         self._totals: dict[str, int] = {}
 

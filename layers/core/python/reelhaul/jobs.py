@@ -145,9 +145,9 @@ class Checkpoint:
     so far.
     """
 
-    media: Media | None
-    object_key: str | None
-    upload_id: str | None
+    media: Media | None = None
+    object_key: str | None = None
+    upload_id: str | None = None
     parts: int
     final_bytes: int
     bytes: int

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from downloader.fetch import Fetched, FetchedExtra, Found, Outlet
-from downloader.worker import Worker
+from downloader.worker import Fetch, Worker
 from reelhaul import aws
 from reelhaul.jobs import Job, Media, Progress
 from reelhaul.measures import Measures
@@ -67,7 +67,7 @@ def failing(error: Exception) -> Act:
     return act
 
 
-def made(cloud: Cloud, fetching: Fetching, work_directory: Path) -> Worker:
+def made(cloud: Cloud, fetching: Fetch, work_directory: Path) -> Worker:
     return Worker(
         store=cloud.store,
         queue=cloud.queue,
