@@ -48,6 +48,7 @@ class Settings:
     max_size_mb: int = 4608  # what is streamed may be larger than the worker's /tmp
     max_duration_s: int = 0  # any
     max_total_s: int = 21_600
+    source_connections: int = 4
     max_playlist_items: int = 1000
     allowed_sites: tuple[str, ...] = ()  # all
     denied_sites: tuple[str, ...] = ()
@@ -228,6 +229,7 @@ _PARSERS: dict[str, _Parser] = {
     "max_size_mb": _number(1, 1_048_576),  # 1 TiB, well below what 10,000 parts hold
     "max_duration_s": _number(0, 604_800),
     "max_total_s": _number(900, 43_200),  # uploads that stay incomplete are removed after a day
+    "source_connections": _number(1, 16),
     "max_playlist_items": _number(1, 1000),
     "allowed_sites": _domains,
     "denied_sites": _domains,

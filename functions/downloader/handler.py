@@ -112,6 +112,8 @@ def fetch(
         entry=job.item.entry if job.item else None,
         max_bytes=settings.max_bytes,
         max_duration_s=settings.max_duration_s,
+        max_total_s=settings.max_total_s,
+        connections=settings.source_connections,
         cookies=access.cookies,
         stream_above_bytes=transfer.part_bytes(1),
         pauses=digest.is_resumable(),

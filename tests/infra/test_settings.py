@@ -138,6 +138,8 @@ REFUSED: list[tuple[str, object]] = [
         ("max_size_mb", 1_048_577),
         ("max_duration_s", -1),
         ("max_duration_s", "1:00:00"),
+        ("source_connections", 0),
+        ("source_connections", 17),
         ("max_total_s", 60),
         ("max_total_s", 86_400),
         ("max_playlist_items", 0),

@@ -1,39 +1,36 @@
-"""What comes in fragments (HLS, DASH), fetched side by side and appended in order: never far ahead, and stopped in time.
+"""What comes in fragments (HLS, DASH): fetched side by side, appended in order, never far ahead, and stopped in time.
 
 yt-dlp's own pool of threads is given the whole list at once, and runs ahead of what is appended without limit. What it
 can go on with is of no use here: it leaves out what was under way when it was stopped.
 """
 
-import collections
-import concurrent.futures
 import hashlib
 import json
 import os
 import re
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, Self
+from typing import IO, Any
 
+from downloader.fetcher.live import Place, Recording
+from downloader.fetcher.window import Stopped, Window
 from reelhaul.errors import SourceChanged
 
+__all__ = ["CONNECTIONS", "KEY", "Fragments", "Stopped"]
+
 KEY = "_reelhaul_fragments"  # in the info dict of a track, and of a format that is to become one
-AHEAD_BYTES = 32 * 1024**2  # fetched and not appended yet; or this many fragments, however large they are:
-AHEAD_COUNT = 2
-_POLL_S = 0.05
+CONNECTIONS = "_reelhaul_connections"  # in yt-dlp's parameters: how many a track may have at once
+AHEAD_BYTES = 32 * 1024**2  # fetched and not appended yet
 _SECONDS = re.compile(r"^#EXTINF:([\d.]{1,20})", re.MULTILINE | re.ASCII)
-
-
-class Stopped(BaseException):
-    """All that was under way when somebody said `stop` has been appended. No `Exception`: yt-dlp would try again."""
 
 
 class Fragments:
     """The fragments of one track, which the downloader finds as `info[KEY]`; there it need not be.
 
     With `start` it goes on behind that many fragments of a list with that `count` and `digest`: at the end of the file
-    that is there, or else in a new one, which begins with the list's init segment (EXT-X-MAP, DASH's initialization), if
-    there is one. What raises in the thread that downloads is `SourceChanged` if the list is not that of before, and
+    that is there, or else in a new one, which begins with the list's init segment (EXT-X-MAP, DASH's initialization),
+    if it has one. What raises in the thread that downloads is `SourceChanged` if the list is not that of before, and
     `Stopped`.
     """
 
@@ -42,10 +39,12 @@ class Fragments:
         self.digest = ""
         self._begun = (start, count, digest)
         self._so_far = (start, 0)
+        self._size = 0
+        self._recording: Recording | None = None
         self._heads = 0  # fragments at the beginning of the file that are there for the second time
         self._has_head: bool | None = None
         self._seconds: list[str] = []
-        self._stop = threading.Event()
+        self._is_stopping = False
 
     @property
     def done(self) -> int:
@@ -65,18 +64,18 @@ class Fragments:
     @property
     def is_resumable(self) -> bool:
         """Whether it can be gone on with in a new file: it is known how that would begin."""
-        return bool(self.total) and self._has_head is not None
+        return self._recording is not None or (bool(self.total) and self._has_head is not None)
 
     @property
     def is_stopping(self) -> bool:
-        return self._stop.is_set()
+        return self._is_stopping
 
     def stop(self) -> None:
-        """For any thread: nothing new is asked for, and once what is under way has been appended, `Stopped` is raised.
+        """For any thread, and for a signal: nothing new is asked for.
 
-        Not if nothing was left to ask for: then the track is completed.
+        `Stopped` is raised once what is under way has been appended, unless nothing was left to ask for.
         """
-        self._stop.set()
+        self._is_stopping = True
 
     def read(self, playlist: str, *, discontinuity: int | None) -> None:
         """A media playlist (RFC 8216) says how long the segments are, and what they begin with."""
@@ -100,22 +99,38 @@ class Fragments:
         self._so_far = (start, there_bytes)
         return iter([*entries[: self._heads], *entries[start:]])
 
-    def unlisted(self, named: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        """Those that are named one after the other, as of a live stream. Raises `SourceChanged`."""
-        if self._begun[0]:
-            raise SourceChanged
+    def unlisted(
+        self, named: Iterator[dict[str, Any]], recording: Recording | None, *, there_bytes: int
+    ) -> Iterator[dict[str, Any]]:
+        """Those that are named one after the other, by `recording` if that does it. Raises `SourceChanged`."""
+        start, _, digest = self._begun
+        if start:
+            if recording is None:
+                raise SourceChanged
+            recording.go_on(start, digest or "", has_beginning=bool(there_bytes))
+            self._so_far = (start, there_bytes)
+            self.digest = digest or ""
+        self._recording = recording
         return named
 
     def appended(self, size: int) -> None:
         """One more is in the file, which has that size now."""
-        if self._heads:
+        self._size = size
+        if self._recording is not None:
+            self._recorded(self._recording.appended(), size)
+        elif self._heads:
             self._heads -= 1
             self._so_far = (self.done, size)
         elif self.done + 1 != self.total:
             self._so_far = (self.done + 1, size)
 
-    def completed(self, size: int) -> None:
-        self._so_far = (self.total or self.done, size)
+    def _recorded(self, place: Place, size: int) -> None:
+        """What segments begin with does not count without one that does."""
+        if place.number != self.done:
+            self._so_far, self.digest = (place.number, size), place.digest
+
+    def completed(self) -> None:
+        self._so_far = (self.total or self.done, self._size)
 
 
 def bounded(original: Any) -> Any:
@@ -129,14 +144,16 @@ def bounded(original: Any) -> Any:
         ctx["dest_stream"] = _Closed(file)
         try:
             if ctx["live"] or ctx.get("total_frags") is None:
-                chosen = ours.unlisted(fragments)
+                named = info_dict.get("fragments")
+                recording = named if isinstance(named, Recording) else None
+                chosen = ours.unlisted(fragments, recording, there_bytes=_size(file))
             else:
                 chosen = ours.chosen(fragments, info_dict.get("fragments"), there_bytes=_size(file))
-            with _Window(ours, file, width=self.params["concurrent_fragment_downloads"]) as window:
+            with _window(ours, file, width=self.params[CONNECTIONS]) as window:
                 ctx["dl"]._progress_hooks.insert(0, window.check)  # noqa: SLF001 - before the one that reports
                 done = original(self, ctx, chosen, info_dict, **options, tpe=window)
             if done:
-                ours.completed(window.size)
+                ours.completed()
             return done
         finally:
             file.close()
@@ -156,66 +173,15 @@ def noting(original: Any) -> Any:
     return classmethod(can_download)
 
 
-class _Window:
-    """What yt-dlp takes for a pool of threads. `width`: how many fragments are fetched at once."""
-
-    def __init__(self, ours: Fragments, file: IO[bytes], *, width: int) -> None:
-        self._ours, self._file, self._width = ours, file, width
-        self._pool = concurrent.futures.ThreadPoolExecutor(width + 1, thread_name_prefix="fragments")
-        self._asked: collections.deque[concurrent.futures.Future[Any]] = collections.deque()
-        self._most_bytes = 0  # of one fragment
-        self._is_over = False
-        self.size = 0
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        """Somebody who is out of time is not kept."""
-        self._is_over = kind is not None
-        self._pool.shutdown(wait=kind is None or issubclass(kind, Exception), cancel_futures=True)
-
-    def shutdown(self, *, wait: bool = True) -> None:
-        """Named by yt-dlp; `__exit__` does it."""
-
-    def check(self, _: dict[str, Any]) -> None:
-        """A progress hook of what is fetched, first of all. Raises `Stopped` once nobody waits for it any more."""
-        if self._is_over:
-            raise Stopped
-
-    def map(self, fetch: Callable[[Any], Any], fragments: Iterator[Any]) -> Iterator[Any]:
-        """What `fetch` makes of each, in order; whoever asks for the next has appended the one before.
-
-        The next one is named beside, too, since that of a live stream may take its time. Raises `Stopped`.
-        """
-        coming: concurrent.futures.Future[Any] | None = self._pool.submit(next, fragments, None)
-        while coming or self._asked:
-            if coming and coming.done() and not self._ours.is_stopping and self._may_ask(coming):
-                one, coming = coming.result(), None
-                if one is not None:
-                    self._asked.append(self._pool.submit(fetch, one))
-                    coming = self._pool.submit(next, fragments, None)
-            elif self._asked and self._asked[0].done():
-                yield self._asked.popleft().result()
-                self.size = _size(self._file)
-                self._ours.appended(self.size)
-            elif self._ours.is_stopping and not self._asked:
-                break
-            else:
-                waiting = [one for one in (coming, *self._asked) if one and not one.done()]
-                concurrent.futures.wait(waiting, _POLL_S, concurrent.futures.FIRST_COMPLETED)
-        if coming and not _is_end(coming):
-            raise Stopped
-
-    def _may_ask(self, coming: concurrent.futures.Future[Any]) -> bool:
-        if coming.exception() is not None:
-            return not self._asked  # what came before is appended first
-        fetched = [one.result() for one in self._asked if one.done() and not one.exception()]
-        sizes = [_file_size(filename) for _, _, filename in fetched]
-        self._most_bytes = max([self._most_bytes, *sizes])
-        at_once = min(self._width, max(AHEAD_COUNT, AHEAD_BYTES // max(1, self._most_bytes)))
-        is_near = len(sizes) < AHEAD_COUNT or sum(sizes) < AHEAD_BYTES
-        return is_near and len(self._asked) - len(fetched) < at_once
+def _window(ours: Fragments, file: IO[bytes], *, width: int) -> Window:
+    """What yt-dlp takes for a pool of threads."""
+    return Window(
+        width=width,
+        ahead_bytes=AHEAD_BYTES,
+        size_of=lambda fetched: _file_size(fetched[2]),
+        used=lambda: ours.appended(_size(file)),
+        is_stopping=lambda: ours.is_stopping,
+    )
 
 
 class _Closed:
@@ -228,10 +194,6 @@ class _Closed:
     def close(self) -> None:
         if threading.get_ident() == self._thread:
             self._file.close()
-
-
-def _is_end(coming: concurrent.futures.Future[Any]) -> bool:
-    return coming.done() and coming.exception() is None and coming.result() is None
 
 
 def _size(file: IO[bytes]) -> int:

@@ -7,6 +7,7 @@ from downloader.fetcher import (
     cookies,
     description,
     extract,
+    failures,
     finishing,
     formats,
     live,
@@ -19,6 +20,7 @@ from downloader.fetcher import (
 from downloader.fetcher.extract import Extractor, Several
 from downloader.fetcher.extras import Extra, Session
 from downloader.fetcher.finishing import Output
+from downloader.fetcher.fragments import CONNECTIONS
 from downloader.fetcher.growth import Growth
 from downloader.fetcher.pausing import Pause, Pausing, same_again
 from downloader.fetcher.progress import Tracks
@@ -27,8 +29,9 @@ from downloader.fetcher.request import Request
 from downloader.fetcher.space import Space
 from downloader.fetcher.streaming import Streaming, is_all_wanted
 from downloader.fetcher.timing import Deadline
-from reelhaul.errors import SourceChanged
+from reelhaul.errors import SourceChanged, SourceLive, SourceNotFound, SourceUnsupported
 
+_OVER = (SourceLive, SourceNotFound, SourceUnsupported)  # what there is instead of a stream that has ended
 OVERHEAD_BYTES = 2 * 1024**2  # of pages, manifests and headers, which also count against what a job may receive
 
 
@@ -40,10 +43,10 @@ def run(request: Request, reporter: Reporter) -> None:
     with Extractor(options.parameters(request, on_progress=tracks)) as ydl:
         formats.install(ydl, request)
         cookies.install(ydl.cookiejar, request.cookies)
-        found = extract.find(ydl, request)
+        found = _found(ydl, request)
         if isinstance(found, Several):
             _tell_several(found, request, reporter)
-        elif request.resume and extract.is_live(found):
+        elif request.resume and extract.is_live(found) and not request.goes_on_recording:
             raise SourceChanged
         elif request.inspect:
             _tell_medium(ydl, found, reporter)
@@ -58,13 +61,27 @@ def run(request: Request, reporter: Reporter) -> None:
                 reporter.told("paused", pause.fields)
 
 
+def _found(ydl: Extractor, request: Request) -> dict[str, Any] | Several:
+    """What is at the address. A stream that is over by now, and so gone, has been recorded to its end."""
+    try:
+        return extract.find(ydl, request)
+    except Exception as error:
+        if request.resume is None or not request.goes_on_recording or not isinstance(failures.verdict(error), _OVER):
+            raise
+        return live.as_it_was(ydl, request.resume)
+
+
 def _ending(ydl: Extractor, info: dict[str, Any], request: Request, deadline: Deadline) -> dict[str, Any]:
     """The medium, and of a live stream the part that is asked for."""
-    if not extract.is_live(info):
+    if not extract.is_live(info) and (not request.goes_on_recording or live.is_recorded(info)):
         return info
-    return live.as_recording(
-        ydl, info, request.options.clip, max_duration_s=request.max_duration_s, left_s=deadline.seconds
-    )
+    left_s = max(deadline.seconds, request.max_total_s if request.pauses else 0)
+    try:
+        return live.as_recording(ydl, info, request.options.clip, max_duration_s=request.max_duration_s, left_s=left_s)
+    except SourceLive:
+        if request.resume is None or not request.goes_on_recording:
+            raise
+        return live.as_it_was(ydl, request.resume)
 
 
 def _tell_several(found: Several, request: Request, reporter: Reporter) -> None:
@@ -90,6 +107,7 @@ def _fetched(
     ydl.add_postprocessor_hook(lambda _: tracks.finishing())
     if sidebyside.is_possible(info, request):
         extract.check_size(info, max_bytes=request.max_bytes)
+        ydl.params[CONNECTIONS] = max(1, request.connections // 2)  # for each of the two
         output = sidebyside.fetch(ydl, info, request, told, tracks, deadline=deadline)
     else:
         output = _one_after_the_other(ydl, info, request, tracks, told, deadline=deadline)
@@ -104,7 +122,7 @@ def _fetched(
         "content_type": output.content_type,
         "duration_s": output.duration_s or info.get("duration"),
         "thumbnail": info.get("thumbnail"),
-        "format_note": output.format_note,
+        "format_note": live.noted(output.format_note, info),
         "extras": [extra.to_event() for extra in extras],
     }
 

@@ -39,11 +39,19 @@ class Marks:
         return any(mine is not None and its is not None and mine != its for mine, its in pairs)
 
 
-class Watch:
-    """Looks at each reply to a request for the file at `url`. With a `source` its beginning is there already."""
+class RangeRequest(WebRequest):  # type: ignore[misc]  # yt-dlp ships no types
+    """For one of several ranges that are fetched side by side: nothing can begin anew with it."""
 
-    def __init__(self, url: str, source: Source | None) -> None:
+
+class Watch:
+    """Looks at each reply to a request for the file at `url`. With a `source` its beginning is there already.
+
+    One that `adopts` believes the first reply, wherever that begins: what is there is known to somebody else.
+    """
+
+    def __init__(self, url: str, source: Source | None, *, adopts: bool = False) -> None:
         self._url = WebRequest(url).url  # as it is asked for
+        self._adopts = adopts
         self._is_resumed = source is not None
         self.marks: Marks | None = None
         if source is not None:
@@ -65,23 +73,25 @@ class Watch:
             if error.status == 416 and start and _length(error.response.headers) != start:
                 raise SourceChanged from error
             raise
-        self._look(reply, start)
+        self._look(reply, start, is_one_of_several=isinstance(request, RangeRequest))
         return reply
 
-    def _look(self, reply: Any, start: int) -> None:
+    def _look(self, reply: Any, start: int, *, is_one_of_several: bool) -> None:
         headers = reply.headers
         part = _CONTENT_RANGE.fullmatch(headers.get("Content-Range") or "") if reply.status == 206 else None
         if part is None:
             length = headers.get("Content-Length") or ""
             is_plain = length.isdecimal() and len(length) < 19 and not headers.get("Content-Encoding")
             seen = Marks.of(headers, total_bytes=int(length) if is_plain else None)
-            if start and self._is_resumed:
+            if is_one_of_several or (start and self._is_resumed):
                 raise SourceChanged if self.marks is None or self.marks.contradict(seen) else SourceTooSlow
             self.marks = seen  # yt-dlp begins anew
             return
-        total = part[3] if part[3] != "*" else str(int(part[2]) + 1) if part[2] else None
+        last = None if is_one_of_several else part[2]
+        total = part[3] if part[3] != "*" else str(int(last) + 1) if last else None
         seen = Marks.of(headers, total_bytes=int(total) if total else None)
-        if start and (self.marks is None or self.marks.contradict(seen) or part[1] != str(start)):
+        known = seen if self._adopts and self.marks is None else self.marks
+        if start and (known is None or known.contradict(seen) or part[1] != str(start)):
             raise SourceChanged
         self.marks = self.marks or seen
 

@@ -5,13 +5,12 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-from downloader.fetcher import guard
+from downloader.fetcher import fragments, guard
 from downloader.fetcher.reporting import for_the_log
 from downloader.fetcher.request import Request
 
 SOCKET_TIMEOUT_S = 20
 RETRIES = 2  # at once: what takes patience goes back to the queue
-CONCURRENT_FRAGMENTS = 4
 
 # Of formats that look the same, those that every player knows and that fit mp4.
 _PREFERENCES = ["lang", "quality", "res", "fps", "hdr:12", "vcodec:h264", "channels", "acodec:aac"]
@@ -48,7 +47,8 @@ def parameters(request: Request, *, on_progress: Callable[[dict[str, Any]], None
         "fragment_retries": RETRIES,
         "extractor_retries": 1,
         "file_access_retries": 0,
-        "concurrent_fragment_downloads": CONCURRENT_FRAGMENTS,
+        "concurrent_fragment_downloads": 2,  # more than one, that is, so that it takes the window of `fragments`
+        fragments.CONNECTIONS: request.connections,
         "_no_ytdl_file": True,  # nothing is gone on with by yt-dlp's own account of what it has, see `fragments`
     }
 

@@ -7,10 +7,11 @@ from yt_dlp.downloader.common import FileDownloader
 from yt_dlp.downloader.external import FFmpegFD
 from yt_dlp.downloader.fragment import FragmentFD
 from yt_dlp.downloader.hls import HlsFD
+from yt_dlp.downloader.http import HttpFD
 from yt_dlp.extractor.common import InfoExtractor
 from yt_dlp.utils import DownloadError
 
-from downloader.fetcher import fragments
+from downloader.fetcher import fragments, ranges
 from reelhaul.errors import SourceUnsupported
 
 MAX_BLOCK_BYTES = 128 * 1024  # what is read at once; it is lost when a fetch is stopped meanwhile
@@ -21,7 +22,7 @@ given_up: list[DownloadError] = []  # what was tried in vain, again and again, s
 def apply() -> None:
     """No plugins, no ffmpeg on the network, errors that keep their type, and no live stream that has ended.
 
-    Fragments are fetched as `fragments` has it.
+    Fragments are fetched as `fragments` has it, and files as `ranges` has.
     """
     ytdlp_globals.plugin_dirs.value = []
     FFmpegFD.available = classmethod(lambda *_: False)
@@ -30,6 +31,7 @@ def apply() -> None:
     FileDownloader.report_retry = _keeping_the_error(FileDownloader.report_retry)
     FragmentFD.download_and_append_fragments = fragments.bounded(FragmentFD.download_and_append_fragments)
     HlsFD.can_download = fragments.noting(HlsFD.__dict__["can_download"])
+    HttpFD.real_download = ranges.ranged(HttpFD.real_download)
     # Private, as yt-dlp has no other place for it; a version without it fails here, at once and for every test.
     InfoExtractor._parse_m3u8_vod_duration = _counting_any_end(InfoExtractor._parse_m3u8_vod_duration)  # noqa: SLF001
 

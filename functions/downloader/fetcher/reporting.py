@@ -16,6 +16,7 @@ PROGRESS_EVERY_S = 0.25
 MAX_DETAIL_CHARS = 500
 MAX_TEXT_CHARS = 2049  # of a remote text; the parent shortens it further, and takes no URL of more than 2,048
 
+_LAST = {"finished", "paused", "failed", "inspected", "playlist"}  # words
 _URL = re.compile(r"(https?://)(?:[^\s/?#@'\"]*@)?([^\s/?#'\"<>]*)[^\s'\"<>]*", re.IGNORECASE)
 _TARGET = re.compile(r"(with url: )\S+")  # how urllib3 puts it, without the host
 
@@ -28,6 +29,7 @@ class Reporter:
         self._secrets = tuple(secrets)
         self._lock = threading.Lock()
         self._next_progress = 0.0
+        self._has_ended = False
 
     def progress(self, *, phase: str, fields: Mapping[str, float | None], force: bool = False) -> None:
         """How far it is; dropped if the last one has only just been written, unless forced."""
@@ -51,6 +53,9 @@ class Reporter:
     def _write(self, event: dict[str, Any]) -> None:
         data = json.dumps(event).encode() + b"\n"
         with self._lock:
+            if self._has_ended:
+                return  # by a thread that nobody waits for
+            self._has_ended = event["event"] in _LAST
             while data:
                 data = data[os.write(self._out, data) :]
 

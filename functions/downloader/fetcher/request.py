@@ -36,6 +36,8 @@ class Request:
     max_memory_bytes: int
     kernel: Support
     max_duration_s: int = 0
+    max_total_s: int = 0
+    connections: int = 4
     stream_above_bytes: int = 8 * 1024**2
     pauses: bool = False
     resume: Resume | None = None
@@ -84,6 +86,11 @@ class Request:
     def most_entries(self) -> int:
         """How many entries of a playlist are of interest."""
         return 1 if self.wants_one else self.options.playlist_limit
+
+    @property
+    def goes_on_recording(self) -> bool:
+        """What was begun with is a live stream: its list had no length."""
+        return self.resume is not None and any(track.fragments == 0 for track in self.resume.tracks)
 
     @property
     def wants_audio(self) -> bool:

@@ -19,7 +19,7 @@ from yt_dlp.networking.exceptions import HTTPError
 from yt_dlp.utils import DownloadError
 
 from downloader.fetcher import fragments, patches
-from downloader.fetcher.fragments import KEY, Fragments, Stopped
+from downloader.fetcher.fragments import CONNECTIONS, KEY, Fragments, Stopped
 from downloader.fetcher.timing import TimeUp, at_most
 from infra.local.media import ffmpeg
 from reelhaul.errors import SourceChanged
@@ -127,7 +127,8 @@ def fetch(server: Lists, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]
 
 def _download(url: str, target: Path, ours: Fragments | None = None, **parameters: Any) -> None:
     fixed = {
-        "quiet": True, "noprogress": True, "concurrent_fragment_downloads": 4, "_no_ytdl_file": True, "proxy": "",
+        "quiet": True, "noprogress": True, "proxy": "",
+        "concurrent_fragment_downloads": 2, CONNECTIONS: 4, "_no_ytdl_file": True,
         "skip_unavailable_fragments": False, "fragment_retries": 0, "retries": 0, "format": "bv*", "cachedir": False,
         "hls_prefer_native": True,
     }  # fmt: skip

@@ -74,7 +74,8 @@ def test_stream_that_only_ceases_is_interrupted_and_not_taken_for_whole(monkeypa
     monkeypatch.setattr(time, "sleep", lambda _: None)
     playlist = "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n1.ts\n#EXTINF:2,\n2.ts\n"
     clock = itertools.count(step=5.0)
-    found = live.segments(lambda url: (playlist, url), "http://a.example/x", seconds=60, clock=lambda: next(clock))
+    read = live.Recording(lambda url: (playlist, url), "http://a.example/x", seconds=60, clock=lambda: next(clock))
+    found = read.addresses()
     assert [next(found), next(found)] == ["http://a.example/1.ts", "http://a.example/2.ts"]
     with pytest.raises(errors.SourceInterrupted):
         next(found)
@@ -89,7 +90,7 @@ def test_beginning_that_all_segments_need_comes_first_and_once(monkeypatch: pyte
         lines = ["#EXTM3U", f"#EXT-X-MEDIA-SEQUENCE:{first}", '#EXT-X-MAP:URI="init.mp4"']
         return "\n".join([*lines, *(f"#EXTINF:1,\n{first + index}.m4s" for index in range(2))]), url
 
-    found = list(live.segments(read, "http://a.example/live/x", seconds=4))
+    found = list(live.Recording(read, "http://a.example/live/x", seconds=4).addresses())
     names = ["init.mp4", "0.m4s", "1.m4s", "2.m4s", "3.m4s"]
     assert found == [f"http://a.example/live/{name}" for name in names]
 
@@ -103,4 +104,4 @@ def test_what_is_no_playlist_is_no_stream(text: str) -> None:
 def test_segments_without_seconds_do_not_go_on_for_ever() -> None:
     text = "#EXTM3U\n#EXT-X-ENDLIST\n" + "#EXTINF:0,\nx.ts\n" * 60_000
     with pytest.raises(errors.SourceTooLong):
-        list(live.segments(lambda url: (text, url), "http://a.example/x", seconds=60))
+        list(live.Recording(lambda url: (text, url), "http://a.example/x", seconds=60).addresses())
