@@ -1,4 +1,4 @@
-"""An mp4's index, made of what ffmpeg says before fragments and of what was gathered from these. Pure: bytes to bytes."""
+"""An mp4's index, out of what ffmpeg says before fragments and what was gathered from these. Pure: bytes to bytes."""
 
 import dataclasses
 import struct
@@ -74,7 +74,7 @@ def _plain(entry: bytes, fixed: int) -> bytes:
 
 
 def _without_padding(avcc: bytes) -> bytes:
-    """ISO/IEC 14496-15, 5.3.3.1: what comes first, then the parameter sets, whose zeros at the end are of the stream."""
+    """ISO/IEC 14496-15, 5.3.3.1: what comes first, then parameter sets, whose zeros at the end are the stream's."""
     found, place = [avcc[:5]], 5
     for mask in (0x1F, 0xFF):  # sequence and picture
         count = avcc[place] & mask if place < len(avcc) else 0

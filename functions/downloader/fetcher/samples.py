@@ -138,12 +138,12 @@ class Samples:
         samples.starts_at = starts_at if has_started else None
         runs, shifts, keys, chunks, sizes = lengths
         for column, length in zip(
-            samples._columns,  # noqa: SLF001 - its own
+            samples._columns,
             (runs, runs, shifts, shifts, keys, chunks, chunks, sizes),
             strict=True,
         ):
             column.frombytes(take(length * column.itemsize))
-        samples._check()  # noqa: SLF001 - its own
+        samples._check()
         return number, samples
 
     def _check(self) -> None:

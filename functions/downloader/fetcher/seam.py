@@ -18,7 +18,7 @@ _PICTURE, _SOUND = b"vide", b"soun"
 class Seam:
     """`before` and `now` are the contents of two moovs, `tracks` what there is so far, by the numbers in `before`.
 
-    `is_sound_whole`: no sound was encoded, whose ends are filled up. Raises `SourceChanged` unless it is the same media.
+    `is_sound_whole`: no sound was encoded, whose ends are filled up. Raises `SourceChanged` for other media.
     """
 
     def __init__(self, before: bytes, now: bytes, tracks: Mapping[int, Samples], *, is_sound_whole: bool) -> None:

@@ -97,9 +97,7 @@ def test_ten_seams_do_not_add_up(segments: list[bytes], tmp_path: Path) -> None:
 def test_encoded_sound_stays_with_the_picture(segments: list[bytes], tmp_path: Path) -> None:
     arguments = ("-c:v", "copy", "-c:a", "aac", "-b:a", "64k")
     single = joined(tmp_path / "single.mp4", segments, [], arguments=arguments, is_sound_whole=False)
-    seamed = joined(
-        tmp_path / "seamed.mp4", segments, [2, 4, 6, 8, 10], arguments=arguments, is_sound_whole=False
-    )
+    seamed = joined(tmp_path / "seamed.mp4", segments, [2, 4, 6, 8, 10], arguments=arguments, is_sound_whole=False)
 
     assert [one.content for one in packets(seamed.path, "v")] == [one.content for one in packets(single.path, "v")]
     assert plays(seamed.path)
