@@ -161,7 +161,7 @@ class Answer:
     def _may_grow(self, event: Growing | Grown | Paused) -> bool:
         if isinstance(event, Paused):
             grown = event.bytes >= self._final_bytes if self._growing else event.bytes == 0 and not self._has_begun
-            return self._request.pauses and grown
+            return self._request.pauses and grown and not self._entries
         if isinstance(event, Grown):
             return self._growing is not None and event.final_bytes >= self._final_bytes
         resume = self._request.resume

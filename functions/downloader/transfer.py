@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from downloader import digest, holes
 from reelhaul.aws import error_code, translated
-from reelhaul.errors import LeaseLost, SourceTooSlow, StorageUnavailable, WorkerCrashed
+from reelhaul.errors import LeaseLost, ServiceUnavailable, SourceTooSlow, StorageUnavailable, WorkerCrashed
 from reelhaul.jobs import StoredObject
 
 PART_BYTES = 8 * 1024**2  # S3 asks for 5 MiB at least; what is less than a part is sent after the source has ended
@@ -124,11 +124,18 @@ class Uploader:
                 raise StorageUnavailable
 
     def _fetch_part(self, key: str, descriptor: int, start: int, length: int) -> None:
+        place = {"Bucket": self._bucket, "Key": key, "Range": f"bytes={start}-{start + length - 1}"}
         self._check()
-        with translated():
-            place = {"Bucket": self._bucket, "Key": key, "Range": f"bytes={start}-{start + length - 1}"}
-            body = self._client.get_object(**place)["Body"].read()
+        try:
+            body = self._read_part(place)
+        except ServiceUnavailable:  # the SDK tries a call again, but not the rest of a reply
+            self._check()
+            body = self._read_part(place)
         os.pwrite(descriptor, body, start)
+
+    def _read_part(self, place: dict[str, str]) -> bytes:
+        with translated():
+            return bytes(self._client.get_object(**place)["Body"].read())
 
     def _check(self) -> None:
         if self._stop.is_set():

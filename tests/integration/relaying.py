@@ -24,7 +24,7 @@ from tests.media import SourceHandler, SourceServer
 
 INVOCATION_MS = 12_000
 PATH = "large/front.mp4"
-_SEGMENTS = {".ts", ".m4s"}
+_SEGMENTS = {".ts", ".m4s", ".mp3"}
 _MOST_INVOCATIONS = 12  # on a machine that is busy some get little done
 
 Handle = Callable[[Job], Job]

@@ -69,15 +69,17 @@ def at_once(cloud: Cloud, source: Rationed, job: Job) -> bytes:
     return stored(cloud, ended(job, lambda one: invocation(cloud, one, remaining_ms=120_000)))
 
 
-def in_several(cloud: Cloud, source: Rationed, job: Job, *, most_segments: int) -> tuple[Job, int]:
-    """How the job ends, and after how many invocations."""
+def in_several(
+    cloud: Cloud, source: Rationed, job: Job, *, most_segments: int, is_stored: bool = False
+) -> tuple[Job, int]:
+    """How the job ends, and after how many invocations. `is_stored`: what has come of it is in S3 meanwhile."""
     for number in range(1, 13):
         source.give(most_segments)
         seen = invocation(cloud, job)
         if seen.state is not State.QUEUED:
             return seen, number
         assert seen.checkpoint is not None, seen
-        assert (seen.attempts, seen.checkpoint.upload_id) == (0, None)
+        assert (seen.attempts, seen.checkpoint.upload_id is not None) == (0, is_stored)
     return seen, number
 
 
@@ -233,4 +235,23 @@ def test_fragments(
     done, invocations = in_several(cloud, source, submit(path, **options), most_segments=at_a_time)
 
     assert packets(tmp_path / "media", stored(cloud, done)) == packets(tmp_path / "media", expected)
+    assert invocations >= 4
+
+
+def test_fragments_that_are_handed_over_as_they_come(cloud: Cloud, source: Rationed, submit: Submit) -> None:
+    place = source.directory / "packed"
+    if not place.exists():
+        place.mkdir()
+        noise = ["-f", "lavfi", "-i", "anoisesrc=duration=80", "-c:a", "libmp3lame", "-b:a", "320k"]
+        bare = ["-segment_format_options", "write_xing=0:id3v2_version=0", "-segment_time", "2"]
+        ffmpeg(*noise, "-f", "segment", "-segment_format", "mp3", *bare, str(place / "%02d.mp3"))
+        lines = ["#EXTM3U", "#EXT-X-TARGETDURATION:3", "#EXT-X-MEDIA-SEQUENCE:0"]
+        for segment in sorted(place.iterdir()):
+            lines += ["#EXTINF:2.0,", segment.name]
+        (place / "list.m3u8").write_text("\n".join([*lines, "#EXT-X-ENDLIST", ""]))
+    job = submit("packed/list.m3u8", download_type="audio", audio_format="best")
+
+    done, invocations = in_several(cloud, source, job, most_segments=13, is_stored=True)
+
+    assert stored(cloud, done) == b"".join(segment.read_bytes() for segment in sorted(place.glob("*.mp3")))
     assert invocations >= 4

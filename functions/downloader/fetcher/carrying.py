@@ -80,13 +80,15 @@ class Carrying:
         if self.whole is not None:
             name = self._sent(self.whole, _WHOLE)
             return self._fields([track.source(is_whole=True) for track in self.tracks], [name])
-        names = []
+        sources, names = [], []
         for number, track in enumerate(self.tracks):
-            if track.path.exists():
-                names.append(self._sent(track.path, _TRACK.format(number)))
-            elif track.cut():
-                names.append(self._sent(track.part, _TRACK_PART.format(number)))
-        return self._fields([track.source() for track in self.tracks], names)
+            is_whole = track.path.exists()
+            is_there = is_whole or track.cut()
+            sources.append(track.source(is_whole=is_whole))
+            if is_there:
+                path, name = (track.path, _TRACK) if is_whole else (track.part, _TRACK_PART)
+                names.append(self._sent(path, name.format(number)))
+        return self._fields(sources, names)
 
     def _fields(self, tracks: list[Source], names: list[str]) -> dict[str, Any]:
         return {"bytes": 0, "tracks": [dataclasses.asdict(track) for track in tracks], "files": names}
@@ -138,7 +140,6 @@ class _Track:
     def source(self, come: int | None = None, *, is_whole: bool = False) -> Source:
         """`come`: how many bytes are there, or all of it. Raises `SourceTooSlow` for what could not be known again."""
         come = come or self._cut_at
-        is_whole = is_whole or self.path.exists()
         if self.fragments is not None:
             return self._of_fragments(self.fragments, is_whole=is_whole)
         marks = self.watch.marks if self.watch else None
@@ -174,7 +175,9 @@ def _named(name: Path, one: dict[str, Any]) -> Path:
 def _detach(path: Path) -> None:
     """What somebody was writing when he was interrupted, and is still in a buffer, does not get there any more."""
     seen = path.stat()
-    unwanted = os.open(path.with_name("unwanted"), os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC)
+    place = path.with_name("unwanted")
+    unwanted = os.open(place, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC)
+    place.unlink()
     try:
         for descriptor in range(3, _MOST_DESCRIPTORS):
             with contextlib.suppress(OSError):  # not open

@@ -140,7 +140,7 @@ class Pausing:
         if place is None:
             raise SourceTooSlow
         come, next_box = place
-        source = track.source(come)
+        source = track.source(come, is_whole=track.fragments is not None and path == track.path)
         if track.fragments is None:
             source = dataclasses.replace(source, place=come, next_box=next_box)
         elif next_box is None:

@@ -39,7 +39,7 @@ class TimeUp(BaseException):
 def until(is_over: Callable[[], bool]) -> Iterator[None]:
     """Raises `TimeUp` within the block once `is_over` says so, which is asked several times a second.
 
-    For the main thread only, and with no other such block within.
+    For the main thread only. A block of `at_most` within suspends it.
     """
 
     def look(*_: object) -> None:
@@ -69,13 +69,13 @@ def at_most(seconds: float) -> Iterator[None]:
     if seconds <= 0:
         raise TimeUp
     before, began_at = signal.signal(signal.SIGALRM, stop), time.monotonic()
-    outer, _ = signal.getitimer(signal.ITIMER_REAL)
+    outer, interval = signal.getitimer(signal.ITIMER_REAL)
     try:
-        signal.setitimer(signal.ITIMER_REAL, min(seconds, outer or seconds))
+        signal.setitimer(signal.ITIMER_REAL, seconds if interval else min(seconds, outer or seconds))
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
         if outer:
             left = outer - (time.monotonic() - began_at)
-            signal.setitimer(signal.ITIMER_REAL, max(left, _SOON_S))
+            signal.setitimer(signal.ITIMER_REAL, max(left, _SOON_S), interval)

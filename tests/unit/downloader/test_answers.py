@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from downloader.answers import MAX_FORMATS, Answer, FetchRequest
+from downloader.answers import MAX_FORMATS, Answer, FetchRequest, Resume
 from downloader.content_types import MAX_EXTRA_BYTES
-from downloader.events import Implausible
+from downloader.events import Implausible, Paused, Source
 from downloader.fetch import Entry, Fetched, FoundPlaylist, Inspection
 from reelhaul.errors import WorkerCrashed
 from reelhaul.options import Options
@@ -156,3 +156,68 @@ def test_growth_that_makes_no_sense_is_not_believed(tmp_path: Path, said: Any, a
     (tmp_path / "media.mp4").write_bytes(b"media")
     with pytest.raises(Implausible):
         answer(tmp_path, *said(tmp_path), **asked)
+
+
+TRACK: dict[str, Any] = {
+    "format_id": "137", "total_bytes": 100, "etag": '"one"', "last_modified": None, "place": 40, "next_box": None,
+    "fragments": None, "digest": None,
+}  # fmt: skip
+FRAGMENTS = {**TRACK, "total_bytes": None, "etag": None, "place": 3, "fragments": 7, "digest": "ab" * 32}
+RESUME = Resume(name="begun-0", bytes=3, title="A title", extension="mp4", tracks=(Source(**TRACK),))
+
+
+def paused(count: Any, *tracks: Any, files: Any = ()) -> dict[str, Any]:
+    return {"event": "paused", "bytes": count, "tracks": [*(tracks or [TRACK])], "files": [*files]}
+
+
+def test_pause_of_what_grows(tmp_path: Path) -> None:
+    heard = answer(tmp_path, growing(tmp_path), grown(3), paused(5), pauses=True)
+    assert heard.outcome() == Paused(5, (Source(**TRACK),))
+    assert heard.ends_well
+
+
+def test_pause_of_what_lies_in_files(tmp_path: Path) -> None:
+    heard = answer(tmp_path, paused(0, TRACK, FRAGMENTS, files=["track-0", "track-1.part"]), pauses=True)
+    said = heard.outcome()
+    assert isinstance(said, Paused)
+    assert said == Paused(0, (Source(**TRACK), Source(**FRAGMENTS)), ("track-0", "track-1.part"))
+    assert said.place == 43
+
+
+def test_live_list_has_no_length(tmp_path: Path) -> None:
+    live = {**FRAGMENTS, "place": 5000, "fragments": 0}
+    assert isinstance(answer(tmp_path, paused(0, live), pauses=True).outcome(), Paused)
+
+
+@pytest.mark.parametrize(
+    ("said", "asked"),
+    [
+        (lambda _: [paused(0)], {"pauses": False}),
+        (lambda _: [paused(1)], {}),  # of nothing that grows
+        (lambda directory: [growing(directory), grown(3), paused(2)], {}),
+        (lambda _: [paused(0)], {"resume": RESUME}),  # what was begun with is gone
+        (lambda _: [entry(1), paused(0)], {}),
+        (lambda _: [paused(None)], {}),
+        (lambda _: [paused(0, TRACK, TRACK, TRACK)], {}),
+        (lambda _: [{**paused(0), "tracks": []}], {}),
+        (lambda _: [{**paused(0), "tracks": "all"}], {}),
+        (lambda _: [paused(0, "a track")], {}),
+        (lambda _: [paused(0, {**TRACK, "place": 101})], {}),
+        (lambda _: [paused(0, {**TRACK, "place": -1})], {}),
+        (lambda _: [paused(0, {**TRACK, "place": None})], {}),
+        (lambda _: [paused(0, {**TRACK, "etag": "x" * 301})], {}),
+        (lambda _: [paused(0, {**TRACK, "format_id": None})], {}),
+        (lambda _: [paused(0, {**FRAGMENTS, "place": 8})], {}),
+        (lambda _: [paused(0, {**FRAGMENTS, "digest": "xy"})], {}),
+        (lambda _: [paused(0, {**FRAGMENTS, "digest": "ab" * 33})], {}),
+        (lambda _: [paused(0, files=["../secret"])], {}),
+        (lambda _: [paused(0, files=["/etc/passwd"])], {}),
+        (lambda _: [paused(0, files=["a", "a"])], {}),
+        (lambda _: [paused(0, files=[f"{number}" for number in range(9)])], {}),
+        (lambda _: [paused(0, files=[None])], {}),
+        (lambda _: [{**paused(0), "files": "all"}], {}),
+    ],
+)
+def test_pause_that_makes_no_sense_is_not_believed(tmp_path: Path, said: Any, asked: dict[str, Any]) -> None:
+    with pytest.raises(Implausible):
+        answer(tmp_path, *said(tmp_path), **({"pauses": True} | asked))

@@ -105,3 +105,84 @@ def test_segments_without_seconds_do_not_go_on_for_ever() -> None:
     text = "#EXTM3U\n#EXT-X-ENDLIST\n" + "#EXTINF:0,\nx.ts\n" * 60_000
     with pytest.raises(errors.SourceTooLong):
         list(live.Recording(lambda url: (text, url), "http://a.example/x", seconds=60).addresses())
+
+
+class Stream:
+    """A playlist whose window is moved by hand."""
+
+    def __init__(self, numbers: range, *, beginning: str | None = None, has_ended: bool = True) -> None:
+        self.numbers, self.beginning, self.has_ended = numbers, beginning, has_ended
+
+    def read(self, url: str) -> tuple[str, str]:
+        lines = ["#EXTM3U", f"#EXT-X-MEDIA-SEQUENCE:{self.numbers.start}", "#EXT-X-TARGETDURATION:2"]
+        lines += [f'#EXT-X-MAP:URI="{self.beginning}"'] if self.beginning else []
+        lines += [f"#EXTINF:2,\n{number}.m4s" for number in self.numbers]
+        return "\n".join([*lines, *(["#EXT-X-ENDLIST"] if self.has_ended else [])]), url
+
+    def recording(self, *, seconds: float = 60) -> live.Recording:
+        return live.Recording(self.read, "http://a.example/live/x", seconds=seconds)
+
+
+def _names(recording: live.Recording) -> list[str]:
+    """What it goes on with, all of which is taken to have been appended."""
+    names = []
+    for address in recording.addresses():
+        names.append(address.rpartition("/")[2])
+        recording.appended()
+    return names
+
+
+def _gone_on(
+    before: live.Recording, stream: Stream, *, seconds: float = 60, has_beginning: bool = True
+) -> live.Recording:
+    recording = stream.recording(seconds=seconds)
+    recording.go_on(before.place.number, before.place.digest, has_beginning=has_beginning)
+    return recording
+
+
+def test_recording_goes_on_behind_its_last_segment_until_all_its_seconds_are_together() -> None:
+    first = Stream(range(5)).recording()
+    assert _names(first) == [f"{number}.m4s" for number in range(5)]
+    later = _gone_on(first, Stream(range(2, 20)), seconds=14)
+    assert _names(later) == ["5.m4s", "6.m4s"]
+    assert (later.place.recorded_s, later.place.missing_s) == (14, 0)
+
+
+def test_what_is_gone_counts_as_if_it_had_come() -> None:
+    first = Stream(range(5)).recording()
+    _names(first)
+    later = _gone_on(first, Stream(range(8, 20)), seconds=20)
+    assert _names(later) == ["8.m4s", "9.m4s"]
+    assert (later.place.recorded_s, later.place.missing_s) == (14, 6)
+    assert live.noted("720p", {"fragments": later}) == "720p, 6 s missing"
+    last = _gone_on(later, Stream(range(30, 40)), seconds=30)
+    assert _names(last) == []  # its time is over
+
+
+def test_stream_that_counts_anew_is_another() -> None:
+    first = Stream(range(100, 105)).recording()
+    _names(first)
+    assert _names(_gone_on(first, Stream(range(20)))) == []
+
+
+@pytest.mark.parametrize(("beginning", "has_beginning", "expected"), [
+    ("init.mp4?token=2", True, ["5.m4s"]), ("init.mp4", False, ["init.mp4", "5.m4s"]),
+    ("other.mp4", True, ["other.mp4", "5.m4s"]), (None, True, ["5.m4s"]),
+])  # fmt: skip
+def test_beginning_is_in_each_file_once(beginning: str | None, has_beginning: bool, expected: list[str]) -> None:  # noqa: FBT001 - of the table above
+    first = Stream(range(5), beginning="init.mp4").recording()
+    assert _names(first)[0] == "init.mp4"
+    later = _gone_on(first, Stream(range(6), beginning=beginning), has_beginning=has_beginning)
+    assert [name.partition("?")[0] for name in _names(later)] == expected
+
+
+@pytest.mark.parametrize("digest", ["", "0" * 63, "g" * 64, "0" * 65])
+def test_damaged_account_of_a_recording_is_not_gone_on_with(digest: str) -> None:
+    with pytest.raises(errors.SourceChanged):
+        Stream(range(5)).recording().go_on(3, digest, has_beginning=True)
+
+
+def test_account_of_a_recording_has_its_length_whatever_is_in_it() -> None:
+    place = live.Place(number=1, recorded_s=10.0**12, missing_s=1.5, beginning="/init.mp4")
+    assert len(place.digest) == len(live.Place().digest) == 64
+    assert live.Place.of(1, place.digest).missing_s == 1.5

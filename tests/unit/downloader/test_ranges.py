@@ -2,6 +2,7 @@
 
 import collections
 import hashlib
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -19,6 +20,8 @@ from downloader.fetcher.fragments import CONNECTIONS
 from downloader.fetcher.timing import TimeUp, at_most
 from infra.local.media import MediaHandler, MediaServer
 from reelhaul.errors import SourceChanged
+from tests.media import SourceServer
+from tests.unit.downloader.fetching import Fetching
 
 WHOLE = b"".join(hashlib.sha256(str(number).encode()).digest() for number in range(64 * 1024))  # 2 MiB
 _BLOCK_BYTES = 8192
@@ -212,3 +215,15 @@ def test_whoever_is_out_of_time_keeps_what_has_been_appended(server: Miserly, fe
     assert len(came) > len(WHOLE) // 2
     assert came == WHOLE[: len(came)]
     assert fetch().read_bytes() == WHOLE
+
+
+def test_fetcher_takes_several_connections_to_what_is_slow(
+    fetching: Fetching, source: SourceServer, media: Path
+) -> None:
+    padding = struct.pack(">I4s", 1_500_000, b"free") + WHOLE[: 1_500_000 - 8]
+    whole = (media / "clip.mp4").read_bytes() + padding
+    (media / "slow.mp4").write_bytes(whole)
+    fetched = fetching(f"slow/slow.mp4?rate={len(whole) // 20}")
+    assert fetched.path.read_bytes() == whole
+    assert source.hits["/slow/slow.mp4"] > 6
+    assert fetching.received_bytes < len(whole) * 1.15  # what one had sent when several took over, and headers

@@ -1,0 +1,144 @@
+"""Recordings of live streams that take several invocations: real handler and fetchers, on moto."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from reelhaul.jobs import Job, State
+from reelhaul.options import Clip, Options
+from tests.conftest import Cloud
+from tests.integration.relaying import installed, invocation, stored
+from tests.jobs_in import queued
+from tests.media import SourceHandler, SourceServer, probed
+
+SECONDS, END = 20, 40
+AT_ONCE_MS = 120_000
+
+Submit = Callable[[], Job]
+
+
+class _Handler(SourceHandler):
+    server: "Broadcast"
+
+    def serve_stream_m3u8(self, _: str) -> None:
+        """The window at the end, which moves on each time, as far as it may."""
+        server = self.server
+        if server.is_gone:
+            self.serve_status("404")
+            return
+        server.edge = min(max(server.edge + 1, server.from_edge), server.to_edge)
+        first = max(0, server.edge - server.window)
+        lines = ["#EXTM3U", "#EXT-X-TARGETDURATION:1", f"#EXT-X-MEDIA-SEQUENCE:{first + server.first_number}"]
+        lines += [line for number in range(first, server.edge) for line in ("#EXTINF:1.0,", f"/long/{number}.ts")]
+        lines += ["#EXT-X-ENDLIST"] if server.has_ended else []
+        self._send_text("\n".join([*lines, ""]), "application/vnd.apple.mpegurl")
+
+
+class Broadcast(SourceServer):
+    """/stream.m3u8: segments of a second, of which the first `edge` have been sent, the last `window` can be had."""
+
+    edge, from_edge, to_edge, window, first_number = 3, 3, 3, 60, 0
+    has_ended = is_gone = False
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.RequestHandlerClass = _Handler
+
+    @property
+    def served(self) -> dict[int, int]:
+        """How often each segment was asked for."""
+        names = {path: count for path, count in self.hits.items() if path.startswith("/long/")}
+        return {int(path.split("/")[2].partition(".")[0]): count for path, count in names.items()}
+
+
+@pytest.fixture
+def source(media: Path) -> Iterator[Broadcast]:
+    with Broadcast(media) as server:
+        yield server
+
+
+@pytest.fixture(autouse=True)
+def _installed(cloud: Cloud, source: Broadcast, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with installed(source, tmp_path, monkeypatch):
+        yield
+
+
+@pytest.fixture
+def submit(cloud: Cloud, source: Broadcast) -> Submit:
+    def submit() -> Job:
+        options = Options(clip=Clip(end_s=SECONDS))
+        job = queued(url=source.url("stream.m3u8"), now=time.time(), options=options)
+        cloud.store.create(job)
+        cloud.queue.send(job)
+        return job
+
+    return submit
+
+
+def begun(cloud: Cloud, source: Broadcast, job: Job, *, segments: int = 10) -> Job:
+    """After a first invocation, which has recorded so many."""
+    source.to_edge = segments
+    waiting = invocation(cloud, job)
+    assert (waiting.state, waiting.attempts) == (State.QUEUED, 0), waiting
+    assert waiting.checkpoint is not None
+    return waiting
+
+
+def duration_s(body: bytes, tmp_path: Path) -> float:
+    path = tmp_path / "stored.mp4"
+    path.write_bytes(body)
+    return float(probed(path)["duration_s"])
+
+
+def test_recording_of_several_invocations_is_that_of_one(cloud: Cloud, source: Broadcast, submit: Submit) -> None:
+    source.to_edge = END
+    expected = stored(cloud, invocation(cloud, submit(), remaining_ms=AT_ONCE_MS))
+    source.edge = Broadcast.edge
+    source.hits.clear()
+
+    job = submit()
+    for edge in (10, 15, 20):
+        begun(cloud, source, job, segments=edge)
+    source.to_edge = END
+    done = invocation(cloud, job)
+
+    assert stored(cloud, done) == expected
+    first = min(source.served)
+    assert source.served == dict.fromkeys(range(first, first + SECONDS), 1)
+    assert done.media is not None
+    assert "missing" not in done.media.format_note
+
+
+def test_what_is_gone_in_between_is_missing_and_is_said_to_be(
+    cloud: Cloud, source: Broadcast, submit: Submit, tmp_path: Path
+) -> None:
+    job = submit()
+    begun(cloud, source, job)
+    source.window, source.from_edge, source.to_edge = 3, 18, END
+    done = invocation(cloud, job)
+
+    assert duration_s(stored(cloud, done), tmp_path) == pytest.approx(SECONDS, abs=0.3)
+    assert max(source.served) - min(source.served) == SECONDS - 1
+    missing = SECONDS - len(source.served)
+    assert missing >= 1
+    assert done.media is not None
+    assert done.media.format_note == f"36p, {missing} s missing"
+
+
+@pytest.mark.parametrize("how", ["is_gone", "has_ended", "begins anew"])
+def test_stream_that_is_over_in_between_has_been_recorded_to_its_end(
+    cloud: Cloud, source: Broadcast, submit: Submit, tmp_path: Path, how: str
+) -> None:
+    job = submit()
+    source.first_number = 100
+    begun(cloud, source, job)
+    if how == "begins anew":
+        source.first_number, source.to_edge = 0, END
+    else:
+        setattr(source, how, True)
+    done = invocation(cloud, job)
+
+    assert source.served == dict.fromkeys(range(min(source.served), 10), 1)
+    assert duration_s(stored(cloud, done), tmp_path) == pytest.approx(len(source.served), abs=0.3)
