@@ -123,6 +123,7 @@ def installed(source: SourceServer, work_directory: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setenv("WORK_DIRECTORY", str(work_directory))
     monkeypatch.setenv("ALLOWED_ORIGINS", source.origin)
+    monkeypatch.setenv("SOURCE_CONNECTIONS", "1")  # what comes in one go is counted; a busy machine is slow, too
     monkeypatch.setattr(transfer, "PART_BYTES", PART_BYTES)
     monkeypatch.setattr("moto.s3.models.S3_UPLOAD_PART_MIN_SIZE", 1)
     handler.dependencies.cache_clear()

@@ -109,7 +109,8 @@ class Fragments:
                 raise SourceChanged
             recording.go_on(start, digest or "", has_beginning=bool(there_bytes))
             self._so_far = (start, there_bytes)
-            self.digest = digest or ""
+        if recording is not None:
+            self.digest = recording.place.digest if not start else digest or ""
         self._recording = recording
         return named
 
@@ -137,8 +138,6 @@ def bounded(original: Any) -> Any:
     """`FragmentFD.download_and_append_fragments`, with a pool of threads that knows when it is enough."""
 
     def download_and_append_fragments(self: Any, ctx: Any, fragments: Any, info_dict: Any, **options: Any) -> Any:
-        if options.get("tpe"):
-            return original(self, ctx, fragments, info_dict, **options)
         ours = info_dict.get(KEY) or Fragments()
         file = ctx["dest_stream"]
         ctx["dest_stream"] = _Closed(file)
@@ -151,7 +150,7 @@ def bounded(original: Any) -> Any:
                 chosen = ours.chosen(fragments, info_dict.get("fragments"), there_bytes=_size(file))
             with _window(ours, file, width=self.params[CONNECTIONS]) as window:
                 ctx["dl"]._progress_hooks.insert(0, window.check)  # noqa: SLF001 - before the one that reports
-                done = original(self, ctx, chosen, info_dict, **options, tpe=window)
+                done = original(self, ctx, chosen, info_dict, **{**options, "tpe": window})
             if done:
                 ours.completed()
             return done

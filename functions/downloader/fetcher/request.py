@@ -89,8 +89,10 @@ class Request:
 
     @property
     def goes_on_recording(self) -> bool:
-        """What was begun with is a live stream: its list had no length."""
-        return self.resume is not None and any(track.fragments == 0 for track in self.resume.tracks)
+        """What was begun with is a live stream: it is known how much is recorded, of a list without a length."""
+        return self.resume is not None and any(
+            track.fragments == 0 and track.digest is not None for track in self.resume.tracks
+        )
 
     @property
     def wants_audio(self) -> bool:
