@@ -21,7 +21,7 @@ from tests.jobs_in import queued
 from tests.media import probed
 from tests.unit.downloader.fragmented import packets, plays
 
-INVOCATION_MS = 14_000
+INVOCATION_MS = 50_000
 _CLOSE_S = 0.025
 _ALL = 10**9
 _SHARE = 0.25  # of all, for each of the first four invocations, were it not a little less
