@@ -21,7 +21,7 @@ from tests.jobs_in import queued
 from tests.media import probed
 from tests.unit.downloader.fragmented import packets, plays
 
-INVOCATION_MS = 50_000
+INVOCATION_MS = 30_000
 _CLOSE_S = 0.025
 _ALL = 10**9
 _SHARE = 0.25  # of all, for each of the first four invocations, were it not a little less
@@ -97,10 +97,16 @@ def stored(cloud: Cloud, job: Job, path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "path", ["large/list.m3u8", "large/fmp4/list.m3u8", "large/manifest.mpd", "large/two/manifest.mpd"]
+    ("path", "most"),  # of files what lies in sockets is lost with each connection, which is much of ones so small
+    [
+        ("large/list.m3u8", 1.3),
+        ("large/fmp4/list.m3u8", 1.3),
+        ("large/manifest.mpd", 1.3),
+        ("large/two/manifest.mpd", 1.7),
+    ],
 )
 def test_four_invocations_make_what_one_makes(
-    cloud: Cloud, source: Rationed, begin: Callable[[str], Job], invoke: Handle, tmp_path: Path, path: str
+    cloud: Cloud, source: Rationed, begin: Callable[[str], Job], invoke: Handle, tmp_path: Path, path: str, most: float
 ) -> None:
     single = stored(cloud, invoke(begin(path), _ALL), tmp_path / "single.mp4")
     whole_bytes = sum(source.sent_bytes.values())
@@ -116,7 +122,7 @@ def test_four_invocations_make_what_one_makes(
     seamed = stored(cloud, invoke(job, _ALL), tmp_path / "seamed.mp4")
 
     assert all(later > before for before, later in itertools.pairwise(came))
-    assert sum(source.sent_bytes.values()) < whole_bytes * 1.3, source.sent_bytes
+    assert sum(source.sent_bytes.values()) < whole_bytes * most, source.sent_bytes
     check_same(seamed, single)
 
 
