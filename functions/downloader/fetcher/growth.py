@@ -1,12 +1,11 @@
 """Telling the parent of a file that grows."""
 
-import time
 from pathlib import Path
 
 from downloader.content_types import CONTENT_TYPES
 from downloader.fetcher.reporting import Reporter
 
-EVERY_BYTES, EVERY_S = 1024**2, 0.05
+EVERY_BYTES = 1024**2  # what is told late is sent late, and what waits for that holds the source back
 
 
 class Growth:
@@ -16,7 +15,6 @@ class Growth:
         self._reporter = reporter
         self._title = title
         self._told_bytes = 0
-        self._next_s = 0.0
 
     @property
     def title(self) -> str:
@@ -36,8 +34,7 @@ class Growth:
         self._reporter.told("growing", {**fields, "content_type": CONTENT_TYPES[extension]})
 
     def extend(self, final_bytes: int) -> None:
-        now = time.monotonic()
-        if final_bytes < self._told_bytes + EVERY_BYTES or now < self._next_s:
+        if final_bytes < self._told_bytes + EVERY_BYTES:
             return
-        self._told_bytes, self._next_s = final_bytes, now + EVERY_S
+        self._told_bytes = final_bytes
         self._reporter.told("grown", {"bytes": final_bytes})

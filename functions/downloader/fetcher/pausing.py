@@ -10,16 +10,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from downloader.fetcher import extract, timing
+from downloader.answers import Resume
+from downloader.fetcher import aside, extract, timing
 from downloader.fetcher.carrying import Carrying
 from downloader.fetcher.fragments import Stopped
 from downloader.fetcher.request import Request
+from downloader.fetcher.samples import Malformed
 from downloader.fetcher.streaming import Streaming
 from downloader.fetcher.timing import Deadline, TimeUp
 from reelhaul.errors import SourceChanged, SourceTooSlow
 
-_MOST_S, _SHARE = 10.0, 0.3  # of the time for the fetch: what it takes to stop
-_DRAIN_S, _DRAIN_SHARE = 5.0, 0.1  # before that: for what is under way
+STOP_S, STOP_SHARE = 10.0, 0.3  # of the time for the fetch: what it takes to stop
+_IN_FRAGMENTS = {"m3u8", "m3u8_native", "http_dash_segments", "http_dash_segments_generator"}  # appended by our rules
+DRAIN_S, DRAIN_SHARE = 5.0, 0.1  # before that: for what is under way
 _CARRIED_BYTES_PER_S = 32 * 1024**2  # at the least, from a Lambda function's disk to S3, checksums and all
 
 
@@ -65,11 +68,16 @@ class Pausing:
             if stream is None or len(self._carrying.tracks) > 1:
                 raise SourceChanged
             (part,) = (track.part for track in self._carrying.tracks)
-            (request.directory / resume.name).rename(part)
-            stream.go_on(part, resume)
+            if aside.NAME in resume.files:
+                _make_on(stream, part, request.directory, resume)
+            else:
+                (request.directory / resume.name).rename(part)
+                stream.go_on(part, resume)
         elif resume is not None:
             self._carrying.lay_out(resume.files)
         self._was_complete = self._carrying.is_complete
+        if stream is not None and info.get("protocol") in _IN_FRAGMENTS:
+            stream.fragments = self._carrying.tracks[0].fragments
 
     @property
     def whole(self) -> Path | None:
@@ -97,7 +105,7 @@ class Pausing:
         except (TimeUp, Stopped):
             if not self._may_pause:
                 raise SourceTooSlow from None
-            raise Pause(self._paused()) from None
+            raise Pause(self._paused(Deadline(min(deadline.seconds, STOP_S)))) from None
         finally:
             self._ydl.watch = None
 
@@ -112,8 +120,8 @@ class Pausing:
             left_s -= self._carrying.size / _CARRIED_BYTES_PER_S
         if not self._may_pause:
             return left_s <= 0
-        left_s -= min(_MOST_S, _SHARE * seconds)
-        if left_s <= min(_DRAIN_S, _DRAIN_SHARE * seconds):
+        left_s -= min(STOP_S, STOP_SHARE * seconds)
+        if left_s <= min(DRAIN_S, DRAIN_SHARE * seconds):
             self._carrying.stop()
         return left_s <= 0
 
@@ -121,10 +129,12 @@ class Pausing:
     def _is_streamed(self) -> bool:
         return self._stream is not None and self._stream.has_begun
 
-    def _paused(self) -> dict[str, Any]:
+    def _paused(self, deadline: Deadline) -> dict[str, Any]:
         if self._stream is None or not self._stream.has_begun:
             return self._carrying.paused()
         (track,) = self._carrying.tracks
+        if self._stream.is_remade:
+            return self._paused_making(self._stream, deadline)
         path = track.path if track.path.exists() else track.part
         place = self._stream.place(path)
         if place is None:
@@ -138,3 +148,27 @@ class Pausing:
         if (track.fragments is not None and next_box is not None) or come < self._stream.told_bytes:
             raise SourceTooSlow
         return {"bytes": come, "tracks": [dataclasses.asdict(source)], "files": []}
+
+    def _paused_making(self, stream: Streaming, deadline: Deadline) -> dict[str, Any]:
+        (track,) = self._carrying.tracks
+        if track.fragments is not None and not track.fragments.is_resumable:
+            raise SourceTooSlow
+        made_bytes, place, files = stream.pause(self._request.directory, deadline=deadline)
+        source = dataclasses.replace(track.source(place), place=place)
+        return {"bytes": made_bytes, "tracks": [dataclasses.asdict(source)], "files": files}
+
+
+def _make_on(stream: Streaming, part: Path, directory: Path, resume: Resume) -> None:
+    """What was made lies there, and what it is made of is as long as before, if there is one file of it: a hole."""
+    (track,) = resume.tracks
+    if resume.name is None or resume.extension is None:
+        raise SourceChanged
+    try:
+        before = aside.Aside.read(directory)
+    except Malformed as error:
+        raise SourceChanged from error
+    target = (directory / resume.name).rename(directory / f"finished.{resume.extension}")
+    if track.fragments is None:
+        with part.open("xb") as file:
+            file.truncate(track.place)
+    stream.make_on(before, target, resume)

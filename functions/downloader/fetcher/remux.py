@@ -5,27 +5,27 @@ strictly forward, so that it can be handed over as it grows, too.
 """
 
 import contextlib
+import dataclasses
 import os
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from downloader import holes
 from downloader.fetcher import finishing, guard
 from downloader.fetcher.defragment import Defragmenter, Malformed
+from downloader.fetcher.feeding import Track
 from downloader.fetcher.growth import Growth
 from downloader.fetcher.probe import Probe
 from downloader.fetcher.recipes import Recipe
 from downloader.fetcher.timing import Deadline
-from reelhaul.errors import SourceError, SourceInterrupted, SourceTooSlow
+from reelhaul.errors import SourceChanged, SourceError, SourceNotMedia, SourceTooSlow
 
 EXTENSIONS = {"mp4", "m4a"}  # what can be made this way
 PATIENCE_S = 5.0  # after which a source is listened to for a moment, lest it give up
 _POLL_S = 0.02
-_READ_BYTES = 1024**2
+_SETTLED_S = 0.3  # without anybody reading on, all that was there has been read
 _SAID_BYTES = 4096
 # A fragment is written when it is complete: short ones, so that little waits in memory. The index can say where sound
 # starts only if it is written after the first of them.
@@ -34,58 +34,39 @@ FRAGMENTS = [
 ]  # fmt: skip
 
 
-class Track:
-    """A file that grows until `end`; read here from its beginning. With `is_whole` it has ended, and is read anyhow.
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Begun:
+    """The target is there, with its first `final_bytes`. `state`: as of a `Defragmenter`, whose work is gone on with.
 
-    `ahead_bytes`: how far it should be ahead of what was made of it.
+    `delays_s`: how much later than the first one each track begins.
     """
 
-    def __init__(self, path: Path, *, ahead_bytes: int, is_whole: bool = False) -> None:
-        self.path = path if is_whole else None
-        self._descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
-        self._ended = threading.Event()
-        self._most_ahead_bytes = ahead_bytes
-        self._read_bytes = 0
-
-    @property
-    def is_too_far(self) -> bool:
-        return self.path is None and self._ahead_bytes > self._most_ahead_bytes
-
-    @property
-    def _ahead_bytes(self) -> int:
-        return os.fstat(self._descriptor).st_size - self._read_bytes
-
-    def end(self) -> None:
-        """All of it is there."""
-        self._ended.set()
-
-    def close(self) -> None:
-        os.close(self._descriptor)
-
-    def blocks(self, stop: threading.Event) -> Iterator[bytes]:
-        """All of it, as it comes, each cut out of the file once the next is asked for. Raises `SourceInterrupted`."""
-        while not stop.is_set():
-            has_ended = self._ended.is_set()  # before the look, not after
-            if self._ahead_bytes < 0:
-                raise SourceInterrupted  # begun anew
-            data = os.pread(self._descriptor, _READ_BYTES, self._read_bytes)
-            if data:
-                yield data
-                holes.punch(self._descriptor, self._read_bytes, len(data))
-                self._read_bytes += len(data)
-            elif has_ended:
-                return
-            else:
-                stop.wait(_POLL_S)
+    final_bytes: int
+    state: bytes
+    delays_s: list[float]
 
 
 class Remux:
-    """From `tracks` to `target`. Started at once; `finish` waits for its end."""
+    """From `tracks` to `target`. Started at once; `finish` waits for its end, `pause` makes an end for now.
+
+    Raises `SourceChanged` where it cannot go on with what was `begun`.
+    """
 
     def __init__(
-        self, tracks: list[Track], target: Path, found: Probe, wanted: Recipe, growth: Growth, *, sound_from: int = 0
+        self,
+        tracks: list[Track],
+        target: Path,
+        found: Probe,
+        wanted: Recipe,
+        growth: Growth,
+        *,
+        sound_from: int = 0,
+        begun: Begun | None = None,
     ) -> None:
         self.target = target
+        self._file = target.open("ab" if begun else "wb", buffering=0)
+        if begun and self._file.tell() != begun.final_bytes:
+            raise SourceChanged
         self._tracks, self._growth = tracks, growth
         self._stop = threading.Event()
         self._errors: list[BaseException] = []
@@ -94,10 +75,16 @@ class Remux:
         pipes = [os.pipe() for _ in growing]
         readers = iter([reader for reader, _ in pipes])
         names = [f"file:{track.path}" if track.path else f"pipe:{next(readers)}" for track in tracks]
-        inputs = [part for name in names for part in (*wanted.before_input, "-i", name)]
+        delays = begun.delays_s if begun else [0.0] * len(tracks)
+        inputs = [
+            part
+            for name, delay_s in zip(names, delays, strict=True)
+            for part in (*wanted.before_input, *_delayed(delay_s), "-i", name)
+        ]
         plain = ["-bsf:a", "aac_adtstoasc"] if _is_adts(found, wanted) else []
         muxer = [*plain, *FRAGMENTS, "-f", "ipod" if wanted.extension == "m4a" else "mp4"]
-        made = [*wanted.arguments(found, sound_from=sound_from), *muxer, "pipe:1"]
+        chosen = wanted.arguments(found, sound_from=sound_from)
+        made = [*(_as_far_as_there(chosen) if begun else chosen), *muxer, "pipe:1"]
         self._process = subprocess.Popen(  # noqa: S603 - a wrapper of ours, and every argument is made here
             [str(guard.BIN / "ffmpeg"), "-v", "error", "-nostdin", *inputs, *made],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
@@ -105,10 +92,15 @@ class Remux:
         )  # fmt: skip
         for reader, _ in pipes:
             os.close(reader)
-        self._file = target.open("wb", buffering=0)
-        growth.begin(target, wanted.extension)
+        if begun:
+            growth.go_on(target, wanted.extension, begun.final_bytes)
+        else:
+            growth.begin(target, wanted.extension)
         assert self._process.stdout is not None  # noqa: S101 - for the type checker
-        self._making = Defragmenter(self._process.stdout, self._write, extension=wanted.extension)
+        self._making = Defragmenter(
+            self._process.stdout, self._write, extension=wanted.extension, state=begun.state if begun else None,
+            is_sound_whole=wanted.copies_sound,
+        )  # fmt: skip
         jobs = [(self._feed, track, writer) for track, (_, writer) in zip(growing, pipes, strict=True)]
         self._threads = [threading.Thread(target=self._guarded, args=job, daemon=True) for job in jobs]
         self._threads += [
@@ -130,21 +122,60 @@ class Remux:
 
     def finish(self, *, deadline: Deadline) -> Path:
         """All tracks have ended: wait until the file is complete. Raises `SourceError`."""
-        until = time.monotonic() + deadline.left()
+        self._end(deadline)
+        try:
+            self._making.finish()
+        except Malformed as error:
+            raise SourceNotMedia from error
+        self._file.close()
+        return self.target
+
+    def settle(self, deadline: Deadline) -> None:
+        """Wait until of what has been fetched is made what can be made, at most until then."""
+        before, since = [track.read_bytes for track in self._tracks], time.monotonic()
+        while deadline.seconds > 0 and time.monotonic() - since < _SETTLED_S:
+            time.sleep(_POLL_S)
+            self.check()
+            now = [track.read_bytes for track in self._tracks]
+            if now != before:
+                before, since = now, time.monotonic()
+
+    def cut(self) -> list[int | None]:
+        """End all tracks for now. The place of each from which on it is left, `None` if it had ended.
+
+        Raises `SourceTooSlow` where one cannot be cut.
+        """
+        return [track.cut() for track in self._tracks]
+
+    def pause(self, *, deadline: Deadline) -> tuple[int, bytes]:
+        """Tracks have been cut: how much of the file there is, and what goes on with it. Raises `SourceError`."""
+        self._end(deadline)
+        self._file.close()
+        try:
+            return self._making.written_bytes, self._making.put_aside()
+        except Malformed as error:
+            raise SourceTooSlow from error
+
+    @property
+    def ends_s(self) -> dict[bytes, float]:
+        return self._making.ends_s
+
+    def _end(self, deadline: Deadline) -> None:
+        """Wait until ffmpeg has."""
         for thread in self._threads:
-            thread.join(max(0.0, until - time.monotonic()))
-            if thread.is_alive():
-                self.cancel()
-                raise SourceTooSlow
+            while thread.is_alive():
+                thread.join(_POLL_S)
+                self.check()
+                if deadline.seconds <= 0:
+                    self.cancel()
+                    raise SourceTooSlow
         status = self._process.wait()
-        said = self._said.decode(errors="replace")
         if status != 0:
+            said = self._said.decode(errors="replace")
             raise finishing.why(status, said, self.target)(said[-300:])
         self.check()
-        self._file.close()
         for track in self._tracks:
             track.close()
-        return self.target
 
     def cancel(self) -> None:
         self._stop.set()
@@ -179,7 +210,7 @@ class Remux:
             os.close(writer)
 
     def _make(self) -> None:
-        self._making.run()
+        self._making.read()
 
     def _hear(self) -> None:
         assert self._process.stderr is not None  # noqa: S101 - for the type checker
@@ -198,3 +229,12 @@ def _is_adts(found: Probe, wanted: Recipe) -> bool:
     return (
         any(found.is_read_by(one) for one in ("mpegts", "aac")) and set(found.audio) == {"aac"} and wanted.copies_sound
     )
+
+
+def _delayed(seconds: float) -> list[str]:
+    return ["-itsoffset", f"{seconds:.6f}"] if seconds else []
+
+
+def _as_far_as_there(arguments: list[str]) -> list[str]:
+    """A track may have ended before the others."""
+    return [f"{one}?" if before == "-map" else one for before, one in zip(["", *arguments], arguments, strict=False)]

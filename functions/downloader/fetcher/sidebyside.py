@@ -1,34 +1,36 @@
 """Picture and sound that come as two files, fetched side by side, and merged into an mp4 while they grow."""
 
-import contextlib
 import dataclasses
-import threading
 import time
-from pathlib import Path
 from typing import Any
 
-from downloader.fetcher import patches, probe, recipes
+from downloader.fetcher import aside, patches, recipes
+from downloader.fetcher.aside import Aside
 from downloader.fetcher.finishing import Output
 from downloader.fetcher.growth import Growth
+from downloader.fetcher.halves import Half, errors_of, hold
+from downloader.fetcher.marks import Watches
+from downloader.fetcher.pausing import DRAIN_S, DRAIN_SHARE, STOP_S, STOP_SHARE, Pause
 from downloader.fetcher.probe import Probe
 from downloader.fetcher.progress import Tracks
-from downloader.fetcher.remux import PATIENCE_S, Remux, Track
+from downloader.fetcher.recipes import Recipe
+from downloader.fetcher.remux import Begun, Remux
 from downloader.fetcher.request import Request
+from downloader.fetcher.samples import Malformed
 from downloader.fetcher.streaming import described, is_all_wanted
 from downloader.fetcher.timing import Deadline
-from reelhaul.errors import SourceInterrupted, SourceNotMedia, SourceTooLong
+from reelhaul.errors import SourceChanged, SourceNotMedia, SourceTooLong, SourceTooSlow
 
 _PROTOCOLS = {"http", "https", "m3u8_native", "m3u8", "http_dash_segments"}
-_LOOKS_BYTES = (256 * 1024, 1024**2, 4 * 1024**2)  # how much has to be there before it is looked at (again)
 _POLL_S = 0.02
-
-
-class _Stopped(Exception):
-    """The other one has failed."""
+_KINDS = (b"vide", b"soun")
 
 
 def is_possible(info: dict[str, Any], request: Request) -> bool:
-    """Whether there are a picture without sound and a sound without picture, and all of both is wanted in an mp4."""
+    """Whether there are a picture without sound and a sound without picture, and all of both is wanted in an mp4.
+
+    Not if an earlier fetcher has begun otherwise.
+    """
     formats = info.get("requested_formats") or []
     kinds = [(one.get("vcodec") != "none", one.get("acodec") != "none") for one in formats]
     return (
@@ -37,155 +39,164 @@ def is_possible(info: dict[str, Any], request: Request) -> bool:
         and is_all_wanted(request)
         and request.options.download_type == "video"
         and request.options.container == "mp4"
+        and (request.resume is None or aside.NAME in request.resume.files)
     )
 
 
 def fetch(
     ydl: Any, info: dict[str, Any], request: Request, growth: Growth, tracks: Tracks, *, deadline: Deadline
 ) -> Output:
-    """Raises `SourceError`, and whatever yt-dlp does."""
+    """Raises `SourceError`, whatever yt-dlp does, and `Pause`."""
     tracks.expect(info)
     patches.given_up.clear()
-    both = [_Half(ydl, info, one, request, n) for n, one in enumerate(info["requested_formats"])]
-    ydl.add_progress_hook(lambda status: _hold(both, status))
-    for half in both:
-        half.thread.start()
+    before = _before(request)
+    sources = request.resume.tracks if request.resume else (None, None)
+    both = [
+        Half(ydl, info, one, request, n, before=source, head=before.heads[n] if before else b"")
+        for n, (one, source) in enumerate(zip(info["requested_formats"], sources, strict=True))
+    ]
+    left = [half for half in both if before is None or not before.has_ended[half.number]]
+    ydl.add_progress_hook(lambda status: hold(left, status))
+    ydl.watch = Watches(half.watch for half in left if half.watch is not None)
+    for half in left:
+        half.start()
+    merge = _Merge(both, left, request, growth, before=before, deadline=deadline)
     try:
-        return _merged(both, request, growth, tracks, deadline)
+        return merge.output(tracks)
     finally:
+        ydl.watch = None
         for half in both:
             half.stop()
+        merge.cancel()
 
 
-def _merged(both: "list[_Half]", request: Request, growth: Growth, tracks: Tracks, deadline: Deadline) -> Output:
-    picture, sound = sorted(both, key=lambda half: not half.has_picture)
-    seen, heard = (half.look(both, deadline) for half in (picture, sound))
-    found = dataclasses.replace(heard, video=seen.video, lines=seen.lines, duration_s=None)
-    if not found.video or not found.audio:
-        raise SourceNotMedia
-    wanted = recipes.recipe(found, request.options)
-    files = [picture.track, sound.track]
-    remux = Remux(files, request.directory / f"finished.{wanted.extension}", found, wanted, growth, sound_from=1)
+def _before(request: Request) -> Aside | None:
+    if request.resume is None:
+        return None
     try:
-        for half in both:
+        before = Aside.read(request.directory)
+    except Malformed as error:
+        raise SourceChanged from error
+    if len(request.resume.tracks) != len(_KINDS) or len(before.has_ended) != len(_KINDS):
+        raise SourceChanged
+    return before
+
+
+class _Merge:
+    """Of `both`, of which those that are `left` are still fetched."""
+
+    def __init__(
+        self, both: list[Half], left: list[Half], request: Request, growth: Growth, *, before: Aside | None,
+        deadline: Deadline,
+    ) -> None:  # fmt: skip
+        self._both, self._request, self._growth, self._before = both, request, growth, before
+        self._deadline = deadline
+        self._picture, self._sound = sorted(both, key=lambda half: not half.has_picture)
+        self._left = [half for half in (self._picture, self._sound) if half in left]
+        self._remux: Remux | None = None
+
+    def cancel(self) -> None:
+        if self._remux is not None:
+            self._remux.cancel()
+
+    def output(self, tracks: Tracks) -> Output:
+        found, starts_s = self._look()
+        wanted = recipes.recipe(found, self._request.options)
+        self._remux = remux = self._begun(found, wanted, starts_s)
+        for half in self._left:
             half.remux = remux
-        while any(half.thread.is_alive() for half in both):
-            for half in both:
-                half.end_if_there()
-            _raise(both)
-            remux.check()
-            deadline.left()
-            time.sleep(_POLL_S)
-        _raise(both)
-        for half in both:
-            half.end_if_there()
-        tracks.finishing()
-        path = remux.finish(deadline=deadline)
-    finally:
-        remux.cancel()
-    for half in both:
-        half.path.unlink(missing_ok=True)
-    found = dataclasses.replace(found, duration_s=remux.duration_s)
-    if request.max_duration_s and remux.duration_s > request.max_duration_s:
-        raise SourceTooLong
-    return described(path, found, wanted, head_bytes=request.stream_above_bytes)
-
-
-class _Half:
-    """One of the two: a thread that fetches it, and the file that it grows in."""
-
-    def __init__(self, ydl: Any, info: dict[str, Any], one: dict[str, Any], request: Request, number: int) -> None:
-        self.path = request.directory / f"track-{number}.{one['ext']}"
-        self._ahead_bytes = request.stream_above_bytes
-        self.has_picture = one.get("vcodec") != "none"
-        self.thread = threading.Thread(target=self._run, name=self.path.stem, daemon=True)
-        self.remux: Remux | None = None
-        self.error: BaseException | None = None
-        self._track: Track | None = None
-        self._is_whole = False  # it can only be read once all of it is there
-        self._stopped = False
-        self._ydl = ydl
-        plain = {name: value for name, value in info.items() if name != "requested_formats"}
-        self._info = {**plain, **one}
-
-    @property
-    def part(self) -> Path:
-        """What it is called while it grows."""
-        return self.path.with_name(self.path.name + ".part")
-
-    @property
-    def track(self) -> Track:
-        """Once it has been looked at."""
-        if self._track is None:
-            raise SourceInterrupted
-        return self._track
-
-    def look(self, both: "list[_Half]", deadline: Deadline) -> Probe:
-        """What is in it, as soon as that can be told. Raises `SourceNotMedia`, and what has gone wrong with either."""
-        looks = list(_LOOKS_BYTES)
-        while True:
-            _raise(both)
-            deadline.left()
-            has_ended = not self.thread.is_alive()
-            self._is_whole = has_ended or not looks
-            if not has_ended and not (looks and self._come_bytes >= looks[0]):
-                time.sleep(_POLL_S)
-                continue
-            looks = looks[1:]
-            path = self.part if self.part.exists() else self.path
-            found = probe.probe(path) if has_ended else probe.glance(path)
-            if found is not None and (found.video or found.audio):
-                path = path if path.exists() else self.path  # it may have been completed meanwhile
-                self._track = Track(path, ahead_bytes=self._ahead_bytes, is_whole=self._is_whole)
-                return found
-
-    @property
-    def _come_bytes(self) -> int:
-        with contextlib.suppress(OSError):  # not there yet, or not any more
-            return self.part.stat().st_size
-        return 0
-
-    def hold(self, *, at_all: bool) -> None:
-        """Called as more of it comes: wait while it is too far ahead."""
-        until = time.monotonic() + PATIENCE_S
-        while at_all and self.remux is None and time.monotonic() < until and not self._stopped:
-            if self._come_bytes <= self._ahead_bytes:
+        while any(half.is_running for half in self._left):
+            self._check(remux)
+            if self._request.pauses and self._left_s <= self._drain_s:
+                self._drain(remux)
+                self._pause_unless_ended(remux, found, starts_s)
                 break
             time.sleep(_POLL_S)
-        if self._stopped:
-            raise _Stopped
-        if self.remux is not None:
-            self.remux.hold(self.track)
+        self._check(remux)
+        tracks.finishing()
+        path = remux.finish(deadline=self._deadline)
+        for half in self._left:
+            half.path.unlink(missing_ok=True)
+        found = dataclasses.replace(found, duration_s=remux.duration_s)
+        if self._request.max_duration_s and remux.duration_s > self._request.max_duration_s:
+            raise SourceTooLong
+        return described(path, found, wanted, head_bytes=self._request.stream_above_bytes)
 
-    def end_if_there(self) -> None:
-        if not self.thread.is_alive() and self.error is None:
-            self.track.end()
+    def _check(self, remux: Remux) -> None:
+        for half in self._left:
+            half.end_if_there()
+        errors_of(self._left)
+        remux.check()
+        self._deadline.left()
 
-    def stop(self) -> None:
-        self._stopped = True
+    def _look(self) -> tuple[Probe, dict[int, float]]:
+        """What there is in both together, and when each that is left starts on its own clock."""
+        looks = {half.number: half.look(self._left, self._deadline) for half in self._left}
+        starts_s = {number: found.start_s for number, found in looks.items()}
+        if self._before is not None:
+            return self._before.found, starts_s
+        seen, heard = looks[self._picture.number], looks[self._sound.number]
+        found = dataclasses.replace(heard, video=seen.video, lines=seen.lines, duration_s=None)
+        if not found.video or not found.audio:
+            raise SourceNotMedia
+        return found, starts_s
+
+    def _begun(self, found: Probe, wanted: Recipe, starts_s: dict[int, float]) -> Remux:
+        target = self._request.directory / f"finished.{wanted.extension}"
+        begun = None
+        if self._before is not None:
+            resume = self._request.resume
+            if resume is None or resume.name is None:
+                raise SourceChanged
+            (self._request.directory / resume.name).rename(target)
+            delays_s = self._before.delays_s(starts_s)
+            begun = Begun(final_bytes=resume.bytes, state=self._before.state, delays_s=delays_s)
+        if self._picture not in self._left:
+            wanted = dataclasses.replace(wanted, video=None)
+        if self._sound not in self._left:
+            wanted = dataclasses.replace(wanted, audio=())
+        files = [half.track for half in self._left]
+        sound_from = len(files) - 1
+        return Remux(files, target, found, wanted, self._growth, sound_from=sound_from, begun=begun)
 
     @property
-    def is_whole(self) -> bool:
-        return self._is_whole
+    def _left_s(self) -> float:
+        """Until it has to stop."""
+        return self._deadline.seconds - min(STOP_S, STOP_SHARE * self._request.seconds)
 
-    def _run(self) -> None:
-        try:
-            done, _ = self._ydl.dl(str(self.path), self._info)
-            self.error = None if done else SourceInterrupted()
-        except BaseException as error:  # noqa: BLE001 - it is raised where somebody waits for this
-            self.error = error
+    @property
+    def _drain_s(self) -> float:
+        return min(DRAIN_S, DRAIN_SHARE * self._request.seconds)
 
+    def _drain(self, remux: Remux) -> None:
+        """Nothing new is asked for, and what is under way comes, if it does in time."""
+        for half in self._left:
+            half.drain()
+        while any(half.is_running for half in self._left) and self._left_s > 0:
+            self._check(remux)
+            time.sleep(_POLL_S)
+        self._check(remux)
+        remux.settle(Deadline(min(self._deadline.seconds, STOP_S) / 2))
 
-def _hold(both: list[_Half], status: dict[str, Any]) -> None:
-    """A progress hook."""
-    for half in both:
-        if status.get("filename") == str(half.path):
-            half.hold(at_all=not any(one.is_whole for one in both))
+    def _pause_unless_ended(self, remux: Remux, found: Probe, starts_s: dict[int, float]) -> None:
+        """Raises `Pause`, or returns if just now all has come."""
+        places = dict(zip([half.number for half in self._left], remux.cut(), strict=True))
+        if all(place is None for place in places.values()):
+            return
+        made_bytes, state = remux.pause(deadline=self._deadline)
+        begins_s = self._before.starts_s if self._before else tuple(starts_s[half.number] for half in self._both)
+        left = Aside(
+            found=found, starts_s=begins_s, ends_s=self._ends_s(remux), state=state,
+            has_ended=tuple(places.get(half.number) is None for half in self._both),
+            heads=tuple(half.head for half in self._both),
+        )  # fmt: skip
+        sources = [half.source(places.get(half.number)) for half in self._both]
+        files = [left.write(self._request.directory)]
+        raise Pause({"bytes": made_bytes, "tracks": [dataclasses.asdict(one) for one in sources], "files": files})
 
-
-def _raise(both: list[_Half]) -> None:
-    errors = [half.error for half in both if half.error is not None and not isinstance(half.error, _Stopped)]
-    if errors and isinstance(errors[0], ValueError) and patches.given_up:
-        raise patches.given_up[0] from errors[0]  # of fragments side by side the first to fail closes it for the others
-    if errors:
-        raise errors[0]
+    def _ends_s(self, remux: Remux) -> tuple[float, ...]:
+        ends_s = [remux.ends_s.get(kind) for kind in _KINDS]
+        if None in ends_s:
+            raise SourceTooSlow
+        by_kind = dict(zip((self._picture.number, self._sound.number), ends_s, strict=True))
+        return tuple(by_kind[half.number] or 0.0 for half in self._both)

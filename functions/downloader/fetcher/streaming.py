@@ -12,15 +12,19 @@ from typing import Any
 from downloader.answers import Resume
 from downloader.content_types import CONTENT_TYPES
 from downloader.fetcher import finishing, recipes, structure
+from downloader.fetcher.aside import Aside
+from downloader.fetcher.bounds import Bounds, InFragments, in_pieces
+from downloader.fetcher.feeding import Track
 from downloader.fetcher.finishing import Output
+from downloader.fetcher.fragments import Fragments
 from downloader.fetcher.growth import Growth
 from downloader.fetcher.probe import Probe, glance
 from downloader.fetcher.recipes import Recipe
-from downloader.fetcher.remux import EXTENSIONS, Remux, Track
+from downloader.fetcher.remux import EXTENSIONS, Begun, Remux
 from downloader.fetcher.request import Request
 from downloader.fetcher.structure import Walk
 from downloader.fetcher.timing import Deadline
-from reelhaul.errors import SourceChanged, SourceInterrupted, SourceTooLong
+from reelhaul.errors import SourceChanged, SourceInterrupted, SourceTooLong, SourceTooSlow
 from reelhaul.options import Clip
 
 TAIL_BYTES = 256 * 1024  # stay until the end: what Ogg tells its length by
@@ -36,6 +40,8 @@ class Streaming:
         self._found: Probe | None = None
         self._as_it_is: _AsItIs | None = None
         self._remade: tuple[Remux, Track] | None = None
+        self._before: tuple[Aside, Path, int, int] | None = None  # what, into which file, from which place, how far
+        self.fragments: Fragments | None = None  # of a playlist or a manifest, if what comes is of one
 
     def __call__(self, status: dict[str, Any]) -> None:
         """Raises `SourceTooLong`, and `SourceInterrupted` where the source has begun anew what was handed over."""
@@ -46,6 +52,8 @@ class Streaming:
             if not self._is_decided and path.is_file() and path.stat().st_size > self._head_bytes:
                 self._is_decided = True
                 self._decide(path)
+            if self._before is not None and self._remade is None and path.is_file():
+                self._make_on(path)
             if self._as_it_is is not None:
                 self._as_it_is.extend()
         if self._remade is not None:
@@ -62,6 +70,32 @@ class Streaming:
         self._found, self._as_it_is = found, _AsItIs(path, found, self._growth, walk)
         assert resume.extension is not None  # noqa: S101 - for the type checker: with a name it has this, too
         self._growth.go_on(path, resume.extension, resume.bytes)
+
+    def make_on(self, aside: Aside, target: Path, resume: Resume) -> None:
+        """What an earlier fetcher has made of what came lies there, with a hole, and is gone on with."""
+        self._is_decided, self._found = True, aside.found
+        (track,) = resume.tracks
+        self._before = aside, target, 0 if track.fragments is not None else track.place, resume.bytes
+
+    @property
+    def is_remade(self) -> bool:
+        return self._remade is not None or self._before is not None
+
+    def pause(self, directory: Path, *, deadline: Deadline) -> tuple[int, int, list[str]]:
+        """How much of what is made there is, from which place on the source is left, and the files that go along.
+
+        Raises `SourceError`.
+        """
+        if self._remade is None or self._found is None:
+            raise SourceTooSlow
+        remux, track = self._remade
+        remux.settle(deadline)
+        (place,) = remux.cut()
+        if place is None:
+            raise SourceInterrupted  # it came to its end just now
+        made_bytes, state = remux.pause(deadline=deadline)
+        aside = Aside(found=self._found, starts_s=(), ends_s=(), has_ended=(False,), heads=(track.head,), state=state)
+        return made_bytes, place, [aside.write(directory)]
 
     @property
     def has_begun(self) -> bool:
@@ -86,6 +120,8 @@ class Streaming:
         if self._found is None:
             return None
         found, start_s = self._found, None
+        if self._before is not None and self._remade is None:
+            self._make_on(path)
         if self._remade is not None:
             remux, track = self._remade
             track.end()
@@ -110,12 +146,31 @@ class Streaming:
             self._as_it_is = _AsItIs(path, found, self._growth, walk)
             self._growth.begin(path, wanted.extension)
         elif wanted.extension in EXTENSIONS:
-            track = Track(path, ahead_bytes=self._head_bytes)
+            track = Track(path, ahead_bytes=self._head_bytes, bounds=self._bounds)
             target = path.with_name(f"finished.{wanted.extension}")
             self._remade = Remux([track], target, found, wanted, self._growth), track
         else:
             return
         self._found = found
+
+    def _make_on(self, path: Path) -> None:
+        assert self._before is not None  # noqa: S101 - for the type checker
+        aside, target, place, made_bytes = self._before
+
+        def bounds(descriptor: int) -> Bounds:
+            if self.fragments is not None:
+                return InFragments(self.fragments)
+            return in_pieces(descriptor, place, head=aside.heads[0])
+
+        track = Track(path, ahead_bytes=self._head_bytes, start=place, bounds=bounds)
+        begun = Begun(final_bytes=made_bytes, state=aside.state, delays_s=[0.0])
+        wanted = recipes.recipe(aside.found, self._request.options)
+        self._remade = Remux([track], target, aside.found, wanted, self._growth, begun=begun), track
+
+    def _bounds(self, descriptor: int) -> Bounds:
+        if self.fragments is not None:
+            return InFragments(self.fragments)
+        return in_pieces(descriptor, 0)
 
     def _check_duration(self, found: Probe) -> None:
         if self._request.max_duration_s and (found.duration_s or 0) > self._request.max_duration_s:
