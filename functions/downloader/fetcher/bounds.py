@@ -5,7 +5,6 @@ from bisect import bisect_left
 from typing import Protocol
 
 from downloader.fetcher.fragments import Fragments
-from downloader.fetcher.samples import Malformed
 
 MAX_HEAD_BYTES = 8 * 1024**2  # of what stands before the first fragment
 MAX_PIECE_BYTES = 32 * 1024**2  # of which it is waited for the end, wherever the disk could hold more
@@ -80,14 +79,16 @@ class _InPieces:
         self._is_complete = bool(head)  # the head
         self._next = start
         self._bounds = [start] if head else []
+        self._is_too_much = False
         self.wanted_bytes = 0
 
     def reach(self, descriptor: int, size: int) -> int:
-        while self._next + self.head_bytes <= size:
+        while not self._is_too_much and self._next + self.head_bytes <= size:
             if not self._piece(descriptor, size):
                 break
         last = self._bounds[-1] if self._bounds else 0
-        return last if max(size, self.wanted_bytes) - last <= MAX_PIECE_BYTES else size
+        is_near = not self._is_too_much and max(size, self.wanted_bytes) - last <= MAX_PIECE_BYTES
+        return last if is_near else size
 
     def cut(self, read_bytes: int) -> tuple[int, int] | None:
         index = bisect_left(self._bounds, read_bytes)
@@ -98,9 +99,9 @@ class _InPieces:
         raise NotImplementedError
 
     def _keep(self, descriptor: int, start: int, length: int) -> None:
-        if len(self.head) + length > MAX_HEAD_BYTES:
-            raise Malformed("too much of an index")
-        self.head += os.pread(descriptor, length, start)
+        """As long as it is no more than can go along: an index of all that there is has no fragments behind it."""
+        self._is_too_much = len(self.head) + length > MAX_HEAD_BYTES
+        self.head += b"" if self._is_too_much else os.pread(descriptor, length, start)
 
 
 class InBoxes(_InPieces):

@@ -143,6 +143,26 @@ def test_one_large_piece_is_passed_on_as_it_comes_and_cannot_be_cut(
         track.cut()
 
 
+@pytest.mark.parametrize("extension", _KINDS)
+def test_index_that_is_too_large_to_go_along_is_passed_on_and_cannot_be_cut(
+    whole: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, extension: str
+) -> None:
+    monkeypatch.setattr(bounds, "MAX_HEAD_BYTES", 60)
+    path = tmp_path / "part"
+    data = whole[extension].read_bytes()
+    path.write_bytes(data[:-1000])
+    track = Track(path, ahead_bytes=0, bounds=lambda descriptor: in_pieces(descriptor, 0))
+    seen = 0
+    for block in track.blocks(threading.Event()):
+        seen += len(block)
+        if seen == len(data) - 1000:
+            with pytest.raises(SourceTooSlow):
+                track.cut()
+            path.write_bytes(data)
+            track.end()
+    assert seen == len(data)
+
+
 def test_what_nobody_knows_to_cut_is_passed_on_as_it_comes(tmp_path: Path) -> None:
     path = tmp_path / "part"
     path.write_bytes(b"RIFF" * 100)
