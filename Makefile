@@ -11,7 +11,7 @@ export URL  # for `demo`, which takes it from the environment: a URL is full of 
 # An environment that does not work any more, as after the checkout was moved, is made again.
 $(shell $(PY) -c 'import reelhaul, infra' 2>/dev/null || rm -f .venv/.ready)
 $(shell .venv-engine/bin/python -c 'import ministack' 2>/dev/null || rm -f .venv-engine/.ready)
-.PHONY: help setup demo serve test lint types unit e2e e2e-browser e2e-image e2e-deploy faults hostile soak bench scale fuzz model examples diagram lock audit sbom newest bootstrap deploy diff destroy clean
+.PHONY: help setup demo serve test lint types unit relay e2e e2e-browser e2e-image e2e-deploy faults hostile soak bench scale fuzz model examples diagram lock audit sbom newest bootstrap deploy diff destroy clean
 
 help:            ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*##/\1\t/p' Makefile | expand -t 12
@@ -34,7 +34,7 @@ demo: setup      ## fetch three real media through the whole service, or one: ma
 serve: setup     ## the service on the embedded engine, until Ctrl-C
 	.venv/bin/reelhaul serve
 
-test: lint types unit e2e   ## everything that needs no root
+test: lint types unit relay e2e   ## everything that needs no root
 
 lint: setup      ## ruff: rules and format
 	.venv/bin/ruff check .
@@ -46,6 +46,10 @@ types: setup     ## mypy, strict
 RUNNING := tests/faults/system
 unit: setup      ## unit, integration and template tests, what one call may meet with, and the model
 	$(PYTEST_IN_PARALLEL) tests/model tests/infra tests/unit tests/integration tests/faults --ignore=$(RUNNING)
+
+# They wait for one another and for time to pass: many at once, each test where there is room for it.
+relay: setup     ## downloads that several workers after one another carry out, from sources of each kind
+	.venv/bin/pytest --numprocesses=$$(expr 3 '*' $$(nproc)) --dist=worksteal tests/relay
 
 e2e: setup       ## the deployed template over HTTP, also by clients that exist; npm fetches one of them at its first run
 	$(PYTEST_IN_PARALLEL) tests/e2e/clients tests/e2e --ignore=$(BROWSER)

@@ -11,9 +11,9 @@ import pytest
 from reelhaul import aws, steps
 from reelhaul.jobs import Job, State
 from tests.conftest import Cloud
-from tests.integration.relaying import PATH, Handle, ShortBreathed, ended, installed, invocation, stored, swept
 from tests.integration.streaming import make_large
-from tests.jobs_in import queued
+from tests.relay.conftest import Submit
+from tests.relay.relaying import PATH, Handle, ShortBreathed, ended, invocation, stored, swept
 
 
 @pytest.fixture
@@ -25,18 +25,9 @@ def source(media: Path) -> Iterator[ShortBreathed]:
         server.is_over.set()
 
 
-@pytest.fixture(autouse=True)
-def _installed(cloud: Cloud, source: ShortBreathed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    with installed(source, tmp_path, monkeypatch):
-        yield
-
-
 @pytest.fixture
-def job(cloud: Cloud, source: ShortBreathed) -> Job:
-    job = queued(url=source.url(PATH), now=time.time())
-    cloud.store.create(job)
-    cloud.queue.send(job)
-    return job
+def job(submit: Submit) -> Job:
+    return submit(PATH)
 
 
 @pytest.fixture
@@ -45,14 +36,14 @@ def invoke(cloud: Cloud) -> Handle:
 
 
 def test_four_invocations_make_one_file(
-    cloud: Cloud, source: ShortBreathed, job: Job, invoke: Handle, tmp_path: Path
+    cloud: Cloud, source: ShortBreathed, job: Job, invoke: Handle, work: Path
 ) -> None:
     came = [0]
     for _ in range(3):
         waiting = invoke(job)
         assert (waiting.state, waiting.attempts, waiting.generation) == (State.QUEUED, 0, 1), waiting
         assert waiting.checkpoint is not None
-        assert not list(tmp_path.iterdir())
+        assert not list(work.iterdir())
         came.append(waiting.checkpoint.bytes)
     done = invoke(job)
 

@@ -41,7 +41,7 @@ def make_pieces(directory: Path) -> None:
 
 
 class _Handler(SourceHandler):
-    server: "Rationed"
+    server: "Pieces"
 
     def send_bytes(self, file: IO[bytes], count: int) -> None:
         path, start = urlsplit(self.path).path, file.tell()
@@ -59,7 +59,7 @@ class _Handler(SourceHandler):
                 self.close_connection = True
 
 
-class Rationed(SourceServer):
+class Pieces(SourceServer):
     """`ration` hands out so many bytes more of fragments, which come whole, and of others that share of all for each
     time they are asked for. What is beyond hangs until the next.
 

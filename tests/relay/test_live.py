@@ -1,22 +1,21 @@
 """Recordings of live streams that take several invocations: real handler and fetchers, on moto."""
 
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from reelhaul.jobs import Job, State
-from reelhaul.options import Clip, Options
+from reelhaul.options import Clip
 from tests.conftest import Cloud
-from tests.integration.relaying import installed, invocation, stored
-from tests.jobs_in import queued
 from tests.media import SourceHandler, SourceServer, probed
+from tests.relay.conftest import Submit
+from tests.relay.relaying import invocation, stored
 
 SECONDS, END = 20, 40
 AT_ONCE_MS = 120_000
 
-Submit = Callable[[], Job]
+Record = Callable[[], Job]
 
 
 class _Handler(SourceHandler):
@@ -59,22 +58,9 @@ def source(media: Path) -> Iterator[Broadcast]:
         yield server
 
 
-@pytest.fixture(autouse=True)
-def _installed(cloud: Cloud, source: Broadcast, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    with installed(source, tmp_path, monkeypatch):
-        yield
-
-
 @pytest.fixture
-def submit(cloud: Cloud, source: Broadcast) -> Submit:
-    def submit() -> Job:
-        options = Options(clip=Clip(end_s=SECONDS))
-        job = queued(url=source.url("stream.m3u8"), now=time.time(), options=options)
-        cloud.store.create(job)
-        cloud.queue.send(job)
-        return job
-
-    return submit
+def record(submit: Submit) -> Record:
+    return lambda: submit("stream.m3u8", clip=Clip(end_s=SECONDS))
 
 
 def begun(cloud: Cloud, source: Broadcast, job: Job, *, segments: int = 10) -> Job:
@@ -92,13 +78,13 @@ def duration_s(body: bytes, tmp_path: Path) -> float:
     return float(probed(path)["duration_s"])
 
 
-def test_recording_of_several_invocations_is_that_of_one(cloud: Cloud, source: Broadcast, submit: Submit) -> None:
+def test_recording_of_several_invocations_is_that_of_one(cloud: Cloud, source: Broadcast, record: Record) -> None:
     source.to_edge = END
-    expected = stored(cloud, invocation(cloud, submit(), remaining_ms=AT_ONCE_MS))
+    expected = stored(cloud, invocation(cloud, record(), remaining_ms=AT_ONCE_MS))
     source.edge = Broadcast.edge
     source.hits.clear()
 
-    job = submit()
+    job = record()
     for edge in (10, 15, 20):
         begun(cloud, source, job, segments=edge)
     source.to_edge = END
@@ -112,9 +98,9 @@ def test_recording_of_several_invocations_is_that_of_one(cloud: Cloud, source: B
 
 
 def test_what_is_gone_in_between_is_missing_and_is_said_to_be(
-    cloud: Cloud, source: Broadcast, submit: Submit, tmp_path: Path
+    cloud: Cloud, source: Broadcast, record: Record, tmp_path: Path
 ) -> None:
-    job = submit()
+    job = record()
     begun(cloud, source, job)
     source.window, source.from_edge, source.to_edge = 3, 18, END
     done = invocation(cloud, job)
@@ -129,9 +115,9 @@ def test_what_is_gone_in_between_is_missing_and_is_said_to_be(
 
 @pytest.mark.parametrize("how", ["is_gone", "has_ended", "begins anew"])
 def test_stream_that_is_over_in_between_has_been_recorded_to_its_end(
-    cloud: Cloud, source: Broadcast, submit: Submit, tmp_path: Path, how: str
+    cloud: Cloud, source: Broadcast, record: Record, tmp_path: Path, how: str
 ) -> None:
-    job = submit()
+    job = record()
     source.first_number = 100
     begun(cloud, source, job)
     if how == "begins anew":

@@ -3,8 +3,7 @@
 import importlib
 import shutil
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +12,14 @@ import pytest
 from infra.local.media import ffmpeg
 from reelhaul import aws
 from reelhaul.jobs import Job, State
-from reelhaul.options import Clip, Options
+from reelhaul.options import Clip
 from tests.conftest import Cloud
-from tests.integration.relaying import Rationed, ended, installed, invocation, stored, swept
 from tests.integration.streaming import make_large
-from tests.jobs_in import queued
+from tests.relay.conftest import Submit
+from tests.relay.relaying import Rationed, ended, invocation, stored, swept
 
 ENOUGH = 1000  # segments
 SHORT_MS = 6_000
-Submit = Callable[..., Job]
 
 _BOTH_PLAIN = """<?xml version="1.0"?>
 <MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT8S" profiles="x">
@@ -44,23 +42,6 @@ def source(media: Path) -> Iterator[Rationed]:
         yield server
         server.is_over.set()
         server.give(0)
-
-
-@pytest.fixture(autouse=True)
-def _installed(cloud: Cloud, source: Rationed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    with installed(source, tmp_path, monkeypatch):
-        yield
-
-
-@pytest.fixture
-def submit(cloud: Cloud, source: Rationed) -> Submit:
-    def submit(path: str, **options: Any) -> Job:
-        job = queued(url=source.url(path), now=time.time(), options=Options(**options))
-        cloud.store.create(job)
-        cloud.queue.send(job)
-        return job
-
-    return submit
 
 
 def at_once(cloud: Cloud, source: Rationed, job: Job) -> bytes:

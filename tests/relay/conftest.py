@@ -1,0 +1,42 @@
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reelhaul.jobs import Job
+from reelhaul.options import Options
+from tests.conftest import Cloud
+from tests.jobs_in import queued
+from tests.media import SourceServer
+from tests.relay.relaying import installed
+
+Submit = Callable[..., Job]
+
+
+@pytest.fixture
+def work(tmp_path: Path) -> Path:
+    """Where the worker has its directories."""
+    directory = tmp_path / "work"
+    directory.mkdir()
+    return directory
+
+
+@pytest.fixture(autouse=True)
+def _installed(cloud: Cloud, source: SourceServer, work: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with installed(source, work, monkeypatch):
+        yield
+
+
+@pytest.fixture
+def submit(cloud: Cloud, source: SourceServer) -> Submit:
+    """A job for that path of the source, with those options, and its message."""
+
+    def submit(path: str, **options: Any) -> Job:
+        job = queued(url=source.url(path), now=time.time(), options=Options(**options))
+        cloud.store.create(job)
+        cloud.queue.send(job)
+        return job
+
+    return submit

@@ -1,0 +1,90 @@
+"""Downloads of several pieces that take longer than an invocation: real fetchers, one after the other, on moto."""
+
+import itertools
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from downloader.fetcher import structure
+from reelhaul.jobs import Job, State
+from tests.conftest import Cloud
+from tests.media import probed
+from tests.relay.conftest import Submit
+from tests.relay.pieces import Pieces, make_pieces
+from tests.relay.relaying import invocation, stored
+from tests.unit.downloader.fragmented import packets, plays
+
+INVOCATION_MS = 30_000
+_CLOSE_S = 0.025
+_ALL = 10**9
+_SHARE = 0.25  # of all, for each of the first four invocations, were it not a little less
+
+Handle = Callable[[Job, int], Job]
+
+
+@pytest.fixture
+def source(media: Path) -> Iterator[Pieces]:
+    make_pieces(media)
+    with Pieces(media) as server:
+        yield server
+        server.ration(0, share=0.0)
+
+
+@pytest.fixture
+def invoke(cloud: Cloud, source: Pieces) -> Handle:
+    """The next invocation for the job, which the source has so many bytes for."""
+
+    def invoke(job: Job, ration: int) -> Job:
+        source.ration(ration, share=min(1.0, 0.85 * _SHARE) if ration < _ALL else 1.0)
+        return invocation(cloud, job, remaining_ms=INVOCATION_MS if ration < _ALL else 10 * INVOCATION_MS)
+
+    return invoke
+
+
+def kept(cloud: Cloud, job: Job, path: Path) -> Path:
+    path.write_bytes(stored(cloud, job))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("path", "most"),  # of files what lies in sockets is lost with each connection, which is much of ones so small
+    [
+        ("large/list.m3u8", 1.3),
+        ("large/fmp4/list.m3u8", 1.3),
+        ("large/manifest.mpd", 1.3),
+        ("large/two/manifest.mpd", 1.7),
+    ],
+)
+def test_four_invocations_make_what_one_makes(
+    cloud: Cloud, source: Pieces, submit: Submit, invoke: Handle, work: Path, path: str, most: float
+) -> None:
+    single = kept(cloud, invoke(submit(path), _ALL), work.parent / "single.mp4")
+    whole_bytes = sum(source.sent_bytes.values())
+    source.sent_bytes.clear()
+    job = submit(path)
+    came = [0]
+    for _ in range(4):
+        waiting = invoke(job, int(whole_bytes * _SHARE * 0.85))
+        assert (waiting.state, waiting.attempts) == (State.QUEUED, 0), waiting
+        assert waiting.checkpoint is not None
+        assert not list(work.iterdir())
+        came.append(waiting.checkpoint.bytes)
+    seamed = kept(cloud, invoke(job, _ALL), work.parent / "seamed.mp4")
+
+    assert all(later > before for before, later in itertools.pairwise(came))
+    assert sum(source.sent_bytes.values()) < whole_bytes * most, source.sent_bytes
+    check_same(seamed, single)
+
+
+def check_same(seamed: Path, single: Path) -> None:
+    for track in ("v", "a"):
+        ours, theirs = packets(seamed, track), packets(single, track)
+        assert [one.content for one in ours] == [one.content for one in theirs]
+        assert all(now.dts_s > before.dts_s for before, now in itertools.pairwise(ours))
+        for mine, its in zip(ours, theirs, strict=True):
+            assert mine.pts_s == pytest.approx(its.pts_s, abs=_CLOSE_S)
+    assert probed(seamed)["duration_s"] == pytest.approx(probed(single)["duration_s"], abs=_CLOSE_S)
+    assert plays(seamed)
+    assert not structure.is_fragmented(seamed)
+    assert not structure.is_cut_short(seamed)
