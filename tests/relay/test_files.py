@@ -19,7 +19,7 @@ from tests.relay.conftest import Submit
 from tests.relay.relaying import Rationed, ended, invocation, stored, swept
 
 ENOUGH = 1000  # segments
-SHORT_MS = 6_000
+SHORT_MS = 12_000
 
 _BOTH_PLAIN = """<?xml version="1.0"?>
 <MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT8S" profiles="x">

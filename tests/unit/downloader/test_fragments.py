@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -72,8 +72,8 @@ class _Handler(SourceHandler):
         path = urlsplit(self.path).path
         with self.server.lock:
             self.server.asked.append(path)
-            self.server.busy += 1
-            self.server.most_busy = max(self.server.busy, self.server.most_busy)
+            self.server.busy.add(self)
+            self.server.most_busy = max(len(self.server.busy), self.server.most_busy)
         self.server.before(path, len(self.server.asked))
         try:
             if path in self.server.broken:
@@ -81,8 +81,17 @@ class _Handler(SourceHandler):
             else:
                 super().do_GET()
         finally:
-            with self.server.lock:
-                self.server.busy -= 1
+            self._is_done()
+
+    def send_bytes(self, file: IO[bytes], count: int) -> None:
+        """Whoever has the last byte may ask for more before this thread comes to say that it is done."""
+        super().send_bytes(file, count - 1)
+        self._is_done()
+        super().send_bytes(file, 1)
+
+    def _is_done(self) -> None:
+        with self.server.lock:
+            self.server.busy.discard(self)
 
 
 class Lists(SourceServer):
@@ -93,7 +102,8 @@ class Lists(SourceServer):
         self.RequestHandlerClass = _Handler
         self.lock = threading.Lock()
         self.asked: list[str] = []
-        self.busy = self.most_busy = 0
+        self.busy: set[_Handler] = set()
+        self.most_busy = 0
         self.broken: dict[str, str] = {}
         self.before: Callable[[str, int], object] = lambda *_: None
 
@@ -171,6 +181,7 @@ def test_track_is_what_yt_dlp_makes_of_it(
     path: str, server: Lists, fetch: Callable[..., None], plain: Callable[[str], bytes], tmp_path: Path
 ) -> None:
     expected, ours = plain(path), Fragments()
+    server.most_busy = 0
     fetch(path, tmp_path / "track", ours)
     assert (tmp_path / "track").read_bytes() == expected
     assert (ours.done, ours.done_bytes) == (ours.total, len(expected))

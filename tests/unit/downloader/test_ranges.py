@@ -35,13 +35,13 @@ class _Handler(MediaHandler):
 
     def do_GET(self) -> None:  # noqa: N802 - named by the base class
         server = self.server
+        is_piece = self.headers.get("Range", "-").rpartition("-")[2] != ""
         with server.lock:
             server.asked.append(self.headers.get("Range"))
-            server.busy += 1
-            server.most_busy = max(server.busy, server.most_busy)
+            server.busy |= {self} if is_piece else set()  # who is left alone does not notice at once
+            server.most_busy = max(len(server.busy), server.most_busy)
         try:
             first, last, status = self._range(len(server.whole))
-            is_piece = self.headers.get("Range", "-").rpartition("-")[2] != ""
             refusal = server.refuse(first) if is_piece else server.refuse_one()
             if is_piece and server.ignores_ranges:
                 first, last, status = 0, len(server.whole) - 1, 200
@@ -58,8 +58,11 @@ class _Handler(MediaHandler):
             self.end_headers()
             self._send(first, last + 1, is_slow=not is_piece)
         finally:
-            with server.lock:
-                server.busy -= 1
+            self._is_done()
+
+    def _is_done(self) -> None:
+        with self.server.lock:
+            self.server.busy.discard(self)
 
     def _send(self, first: int, end: int, *, is_slow: bool) -> None:
         server = self.server
@@ -67,6 +70,8 @@ class _Handler(MediaHandler):
             if not is_slow and server.breaks_at is not None and start >= server.breaks_at:
                 self.close_connection = True
                 return
+            if start + _BLOCK_BYTES >= end:
+                self._is_done()  # whoever has the last byte may ask for more before this thread comes to say so
             self.wfile.write(server.whole[start : min(end, start + _BLOCK_BYTES)])
             time.sleep(server.slow_s if is_slow else server.piece_s)
 
@@ -83,7 +88,8 @@ class Miserly(MediaServer):
         self.whole, self.etag = WHOLE, '"one"'
         self.lock = threading.Lock()
         self.asked: list[str | None] = []
-        self.busy = self.most_busy = 0
+        self.busy: set[_Handler] = set()
+        self.most_busy = 0
         self.refuse: Callable[[int], int | None] = lambda _: None
         self.refuse_one: Callable[[], int | None] = lambda: None
 
