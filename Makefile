@@ -47,9 +47,8 @@ RUNNING := tests/faults/system
 unit: setup      ## unit, integration and template tests, what one call may meet with, and the model
 	$(PYTEST_IN_PARALLEL) tests/model tests/infra tests/unit tests/integration tests/faults --ignore=$(RUNNING)
 
-# They wait for one another and for time to pass: many at once, each test where there is room for it.
 relay: setup     ## downloads that several workers after one another carry out, from sources of each kind
-	.venv/bin/pytest --numprocesses=$$(expr 3 '*' $$(nproc)) --dist=worksteal tests/relay
+	.venv/bin/pytest --numprocesses=$(PROCESSES) --dist=worksteal tests/relay
 
 e2e: setup       ## the deployed template over HTTP, also by clients that exist; npm fetches one of them at its first run
 	$(PYTEST_IN_PARALLEL) tests/e2e/clients tests/e2e --ignore=$(BROWSER)

@@ -160,8 +160,9 @@ class Answer:
 
     def _may_grow(self, event: Growing | Grown | Paused) -> bool:
         if isinstance(event, Paused):
-            grown = event.bytes >= self._final_bytes if self._growing else event.bytes == 0 and not self._has_begun
-            return self._request.pauses and grown and not self._entries
+            is_grown = self._growing is not None and event.bytes >= self._final_bytes
+            is_in_files = event.bytes == 0 and not self._has_begun  # what has grown, if anything has, is given up
+            return self._request.pauses and (is_grown or is_in_files) and not self._entries
         if isinstance(event, Grown):
             return self._growing is not None and event.final_bytes >= self._final_bytes
         resume = self._request.resume

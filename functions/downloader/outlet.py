@@ -75,7 +75,8 @@ class Outlet:
 
     def hand_over(self, paused: Paused, *, spent_s: float) -> Checkpoint:
         """All that there is so far goes to where the next worker finds it."""
-        begun, head, tail = self._growing.pause(paused.bytes) if self._growing else (None, b"", b"")
+        growing = self._growing if paused.bytes else None  # else what was sent is removed in the end, as of a failure
+        begun, head, tail = growing.pause(paused.bytes) if growing else (None, b"", b"")
         if begun is None and self._begun is not None:
             raise WorkerCrashed  # what an earlier worker has begun is not gone on with
         files = tuple(self._carried(name, number) for number, name in enumerate(paused.files))
@@ -83,7 +84,8 @@ class Outlet:
         key = ids.baggage_key(self._job)
         self._uploader.put(key, packed)
         return Checkpoint(
-            media=self._media, object_key=begun.key if begun else None, upload_id=begun.upload_id if begun else None,
+            media=self._media if begun else None,
+            object_key=begun.key if begun else None, upload_id=begun.upload_id if begun else None,
             parts=len(begun.digests) if begun else 0, final_bytes=begun.final_bytes if begun else 0,
             bytes=paused.bytes, place=paused.place, baggage_key=key,
             baggage_sha256=hashlib.sha256(packed).hexdigest(), spent_s=spent_s,

@@ -52,6 +52,7 @@ def warm(around: tuple[Servers, NameServer], directory: Path) -> Iterator[Callab
     with installed() as cloud, pytest.MonkeyPatch.context() as patch:
         patch.setenv("WORK_DIRECTORY", str(work))
         patch.setenv("MAX_BYTES", str(MAX_BYTES))
+        patch.setenv("MAX_TOTAL_S", "1")  # one worker for each job
         handler.dependencies.cache_clear()
         yield lambda metrics: Service(cloud, work, servers, names, metrics)
         handler.dependencies.cache_clear()

@@ -9,8 +9,8 @@ from reelhaul.jobs import Job
 from reelhaul.options import Options
 from tests.conftest import Cloud
 from tests.jobs_in import queued
-from tests.media import SourceServer
-from tests.relay.relaying import installed
+from tests.relay.clock import Clock
+from tests.relay.relaying import Timed, installed
 
 Submit = Callable[..., Job]
 
@@ -23,14 +23,22 @@ def work(tmp_path: Path) -> Path:
     return directory
 
 
+@pytest.fixture(scope="session")
+def clock(tmp_path_factory: pytest.TempPathFactory) -> Clock:
+    """One for all, as they share the template that fetchers are forked from."""
+    return Clock(tmp_path_factory.mktemp("clock"))
+
+
 @pytest.fixture(autouse=True)
-def _installed(cloud: Cloud, source: SourceServer, work: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    with installed(source, work, monkeypatch):
+def _installed(
+    cloud: Cloud, source: Timed, work: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    with installed(source, work, clock, monkeypatch):
         yield
 
 
 @pytest.fixture
-def submit(cloud: Cloud, source: SourceServer) -> Submit:
+def submit(cloud: Cloud, source: Timed) -> Submit:
     """A job for that path of the source, with those options, and its message."""
 
     def submit(path: str, **options: Any) -> Job:

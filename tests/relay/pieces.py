@@ -8,7 +8,8 @@ from urllib.parse import urlsplit
 
 from infra.local.media import ffmpeg
 from tests.integration.streaming import PATIENCE_S, make_large
-from tests.media import SourceHandler, SourceServer
+from tests.media import SourceHandler
+from tests.relay.relaying import Timed
 
 _FRAGMENTED = ["-movflags", "+frag_keyframe+empty_moov+default_base_moof"]
 _SET = """<AdaptationSet contentType="{kind}" mimeType="{kind}/mp4">
@@ -54,12 +55,13 @@ class _Handler(SourceHandler):
         with contextlib.suppress(OSError):
             super().send_bytes(file, now)
             self.wfile.flush()
+            self.server.clock.given()
             if now < count:
-                ration.wait(PATIENCE_S)
+                self.server.clock.wait(ration, patience_s=PATIENCE_S)
                 self.close_connection = True
 
 
-class Pieces(SourceServer):
+class Pieces(Timed):
     """`ration` hands out so many bytes more of fragments, which come whole, and of others that share of all for each
     time they are asked for. What is beyond hangs until the next.
 

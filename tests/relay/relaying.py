@@ -21,13 +21,21 @@ from tests.events import Context
 from tests.faults import hooked
 from tests.integration.streaming import PART_BYTES, PATIENCE_S
 from tests.media import SourceHandler, SourceServer
+from tests.relay.clock import Clock
 
-INVOCATION_MS = 12_000
+INVOCATION_MS = 120_000  # where the source does not say that it is over
 PATH = "large/front.mp4"
 _SEGMENTS = {".ts", ".m4s", ".mp3"}
+_POLL_S = 0.1
 _MOST_INVOCATIONS = 12  # on a machine that is busy some get little done
 
 Handle = Callable[[Job], Job]
+
+
+class Timed(SourceServer):
+    """Says on the `clock` when an invocation's time is up."""
+
+    clock: Clock
 
 
 class _Handler(SourceHandler):
@@ -40,8 +48,9 @@ class _Handler(SourceHandler):
         with contextlib.suppress(OSError):
             super().send_bytes(file, now)
             self.wfile.flush()
+        self.server.clock.given()
         if now < count:
-            self.server.is_over.wait(PATIENCE_S)
+            self.server.clock.wait(self.server.is_over, patience_s=PATIENCE_S)
             self.close_connection = True
 
     def end_headers(self) -> None:
@@ -54,7 +63,7 @@ class _Handler(SourceHandler):
         return (0, size - 1, 200) if self.server.ignores_ranges else super()._range(size)
 
 
-class ShortBreathed(SourceServer):
+class ShortBreathed(Timed):
     """Of each file `breath_bytes` come, from wherever they are asked for. `asked`: each first byte, and how many."""
 
     breath_bytes = 0
@@ -81,6 +90,7 @@ class _RationedHandler(_Handler):
         elif self.server.takes_one():
             self.server.asked.append((file.tell(), count))
             SourceHandler.send_bytes(self, file, count)
+            self.server.clock.given()
         else:
             self.close_connection = True
 
@@ -105,14 +115,15 @@ class Rationed(ShortBreathed):
             if self._left:
                 self._left -= 1
                 return True
-            era = self._era
-            self._changed.wait_for(lambda: self._era != era, PATIENCE_S)
+            era, until, invocation = self._era, time.monotonic() + PATIENCE_S, self.clock.invocation
+            while not self._changed.wait_for(lambda: self._era != era, _POLL_S) and time.monotonic() < until:
+                self.clock.nothing_more(invocation)
             return False
 
 
 @contextlib.contextmanager
-def installed(source: SourceServer, work_directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """The downloader's settings, with parts that tests can wait for."""
+def installed(source: Timed, work_directory: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The downloader's settings, with parts that tests can wait for, and the `clock` of its fetchers."""
 
     def mend(
         parsed: dict[str, Any], **_: Any
@@ -127,12 +138,15 @@ def installed(source: SourceServer, work_directory: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(transfer, "PART_BYTES", PART_BYTES)
     monkeypatch.setattr("moto.s3.models.S3_UPLOAD_PART_MIN_SIZE", 1)
     handler.dependencies.cache_clear()
+    source.clock = clock
+    clock.install(monkeypatch)
     with hooked("after-call", "s3", "HeadObject", mend):
         yield
 
 
 def invocation(cloud: Cloud, job: Job, *, remaining_ms: int = INVOCATION_MS) -> Job:
     """The next invocation for the job, with the message that is in the queue."""
+    Clock.installed.start()
     message = aws.client("sqs").receive_message(QueueUrl=cloud.queue_url, VisibilityTimeout=900, WaitTimeSeconds=15)[
         "Messages"
     ][0]

@@ -1,5 +1,6 @@
 """What has to lie in files until all of it is there, handed over from worker to worker: real fetchers, on moto."""
 
+import functools
 import importlib
 import shutil
 import subprocess
@@ -15,11 +16,12 @@ from reelhaul.jobs import Job, State
 from reelhaul.options import Clip
 from tests.conftest import Cloud
 from tests.integration.streaming import make_large
+from tests.relay.comparing import assert_same
 from tests.relay.conftest import Submit
 from tests.relay.relaying import Rationed, ended, invocation, stored, swept
 
 ENOUGH = 1000  # segments
-SHORT_MS = 12_000
+SHORT_MS = 6_000
 
 _BOTH_PLAIN = """<?xml version="1.0"?>
 <MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT8S" profiles="x">
@@ -47,7 +49,7 @@ def source(media: Path) -> Iterator[Rationed]:
 def at_once(cloud: Cloud, source: Rationed, job: Job) -> bytes:
     """What becomes of it in a single invocation, as a rule."""
     source.give(ENOUGH)
-    return stored(cloud, ended(job, lambda one: invocation(cloud, one, remaining_ms=120_000)))
+    return stored(cloud, ended(job, functools.partial(invocation, cloud)))
 
 
 def in_several(
@@ -102,6 +104,35 @@ def test_two_files_that_are_merged_afterwards(cloud: Cloud, source: Rationed, su
     assert invocations >= 4
 
 
+def test_two_files_that_cannot_be_cut_are_merged_once_both_are_there(
+    cloud: Cloud, source: Rationed, submit: Submit, tmp_path: Path
+) -> None:
+    """The first worker merges them as they come, until it has no more time."""
+    large, single, several = source.directory / "large", tmp_path / "single.mp4", tmp_path / "several.mp4"
+    for kind, name in (("v", "picture.mp4"), ("a", "sound.m4a")):
+        copied = ["-map", f"0:{kind}", "-c", "copy", "-movflags", "+faststart"]
+        ffmpeg("-i", str(large / "front.mp4"), *copied, str(large / name))
+    (large / "both.mpd").write_text(_BOTH_PLAIN)
+    single.write_bytes(at_once(cloud, source, submit("large/both.mpd")))
+    source.asked.clear()
+    source.breath_bytes = (large / "picture.mp4").stat().st_size * 3 // 10
+    job = submit("large/both.mpd")
+
+    first = invocation(cloud, job)
+    assert (first.state, first.attempts) == (State.QUEUED, 0), first
+    assert first.checkpoint is not None
+    assert (first.checkpoint.place, first.checkpoint.upload_id) == (0, None)
+    done, more = in_several(cloud, source, job, most_segments=0)
+
+    several.write_bytes(stored(cloud, done))
+    assert_same(several, single)
+    assert (more >= 4, done.attempts, done.untidy) == (True, 1, True)
+    swept(cloud)
+    assert done.stored is not None
+    assert [key for key in cloud.object_keys() if job.id in key and key.endswith(".mp4")] == [done.stored.key]
+    assert not aws.client("s3").list_multipart_uploads(Bucket=cloud.bucket).get("Uploads", [])
+
+
 @pytest.fixture
 def arduous(source: Rationed) -> str:
     """Where there is something that it takes a while to make a webm of."""
@@ -147,7 +178,7 @@ def test_what_went_along_is_removed_in_the_end(cloud: Cloud, source: Rationed, s
 
     swept(cloud)
 
-    assert cloud.object_keys() == [done.stored.key]
+    assert set(cloud.object_keys()) == {done.stored.key, *(extra.key for extra in done.extras)}
 
 
 @pytest.mark.parametrize("what", ["relay", "carried-0"])
@@ -158,7 +189,7 @@ def test_what_went_along_and_is_damaged_is_fetched_anew(
     whole = (source.directory / "large" / "back.mp4").read_bytes()
     source.breath_bytes = len(whole) // 2
     job = submit("large/back.mp4")
-    assert invocation(cloud, job, remaining_ms=SHORT_MS).checkpoint is not None
+    assert invocation(cloud, job).checkpoint is not None
     source.breath_bytes = 2**40
     (key,) = (key for key in cloud.object_keys() if key.endswith(what))
     s3 = aws.client("s3")
@@ -183,7 +214,7 @@ def test_file_that_has_another_length_is_fetched_anew(
     shutil.copy(source.directory / "large" / "back.mp4", path)
     source.breath_bytes = path.stat().st_size // 2
     job = submit("large/changing.mp4")
-    assert invocation(cloud, job, remaining_ms=SHORT_MS).checkpoint is not None
+    assert invocation(cloud, job).checkpoint is not None
     source.breath_bytes = 2**40
     shutil.copy(source.directory / "large" / "front.mp4" if now else source.directory / "clip.mp4", path)
     with path.open("ab") as file:

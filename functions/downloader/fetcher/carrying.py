@@ -88,6 +88,8 @@ class Carrying:
             if is_there:
                 path, name = (track.path, _TRACK) if is_whole else (track.part, _TRACK_PART)
                 names.append(self._sent(path, name.format(number)))
+        if not names:
+            raise SourceTooSlow  # nothing has come
         return self._fields(sources, names)
 
     def _fields(self, tracks: list[Source], names: list[str]) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from downloader.answers import Resume
+from downloader.events import Source
 from downloader.fetcher import aside, extract, timing
 from downloader.fetcher.carrying import Carrying
 from downloader.fetcher.fragments import Stopped
@@ -52,6 +53,15 @@ def same_again(info: dict[str, Any], request: Request) -> dict[str, Any]:
     return {**plain, "formats": formats, "requested_formats": formats}
 
 
+def afresh(info: dict[str, Any]) -> Pause:
+    """Nothing of this medium can be gone on with as it was begun: the next one begins again, and keeps it in files."""
+    tracks = [
+        Source(format_id=str(one.get("format_id")), total_bytes=None, etag=None, last_modified=None, place=0)
+        for one in info.get("requested_formats") or [info]
+    ]
+    return Pause({"bytes": 0, "tracks": [dataclasses.asdict(track) for track in tracks], "files": []})
+
+
 class Pausing:
     """A fetch that may have to stop: of what is handed over by `stream`, if that has begun, else of files.
 
@@ -61,7 +71,7 @@ class Pausing:
     def __init__(
         self, ydl: extract.Extractor, info: dict[str, Any], request: Request, stream: Streaming | None
     ) -> None:
-        self._ydl, self._request, self._stream = ydl, request, stream
+        self._ydl, self._info, self._request, self._stream = ydl, info, request, stream
         self._carrying = Carrying(ydl, info, request)
         resume = request.resume
         if resume is not None and resume.name is not None:
@@ -153,7 +163,12 @@ class Pausing:
         (track,) = self._carrying.tracks
         if track.fragments is not None and not track.fragments.is_resumable:
             raise SourceTooSlow
-        made_bytes, place, files = stream.pause(self._request.directory, deadline=deadline)
+        try:
+            made_bytes, place, files = stream.pause(self._request.directory, deadline=deadline)
+        except SourceTooSlow:
+            if self._request.resume is not None:
+                raise
+            raise afresh(self._info) from None
         source = dataclasses.replace(track.source(place), place=place)
         return {"bytes": made_bytes, "tracks": [dataclasses.asdict(source)], "files": files}
 

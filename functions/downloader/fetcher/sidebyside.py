@@ -10,7 +10,7 @@ from downloader.fetcher.finishing import Output
 from downloader.fetcher.growth import Growth
 from downloader.fetcher.halves import Half, errors_of, hold
 from downloader.fetcher.marks import Watches
-from downloader.fetcher.pausing import DRAIN_S, DRAIN_SHARE, STOP_S, STOP_SHARE, Pause
+from downloader.fetcher.pausing import DRAIN_S, DRAIN_SHARE, STOP_S, STOP_SHARE, Pause, afresh
 from downloader.fetcher.probe import Probe
 from downloader.fetcher.progress import Tracks
 from downloader.fetcher.recipes import Recipe
@@ -60,7 +60,7 @@ def fetch(
     ydl.watch = Watches(half.watch for half in left if half.watch is not None)
     for half in left:
         half.start()
-    merge = _Merge(both, left, request, growth, before=before, deadline=deadline)
+    merge = _Merge(info, both, left, request, growth, before=before, deadline=deadline)
     try:
         return merge.output(tracks)
     finally:
@@ -86,9 +86,10 @@ class _Merge:
     """Of `both`, of which those that are `left` are still fetched."""
 
     def __init__(
-        self, both: list[Half], left: list[Half], request: Request, growth: Growth, *, before: Aside | None,
-        deadline: Deadline,
+        self, info: dict[str, Any], both: list[Half], left: list[Half], request: Request, growth: Growth, *,
+        before: Aside | None, deadline: Deadline,
     ) -> None:  # fmt: skip
+        self._info = info
         self._both, self._request, self._growth, self._before = both, request, growth, before
         self._deadline = deadline
         self._picture, self._sound = sorted(both, key=lambda half: not half.has_picture)
@@ -180,7 +181,12 @@ class _Merge:
 
     def _pause_unless_ended(self, remux: Remux, found: Probe, starts_s: dict[int, float]) -> None:
         """Raises `Pause`, or returns if just now all has come."""
-        places = dict(zip([half.number for half in self._left], remux.cut(), strict=True))
+        try:
+            places = dict(zip([half.number for half in self._left], remux.cut(), strict=True))
+        except SourceTooSlow:
+            if self._request.resume is not None:
+                raise
+            raise afresh(self._info) from None
         if all(place is None for place in places.values()):
             return
         made_bytes, state = remux.pause(deadline=self._deadline)

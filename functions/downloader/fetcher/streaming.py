@@ -145,13 +145,17 @@ class Streaming:
             walk = Walk() if found.is_read_by("mov") else None
             self._as_it_is = _AsItIs(path, found, self._growth, walk)
             self._growth.begin(path, wanted.extension)
-        elif wanted.extension in EXTENSIONS:
+        elif wanted.extension in EXTENSIONS and (self._request.resume is None or self._is_in_pieces(found)):
             track = Track(path, ahead_bytes=self._head_bytes, bounds=self._bounds)
             target = path.with_name(f"finished.{wanted.extension}")
             self._remade = Remux([track], target, found, wanted, self._growth), track
         else:
             return
         self._found = found
+
+    def _is_in_pieces(self, found: Probe) -> bool:
+        """Whether it can be cut. What cannot has to fit one invocation, else it lies in files from the second on."""
+        return self.fragments is not None or found.fragmented or found.webm
 
     def _make_on(self, path: Path) -> None:
         assert self._before is not None  # noqa: S101 - for the type checker
