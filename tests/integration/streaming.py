@@ -1,11 +1,17 @@
 """Sources of media that are large in parts of a size that tests can wait for, and that go on when they are told to."""
 
+import contextlib
 import threading
+from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 from urllib.parse import urlsplit
 
+import pytest
+
+from downloader import handler, transfer
 from infra.local.media import ffmpeg
+from tests.faults import hooked
 from tests.media import SourceHandler, SourceServer
 
 PART_BYTES = 256 * 1024
@@ -75,3 +81,22 @@ class PatientServer(SourceServer):
 
     def hold(self, path: str) -> None:
         self.held_path = f"/{path}"
+
+
+@contextlib.contextmanager
+def small_parts(origin: str, work_directory: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The downloader on moto, with parts of `PART_BYTES`, for a source at `origin`."""
+
+    def mend(parsed: dict[str, Any], **_: Any) -> None:
+        """S3 shows the checksum of parts with their number, moto without."""
+        number = parsed.get("ETag", "").strip('"').partition("-")[2]
+        if number:
+            parsed["ChecksumSHA256"] += f"-{number}"
+
+    monkeypatch.setenv("WORK_DIRECTORY", str(work_directory))
+    monkeypatch.setenv("ALLOWED_ORIGINS", origin)
+    monkeypatch.setattr(transfer, "PART_BYTES", PART_BYTES)
+    monkeypatch.setattr("moto.s3.models.S3_UPLOAD_PART_MIN_SIZE", 1)
+    handler.dependencies.cache_clear()
+    with hooked("after-call", "s3", "HeadObject", mend):
+        yield

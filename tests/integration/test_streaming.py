@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from downloader import handler, transfer
+from downloader import handler
 from downloader.fetcher import structure
 from reelhaul import aws, steps
 from reelhaul.jobs import Job, State
@@ -19,7 +19,7 @@ from reelhaul.options import Clip, Options
 from tests.conftest import Cloud
 from tests.events import Context
 from tests.faults import hooked, refused
-from tests.integration.streaming import PART_BYTES, PATIENCE_S, PatientServer, make_large
+from tests.integration.streaming import PATIENCE_S, PatientServer, make_large, small_parts
 from tests.jobs_in import queued
 from tests.media import probed
 
@@ -35,19 +35,7 @@ def source(media: Path) -> Iterator[PatientServer]:
 
 @pytest.fixture(autouse=True)
 def _installed(cloud: Cloud, source: PatientServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    def mend(
-        parsed: dict[str, Any], **_: Any
-    ) -> None:  # S3 shows the checksum of parts with their number, moto without
-        number = parsed.get("ETag", "").strip('"').partition("-")[2]
-        if number:
-            parsed["ChecksumSHA256"] += f"-{number}"
-
-    monkeypatch.setenv("WORK_DIRECTORY", str(tmp_path))
-    monkeypatch.setenv("ALLOWED_ORIGINS", source.origin)
-    monkeypatch.setattr(transfer, "PART_BYTES", PART_BYTES)
-    monkeypatch.setattr("moto.s3.models.S3_UPLOAD_PART_MIN_SIZE", 1)
-    handler.dependencies.cache_clear()
-    with hooked("after-call", "s3", "HeadObject", mend):
+    with small_parts(source.origin, tmp_path, monkeypatch):
         yield
 
 

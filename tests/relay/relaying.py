@@ -6,20 +6,19 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 from urllib.parse import urlsplit
 
 import pytest
 
-from downloader import handler, transfer
+from downloader import handler
 from reelhaul import aws
 from reelhaul.jobs import Job, State
 from reelhaul.objects import MediaBucket
 from sweeper.sweep import Sweeper
 from tests.conftest import Cloud
 from tests.events import Context
-from tests.faults import hooked
-from tests.integration.streaming import PART_BYTES, PATIENCE_S
+from tests.integration.streaming import PATIENCE_S, small_parts
 from tests.media import SourceHandler, SourceServer
 from tests.relay.clock import Clock
 
@@ -124,23 +123,10 @@ class Rationed(ShortBreathed):
 @contextlib.contextmanager
 def installed(source: Timed, work_directory: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The downloader's settings, with parts that tests can wait for, and the `clock` of its fetchers."""
-
-    def mend(
-        parsed: dict[str, Any], **_: Any
-    ) -> None:  # S3 shows the checksum of parts with their number, moto without
-        number = parsed.get("ETag", "").strip('"').partition("-")[2]
-        if number:
-            parsed["ChecksumSHA256"] += f"-{number}"
-
-    monkeypatch.setenv("WORK_DIRECTORY", str(work_directory))
-    monkeypatch.setenv("ALLOWED_ORIGINS", source.origin)
     monkeypatch.setenv("SOURCE_CONNECTIONS", "1")  # what comes in one go is counted; a busy machine is slow, too
-    monkeypatch.setattr(transfer, "PART_BYTES", PART_BYTES)
-    monkeypatch.setattr("moto.s3.models.S3_UPLOAD_PART_MIN_SIZE", 1)
-    handler.dependencies.cache_clear()
     source.clock = clock
     clock.install(monkeypatch)
-    with hooked("after-call", "s3", "HeadObject", mend):
+    with small_parts(source.origin, work_directory, monkeypatch):
         yield
 
 

