@@ -13,13 +13,11 @@ from downloader.events import (
     Finished,
     Growing,
     Grown,
-    Implausible,
-    Inspected,
-    Listed,
     Paused,
-    Several,
     Source,
 )
+from downloader.plausible import Implausible
+from downloader.sightings import Inspected, Listed, Several
 from reelhaul.errors import WorkerCrashed
 from reelhaul.findings import Entry, Format, Inspection
 from reelhaul.jobs import Media
