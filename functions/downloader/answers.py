@@ -32,7 +32,7 @@ class Resume:
     """Where an earlier fetcher paused. The file `name` in the directory has the first `bytes`, as a hole for the most
     part, of what was told to be called so. Without a `name` nothing was told yet.
 
-    The `files` that it wanted to go along lie there as they were.
+    The `files` that it wanted to go along lie there as they were. `is_alone` as in `Paused`.
     """
 
     name: str | None
@@ -41,6 +41,7 @@ class Resume:
     extension: str | None
     tracks: tuple[Source, ...]
     files: tuple[str, ...] = ()
+    is_alone: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

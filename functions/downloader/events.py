@@ -88,12 +88,14 @@ class Source:
 class Paused:
     """A fetcher's last word when its time is over: the first `bytes` of the medium are there, and the rest can come.
 
-    Out of the `tracks`, in the order in which they were chosen. The `files` in its directory go along.
+    Out of the `tracks`, in the order in which they were chosen. The `files` in its directory go along. `is_alone`: it
+    has only one connection for each, as the source has objected to more.
     """
 
     bytes: int
     tracks: tuple[Source, ...]
     files: tuple[str, ...] = ()
+    is_alone: bool = False
 
     @property
     def place(self) -> int:
@@ -160,7 +162,8 @@ def _paused(fields: dict[str, Any]) -> Paused:
     tracks = fields.get("tracks")
     if not isinstance(tracks, list) or not 1 <= len(tracks) <= MAX_TRACKS:
         raise Implausible("no plausible tracks")
-    return Paused(come, tuple(_source(one) for one in tracks), _files(fields))
+    is_alone = "is_alone" in fields and plausible.flag(fields, "is_alone")
+    return Paused(come, tuple(_source(one) for one in tracks), _files(fields), is_alone)
 
 
 def _source(fields: Any) -> Source:
