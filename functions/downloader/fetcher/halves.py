@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from downloader.events import Source
-from downloader.fetcher import fragments, patches, probe
+from downloader.fetcher import fragments, probe
 from downloader.fetcher.bounds import Bounds, InFragments, in_pieces
 from downloader.fetcher.feeding import Track
 from downloader.fetcher.fragments import Fragments, Stopped
@@ -211,7 +211,5 @@ def hold(halves: list[Half], status: dict[str, Any]) -> None:
 def errors_of(halves: list[Half]) -> None:
     """Raises what has gone wrong with any."""
     errors = [half.error for half in halves if half.error and not isinstance(half.error, _Stopped | Stopped)]
-    if errors and isinstance(errors[0], ValueError) and patches.given_up:
-        raise patches.given_up[0] from errors[0]  # of fragments side by side the first to fail closes it for the others
     if errors:
         raise errors[0]

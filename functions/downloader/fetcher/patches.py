@@ -14,8 +14,6 @@ from yt_dlp.utils import DownloadError
 from downloader.fetcher import fragments, ranges, reading
 from reelhaul.errors import SourceUnsupported
 
-given_up: list[DownloadError] = []  # what was tried in vain, again and again, since somebody last cleared it
-
 
 def apply() -> None:
     """No plugins, no ffmpeg on the network, errors that keep their type, and no live stream that has ended.
@@ -42,9 +40,7 @@ def _keeping_the_error(original: Any) -> Any:
     def report_retry(self: Any, err: Any, count: int, retries: int, *fragment: Any) -> Any:
         """When it gives up, yt-dlp keeps only the error's text. `fragment`: its index, and whether it is needed."""
         if count > retries and isinstance(err, BaseException) and fragment[1:] != (False,):
-            error = DownloadError(str(err), (type(err), err, err.__traceback__))
-            given_up.append(error)
-            raise error from err
+            raise DownloadError(str(err), (type(err), err, err.__traceback__)) from err
         return original(self, err, count, retries, *fragment)
 
     return report_retry

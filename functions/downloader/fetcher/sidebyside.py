@@ -4,7 +4,7 @@ import dataclasses
 import time
 from typing import Any
 
-from downloader.fetcher import aside, patches, recipes
+from downloader.fetcher import aside, recipes
 from downloader.fetcher.aside import Aside
 from downloader.fetcher.finishing import Output
 from downloader.fetcher.growth import Growth
@@ -48,7 +48,6 @@ def fetch(
 ) -> Output:
     """Raises `SourceError`, whatever yt-dlp does, and `Pause`."""
     tracks.expect(info)
-    patches.given_up.clear()
     before = _before(request)
     sources = request.resume.tracks if request.resume else (None, None)
     both = [
