@@ -83,7 +83,10 @@ class Outlet:
         if begun is None and self._begun is not None:
             raise WorkerCrashed  # what an earlier worker has begun is not gone on with
         files = tuple(self._carried(name, number) for number, name in enumerate(paused.files))
-        packed = Baggage(tracks=paused.tracks, files=files, begun=begun, head=head, tail=tail).packed()
+        left = Baggage(
+            tracks=paused.tracks, files=files, begun=begun, is_alone=paused.is_alone, head=head, tail=tail
+        )  # fmt: skip
+        packed = left.packed()
         key = ids.baggage_key(self._job)
         self._uploader.put(key, packed)
         return Checkpoint(

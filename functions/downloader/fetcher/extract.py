@@ -9,7 +9,6 @@ import yt_dlp
 from yt_dlp.extractor import gen_extractor_classes
 from yt_dlp.utils import MEDIA_EXTENSIONS, sanitize_url, unsmuggle_url
 
-from downloader.fetcher import patches
 from downloader.fetcher.marks import Watch, Watches
 from downloader.fetcher.numbers import number
 from downloader.fetcher.progress import Tracks
@@ -227,13 +226,7 @@ def download(ydl: yt_dlp.YoutubeDL, info: dict[str, Any], *, tracks: Tracks, max
     """Fetch what has been found and checked. The file, all tracks merged; yt-dlp's silent failures raise, too."""
     check_size(info, max_bytes=max_bytes)
     tracks.expect(info)
-    patches.given_up.clear()
-    try:
-        result = ydl.process_ie_result(info, download=True) or {}
-    except ValueError as error:  # of fragments fetched side by side the first to fail closes the file for the others
-        if patches.given_up:
-            raise patches.given_up[0] from error
-        raise
+    result = ydl.process_ie_result(info, download=True) or {}
     downloads = result.get("requested_downloads") or []
     if len(downloads) != 1:
         raise ExtractorBroken(f"{len(downloads)} downloads")

@@ -15,7 +15,7 @@ from yt_dlp.downloader.http import HttpFD
 from yt_dlp.networking.exceptions import HTTPError, RequestError
 from yt_dlp.utils import DownloadError
 
-from downloader.fetcher.fragments import CONNECTIONS
+from downloader.fetcher import objections
 from downloader.fetcher.marks import RangeRequest, Watch
 from downloader.fetcher.window import Task, Window
 from reelhaul.errors import SourceTooSlow
@@ -29,7 +29,6 @@ AHEAD_BYTES = 16 * 1024**2
 TAIL_BYTES = 64 * 1024  # are left to the one connection that ends it
 _BLOCK_BYTES = 64 * 1024
 _PATIENCE_S = (0.5, 1.0, 2.0, 4.0)  # for a server that has objected, before it is asked for the rest
-_OBJECTIONS = {403, 429, 503}
 
 
 class _Switch(Exception):
@@ -56,7 +55,7 @@ def ranged(original: Any) -> Any:
             try:
                 return original(self, filename, info_dict)
             except (HTTPError, DownloadError) as error:
-                if patience_s is None or _status(error) not in _OBJECTIONS:
+                if patience_s is None or _status(error) not in objections.STATUSES:
                     raise
                 time.sleep(patience_s)
         return False
@@ -68,7 +67,7 @@ def _is_possible(downloader: Any, filename: str, info: dict[str, Any]) -> bool:
     """Fragments come by a subclass."""
     return (
         type(downloader) is HttpFD
-        and downloader.params.get(CONNECTIONS, 1) > 1
+        and objections.connections(downloader.params) > 1
         and not downloader.params.get("test")
         and filename != "-"
         and not info.get("request_data")
@@ -136,10 +135,12 @@ class _Ranges:
         size = self._part.stat().st_size
         total = self._total_bytes - TAIL_BYTES
         began_at, began_bytes = time.monotonic(), size
-        width = self._downloader.params[CONNECTIONS]
+        width = objections.connections(self._downloader.params)
         with self._part.open("ab", buffering=0) as file:
             try:
-                with Window(width=width, ahead_bytes=AHEAD_BYTES, size_of=lambda piece: len(piece[1])) as window:
+                with Window(
+                    width=lambda: width, ahead_bytes=AHEAD_BYTES, size_of=lambda piece: len(piece[1])
+                ) as window:
                     self._window = window
                     for start, data in window.map(self._range, self._pieces(size, total)):
                         view = memoryview(data)[max(0, size - start) :]
@@ -148,6 +149,7 @@ class _Ranges:
                             view, size = view[written:], size + written
                         self._report(size, (size - began_bytes) / max(time.monotonic() - began_at, 1e-3))
             except (RequestError, SourceTooSlow, _Objection):
+                objections.heed(self._downloader.params)
                 return True
         return False
 
@@ -189,6 +191,7 @@ class _Ranges:
         """Raises `_Switch` if two connections brought so much more than one."""
         assert self._probe is not None  # noqa: S101 - for the type checker
         if self._probe.error is not None:
+            objections.heed(self._downloader.params)
             return
         _, data, seconds = self._probe.value
         if self._look.rate + len(data) / max(seconds, 1e-3) >= GAIN * self._alone_rate:

@@ -9,8 +9,9 @@ import pytest
 
 from downloader.answers import MAX_FORMATS, Answer, FetchRequest, Resume
 from downloader.content_types import MAX_EXTRA_BYTES
-from downloader.events import Implausible, Paused, Source
+from downloader.events import Paused, Source
 from downloader.fetch import Entry, Fetched, FoundPlaylist, Inspection
+from downloader.plausible import Implausible
 from reelhaul.errors import WorkerCrashed
 from reelhaul.options import Options
 from tests.unit.downloader.test_events import FINISHED, FORMAT, INSPECTED

@@ -16,7 +16,7 @@ from yt_dlp.downloader.http import HttpFD
 from yt_dlp.networking.exceptions import HTTPError
 
 from downloader.fetcher import patches, ranges
-from downloader.fetcher.fragments import CONNECTIONS
+from downloader.fetcher.objections import CONNECTIONS
 from downloader.fetcher.timing import TimeUp, at_most
 from infra.local.media import MediaHandler, MediaServer
 from reelhaul.errors import SourceChanged
