@@ -7,6 +7,7 @@ from pathlib import Path
 from downloader import events
 from downloader.content_types import MAX_EXTRA_BYTES
 from downloader.events import (
+    Direct,
     Event,
     Extra,
     Failed,
@@ -32,7 +33,7 @@ class Resume:
     """Where an earlier fetcher paused. The file `name` in the directory has the first `bytes`, as a hole for the most
     part, of what was told to be called so. Without a `name` nothing was told yet.
 
-    The `files` that it wanted to go along lie there as they were. `is_alone` as in `Paused`.
+    The `files` that it wanted to go along lie there as they were. `is_alone` and `direct` as in `Paused`.
     """
 
     name: str | None
@@ -42,6 +43,7 @@ class Resume:
     tracks: tuple[Source, ...]
     files: tuple[str, ...] = ()
     is_alone: bool = False
+    direct: Direct | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -26,6 +26,7 @@ MAX_RETRY_AFTER_S = 86_400.0
 
 _EXTRACTOR = re.compile(r"[\w.:+-]{1,60}", re.ASCII)  # as yt-dlp names them: Youtube, twitch:vod
 _DIGEST = re.compile(r"[0-9a-f]{1,64}")
+_EXTENSION = re.compile(r"[A-Za-z0-9_]{1,20}")  # as yt-dlp has them: mp4, unknown_video
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 
 
@@ -84,18 +85,27 @@ class Source:
     digest: str | None = None
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Direct:
+    """What there is to know of a medium that is the very file at the job's own address."""
+
+    title: str
+    extension: str
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Paused:
     """A fetcher's last word when its time is over: the first `bytes` of the medium are there, and the rest can come.
 
     Out of the `tracks`, in the order in which they were chosen. The `files` in its directory go along. `is_alone`: it
-    has only one connection for each, as the source has objected to more.
+    has only one connection for each, as the source has objected to more. One that is `direct` need not be looked for.
     """
 
     bytes: int
     tracks: tuple[Source, ...]
     files: tuple[str, ...] = ()
     is_alone: bool = False
+    direct: Direct | None = None
 
     @property
     def place(self) -> int:
@@ -163,7 +173,19 @@ def _paused(fields: dict[str, Any]) -> Paused:
     if not isinstance(tracks, list) or not 1 <= len(tracks) <= MAX_TRACKS:
         raise Implausible("no plausible tracks")
     is_alone = "is_alone" in fields and plausible.flag(fields, "is_alone")
-    return Paused(come, tuple(_source(one) for one in tracks), _files(fields), is_alone)
+    return Paused(come, tuple(_source(one) for one in tracks), _files(fields), is_alone, _direct(fields))
+
+
+def _direct(fields: dict[str, Any]) -> Direct | None:
+    found = fields.get("direct")
+    if found is None:
+        return None
+    if not isinstance(found, dict):
+        raise Implausible("not a file")
+    extension = found.get("extension")
+    if not isinstance(extension, str) or not _EXTENSION.fullmatch(extension):
+        raise Implausible("not an extension")
+    return Direct(title=plausible.title(found), extension=extension)
 
 
 def _source(fields: Any) -> Source:

@@ -84,7 +84,8 @@ class Outlet:
             raise WorkerCrashed  # what an earlier worker has begun is not gone on with
         files = tuple(self._carried(name, number) for number, name in enumerate(paused.files))
         left = Baggage(
-            tracks=paused.tracks, files=files, begun=begun, is_alone=paused.is_alone, head=head, tail=tail
+            tracks=paused.tracks, files=files, begun=begun, is_alone=paused.is_alone, direct=paused.direct,
+            head=head, tail=tail,
         )  # fmt: skip
         packed = left.packed()
         key = ids.baggage_key(self._job)

@@ -46,6 +46,7 @@ def run(request: Request, reporter: Reporter) -> None:
         formats.install(ydl, request)
         cookies.install(ydl.cookiejar, request.cookies)
         found = _found(ydl, request)
+        ydl.hang_up()
         if isinstance(found, Several):
             _tell_several(found, request, reporter)
         elif request.resume and extract.is_live(found) and not request.goes_on_recording:
@@ -60,11 +61,16 @@ def run(request: Request, reporter: Reporter) -> None:
             try:
                 reporter.told("finished", _fetched(ydl, again, request, tracks, told, deadline=deadline))
             except Pause as pause:
-                reporter.told("paused", {**pause.fields, "is_alone": objections.was_heard(ydl.params)})
+                alone = objections.was_heard(ydl.params)
+                reporter.told(
+                    "paused", {**pause.fields, "is_alone": alone, "direct": extract.direct(found, request.url)}
+                )
 
 
 def _found(ydl: Extractor, request: Request) -> dict[str, Any] | Several:
     """What is at the address. A stream that is over by now, and so gone, has been recorded to its end."""
+    if request.resume and request.resume.direct:
+        return extract.directly(ydl, request.url, request.resume.direct, request.resume.tracks[0].format_id)
     try:
         return extract.find(ydl, request)
     except Exception as error:

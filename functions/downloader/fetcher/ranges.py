@@ -7,7 +7,7 @@ bytes have stopped, so nothing is lost by it.
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,24 +43,32 @@ def ranged(original: Any) -> Any:
     """`HttpFD.real_download`, for the files of tracks."""
 
     def real_download(self: Any, filename: str, info_dict: dict[str, Any]) -> Any:
-        if not _is_possible(self, filename, info_dict):
+        def by_one() -> Any:
             return original(self, filename, info_dict)
+
+        if not _is_possible(self, filename, info_dict):
+            return _patiently(by_one, _PATIENCE_S[:1])
         ranges = _Ranges(self, filename, info_dict)
         try:
             with ranges.looking():
-                return original(self, filename, info_dict)
+                return _patiently(by_one, _PATIENCE_S[:1])
         except _Switch:
             ranges.give_up_the_first()
-        for patience_s in (*_PATIENCE_S, None) if ranges.fetch() else (None,):
-            try:
-                return original(self, filename, info_dict)
-            except (HTTPError, DownloadError) as error:
-                if patience_s is None or _status(error) not in objections.STATUSES:
-                    raise
-                time.sleep(patience_s)
-        return False
+        return _patiently(by_one, _PATIENCE_S if ranges.fetch() else ())
 
     return real_download
+
+
+def _patiently(fetch: Callable[[], Any], pauses_s: Iterable[float]) -> Any:
+    """A server that counts connections may still see one that is closed, as that by which the file was looked at."""
+    for pause_s in pauses_s:
+        try:
+            return fetch()
+        except (HTTPError, DownloadError) as error:
+            if not _is_objection(error):
+                raise
+        time.sleep(pause_s)
+    return fetch()
 
 
 def _is_possible(downloader: Any, filename: str, info: dict[str, Any]) -> bool:
@@ -75,9 +83,9 @@ def _is_possible(downloader: Any, filename: str, info: dict[str, Any]) -> bool:
     )
 
 
-def _status(error: HTTPError | DownloadError) -> int | None:
+def _is_objection(error: HTTPError | DownloadError) -> bool:
     cause = error.exc_info[1] if isinstance(error, DownloadError) and error.exc_info else error
-    return cause.status if isinstance(cause, HTTPError) else None
+    return isinstance(cause, HTTPError) and cause.status in objections.STATUSES
 
 
 class _Watched:
@@ -85,7 +93,6 @@ class _Watched:
 
     def __init__(self, ydl: Any, watch: Watch) -> None:
         self._ydl, self._watch = ydl, watch
-
         self.reply: Any = None  # to whoever goes on alone
 
     def urlopen(self, request: Any) -> Any:
