@@ -189,7 +189,7 @@ def test_pause_of_the_file_at_the_address_itself(tmp_path: Path) -> None:
     said = {**paused(0), "direct": {"title": "A\u202etitle", "extension": "mp4"}}
     outcome = answer(tmp_path, said, pauses=True).outcome()
     assert isinstance(outcome, Paused)
-    assert outcome.direct == Direct(title="Atitle", extension="mp4")
+    assert outcome.direct == Direct(title="A title", extension="mp4")
 
 
 def test_live_list_has_no_length(tmp_path: Path) -> None:
