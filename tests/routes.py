@@ -21,5 +21,9 @@ OPEN_ROUTES = {
     "GET /docs": "docs",
     "GET /docs/{file}": "docs",
     "GET /health": "docs",
+    "GET /": "page",
+    "HEAD /": "page",
+    "GET /assets/{file}": "page",
+    "HEAD /assets/{file}": "page",
     "$default": "docs",  # whatever is none of the others
 }

@@ -55,6 +55,7 @@ RIGHTS: dict[str, list[str]] = {
     ],
     "inspect_source": [],
     "docs": [],
+    "page": [],
     "tear_down": [f"iam:{action} link user" for action in ("DeleteAccessKey", "ListAccessKeys")],
     "downloader": [
         *_JOB, _ITEMS, *_REMOVE, *_SEND, *(f"{action} queue" for action in _TAKE),

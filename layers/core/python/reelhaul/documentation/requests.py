@@ -160,6 +160,12 @@ PARAMETERS: dict[str, Schema] = {
         "id", "path", text("The download's id, as its creation told it.", pattern=ID_PATTERN), required=True
     ),
     "File": _parameter("file", "path", choice(DOCS_FILES, "A file that /docs loads."), required=True),
+    "Asset": _parameter(
+        "file",
+        "path",
+        text("A file that the page at `/` names. It has another name whenever it has changed.", pattern=r"^[\w.-]+$"),
+        required=True,
+    ),
     "IdempotencyKey": _parameter(
         "Idempotency-Key",
         "header",
