@@ -40,8 +40,9 @@ lint: setup      ## ruff: rules and format
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 
-types: setup     ## mypy, strict
+types: setup     ## mypy and the TypeScript compiler, both strict
 	.venv/bin/mypy
+	$(PY) -m infra.page types
 
 RUNNING := tests/faults/system
 unit: setup      ## unit, integration and template tests, what one call may meet with, and the model

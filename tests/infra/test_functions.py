@@ -23,6 +23,7 @@ SETTINGS: dict[str, Any] = {
     "rotate_link_key": settings.RotationSettings,
     "downloader": settings.DownloaderSettings,
     "inspect_source": settings.InspectSettings,
+    "page": settings.PageSettings,
     "announcer": settings.AnnouncerSettings,
     "deliver_webhooks": settings.DeliverySettings,
 }

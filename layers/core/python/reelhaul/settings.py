@@ -166,6 +166,14 @@ class InspectSettings(_Settings):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class PageSettings(_Settings):
+    """For the function that serves the page."""
+
+    link_origins: frozenset[str]  # where links lead: scheme and host, and no path
+    aws_endpoint_url: str | None = None  # the embedded engine's, which tells it all its functions
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class OperatorSettings(_Settings):
     """For the command line."""
 
