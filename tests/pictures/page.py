@@ -27,32 +27,34 @@ _FILMS = {  # what ffmpeg draws by itself
 _SECONDS = 84
 
 
-def main() -> int:
-    """Returns 0 once all are taken."""
+def main() -> None:
     if shutil.which("chromium") is None:
-        print("There is no chromium here.", file=sys.stderr)
-        return 1
+        sys.exit("There is no chromium here.")
     FOLDER.mkdir(exist_ok=True)
     with _scene() as (client, browser):
         _desktop(browser, client, "light")
         _desktop(browser, client, "dark")
         _phone(browser, client)
         _playing(browser, client)
-    return 0
 
 
 @contextmanager
 def _scene() -> Iterator[tuple[Client, Browser]]:
     """A service that has something of each kind to show, and a browser."""
-    with tempfile.TemporaryDirectory() as name, SourceServer(_media(Path(name))) as source:
-        with serve(Path(name) / "service", "--allow-origin", source.origin) as service, sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=chromium.program(), args=chromium.ARGUMENTS)
-            _submit(service.client(), source)
-            yield service.client(), browser
-            browser.close()
+    with (
+        tempfile.TemporaryDirectory() as name,
+        SourceServer(_media(Path(name) / "media")) as source,
+        serve(Path(name) / "service", "--allow-origin", source.origin) as service,
+        sync_playwright() as playwright,
+    ):
+        browser = playwright.chromium.launch(executable_path=chromium.program(), args=chromium.ARGUMENTS)
+        _submit(service.client(), source)
+        yield service.client(), browser
+        browser.close()
 
 
 def _media(folder: Path) -> Path:
+    folder.mkdir()
     tone = f"sine=frequency=330:duration={_SECONDS}"
     for name, drawing in _FILMS.items():
         picture = ["-f", "lavfi", "-i", drawing.format(s=_SECONDS), "-f", "lavfi", "-i", tone, "-t", str(_SECONDS)]
@@ -68,7 +70,7 @@ def _media(folder: Path) -> Path:
 def _submit(client: Client, source: SourceServer) -> None:
     """The last stands first in the list."""
     client.ended(client.create(source.url("feed/3"), name="Evening lectures, autumn term"))
-    client.ended(client.create(source.url("status/403"), name="Members only: the making of"))
+    client.ended(client.create(source.url("status/401"), name="Members only: the making of"))
     client.ended(
         client.create(source.url("sea.mp4"), name="Larks over the marsh, field recording", download_type="audio")
     )
@@ -119,4 +121,4 @@ def _playing(browser: Browser, client: Client) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -80,7 +80,7 @@ def test_job_under_way_shows_how_far_it_is_and_can_be_cancelled_retried_and_dele
     [
         ("status/404", "copy it again"),
         ("page.html", "page where the video itself plays"),
-        ("status/403", "reelhaul sites set 127.0.0.1 --tenant NAME --cookies cookies.txt"),
+        ("status/401", "reelhaul sites set 127.0.0.1 --tenant NAME --cookies cookies.txt"),
     ],
 )
 def test_failed_job_says_what_to_do(page: Page, source: SourceServer, path: str, advice: str) -> None:
