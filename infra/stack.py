@@ -166,7 +166,8 @@ class ReelhaulStack(Stack):
             self.work.express.grant_send_messages(submitting)
 
         self.jobs.grant_read_jobs(self.get_status)
-        self.jobs.grant_list_jobs(self.list_downloads)
+        for listing in (self.list_downloads, self.get_status):
+            self.jobs.grant_list_jobs(listing)
         for linking in (self.get_status, self.list_downloads, self.deliver_webhooks):
             self.links.secret.grant_read(linking)
 
@@ -190,7 +191,7 @@ class ReelhaulStack(Stack):
         self.media.grant_remove_objects(worker)
         self.work.queue.grant_send_messages(worker)
         self.sites.grant_read(worker)
-        for expanding in (worker, self.announcer, self.get_status, self.delete_download, self.sweeper):
+        for expanding in (worker, self.announcer, self.delete_download, self.sweeper):
             self.jobs.grant_list_items(expanding)
 
     def _connect(self, settings: Settings) -> None:
@@ -211,6 +212,7 @@ class ReelhaulStack(Stack):
             "GET /async-response/{id}",
             "GET /api/download/{id}/file",
             "GET /api/thumbnails/{id}",
+            "GET /updates",
         )
         self.http.route(self.list_downloads, "GET /download", "GET /api/downloads")
         self.http.route(self.retry_download, "POST /download/{id}")

@@ -7,6 +7,7 @@ ROUTES = {
     "GET /async-response/{id}": "get_status",
     "GET /api/download/{id}/file": "get_status",
     "GET /api/thumbnails/{id}": "get_status",
+    "GET /updates": "get_status",
     "GET /download": "list_downloads",
     "GET /api/downloads": "list_downloads",
     "POST /download/{id}": "retry_download",

@@ -31,11 +31,6 @@ class Form:
     def etag(self) -> str:
         return f'"{hashlib.sha256(self.body).hexdigest()[:20]}"'
 
-    def is_one_of(self, if_none_match: str) -> bool:
-        """Whether a client that sends this header has it (RFC 9110, 13.1.2)."""
-        tags = {tag.strip().removeprefix("W/") for tag in if_none_match.split(",")}
-        return bool(tags & {self.etag, "*"})
-
 
 def form(name: str, *, accepted: str) -> Form | None:
     """The file in the best form that `accepted`, the header Accept-Encoding, has room for; `None` without such a file.

@@ -47,7 +47,7 @@ def _answer(name: str, *, cached: str) -> Response[bytes]:
     if form is None:
         raise RouteNotFound
     headers = policy.headers(settings()) | _of(form) | {"Cache-Control": cached}
-    if form.is_one_of(asked.headers.get("if-none-match") or ""):
+    if http.has_already(asked, form.etag):
         return Response(304, headers=headers)
     body = form.body if asked.http_method == "GET" else b""
     return Response(200, form.content_type, body, headers=headers)

@@ -76,6 +76,22 @@ def given(cloud: Cloud) -> Callable[..., Job]:
     return give
 
 
+class Time:
+    """A clock that only sleeping moves on."""
+
+    def __init__(self) -> None:
+        self.now, self.naps = 0.0, list[float]()
+        self.on_nap: Callable[[], object] = lambda: None
+
+    def clock(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.naps.append(seconds)
+        self.now += seconds
+        self.on_nap()
+
+
 Docs = Callable[..., dict[str, Any]]
 LINK_ORIGIN = "https://media.example"
 

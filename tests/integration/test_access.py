@@ -51,6 +51,7 @@ EXPECTED = {
     "GET /async-response/{id}": Expected(200, 404),
     "GET /api/download/{id}/file": Expected(307, 404),
     "GET /api/thumbnails/{id}": Expected(307, 404, make=with_image),
+    "GET /updates": Expected(200, 200),
     "GET /download": Expected(200, 200),
     "GET /api/downloads": Expected(200, 200),
     "POST /download/{id}": Expected(200, 404, make=failed),

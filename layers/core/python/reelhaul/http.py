@@ -150,6 +150,21 @@ def query(event: Event) -> dict[str, str]:
     return _once(pairs)
 
 
+def parameters(event: Event, *known: str) -> dict[str, str]:
+    """As `query`. A misspelt filter that is silently ignored would look like an answer: it is an `InvalidRequest`."""
+    given = query(event)
+    unknown = [replies.echo(name) for name in given if name not in known]
+    if unknown:
+        raise InvalidRequest(f"Unknown parameter: {', '.join(unknown)}.", field=unknown[0])
+    return given
+
+
+def has_already(event: Event, etag: str) -> bool:
+    """Whether the client says that it has what is tagged so (If-None-Match; RFC 9110, 13.1.2)."""
+    tags = {tag.strip().removeprefix("W/") for tag in (event.headers.get("if-none-match") or "").split(",")}
+    return bool(tags & {etag, "*"})
+
+
 def json_object(event: Event, *, required: bool = True) -> dict[str, Any]:
     """The body as a JSON object, empty where there is none and none is `required`.
 

@@ -146,6 +146,7 @@ _HELD = (
     "Held back until the download has ended, for at most some 20 seconds. `status` is `processing` (ask again), `done` "
     "or `failed`, in errors as well."
 )
+_TAG = {"ETag": {"description": "For `If-None-Match`.", "required": True, "schema": {"type": "string"}}}
 _NO_BODY = {"200": {"description": "Headers as for GET."}}
 _UNCHANGED = {"304": {"description": "It is what `If-None-Match` names."}}
 _ASSET_TYPES = ("text/javascript", "text/css", "image/svg+xml", "image/png", "text/plain")
@@ -179,6 +180,16 @@ OPERATIONS: dict[str, Operation] = {
                 }
             },
         ),
+        refusals=_INVALID,
+    ),
+    "GET /updates": _contract(
+        FIRST,
+        "awaitUpdates",
+        "The newest downloads, once they have changed",
+        description="For a page that shows them: held back until there is news, for at most `wait` seconds. Of a "
+        "download that is not among them any more, `GET /download/{id}` tells what has become of it.",
+        takes=["Wait", "IfNoneMatch"],
+        answers={**_json(ref("Updates"), "What there is now.", headers=_TAG), **_UNCHANGED},
         refusals=_INVALID,
     ),
     "DELETE /download": _contract(

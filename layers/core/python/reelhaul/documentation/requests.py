@@ -193,6 +193,14 @@ PARAMETERS: dict[str, Schema] = {
         "query",
         text("Where an earlier listing with the same `status` ended. Not together with `page_index`.", minLength=1),
     ),
+    "Wait": _parameter(
+        "wait",
+        "query",
+        whole("How many seconds to wait for news.", maximum=downloads.MAX_WAIT_S, default=downloads.MAX_WAIT_S),
+    ),
+    "IfNoneMatch": _parameter(
+        "If-None-Match", "header", text("The `ETag` of the reply that is known. Without it nothing is waited for.")
+    ),
     "Limit": _parameter(
         "limit",
         "query",
