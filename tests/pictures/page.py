@@ -24,7 +24,7 @@ _FILMS = {  # what ffmpeg draws by itself
     "sea": "gradients=size=640x360:rate=25:c0=0x0d3b4f:c1=0x3d9aa3:c2=0xe9efe2:n=3:seed=3:duration={s}",
     "fractal": "mandelbrot=size=640x360:rate=25:start_scale=0.6:end_scale=0.2:start_x=-0.7435:start_y=0.1314",
 }
-_SECONDS = 84
+_SECONDS = 24
 
 
 def main() -> None:
@@ -59,7 +59,7 @@ def _media(folder: Path) -> Path:
     for name, drawing in _FILMS.items():
         picture = ["-f", "lavfi", "-i", drawing.format(s=_SECONDS), "-f", "lavfi", "-i", tone, "-t", str(_SECONDS)]
         ffmpeg(
-            *picture, "-c:v", "libx264", "-pix_fmt", "yuv420p", "-c:a", "aac", "-shortest", str(folder / f"{name}.mp4")
+            *picture, "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac", "-shortest", str(folder / f"{name}.mp4")
         )
     shutil.copy(folder / "sea.mp4", folder / "clip.mp4")  # what the source's feeds lead to
     (folder / "other").mkdir()

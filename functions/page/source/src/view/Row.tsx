@@ -113,10 +113,9 @@ function facts(job: Job): string[] {
 
 function Reason({ job }: { job: Job }) {
   if (job.status !== "error" || face(job) === "cancelled") return null;
-  const advice = adviceFor(job.errorCode, host(job.url));
   return (
     <p class="reason">
-      {job.error} <Advised text={advice} />
+      <Advised text={`${job.error} ${adviceFor(job.errorCode, host(job.url))}`} />
     </p>
   );
 }
