@@ -59,7 +59,17 @@ def _media(folder: Path) -> Path:
     for name, drawing in _FILMS.items():
         picture = ["-f", "lavfi", "-i", drawing.format(s=_SECONDS), "-f", "lavfi", "-i", tone, "-t", str(_SECONDS)]
         ffmpeg(
-            *picture, "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac", "-shortest", str(folder / f"{name}.mp4")
+            *picture,
+            "-c:v",
+            "libx264",
+            "-preset",
+            "ultrafast",
+            "-pix_fmt",
+            "yuv420p",
+            "-c:a",
+            "aac",
+            "-shortest",
+            str(folder / f"{name}.mp4"),
         )
     shutil.copy(folder / "sea.mp4", folder / "clip.mp4")  # what the source's feeds lead to
     (folder / "other").mkdir()

@@ -1,15 +1,15 @@
-import re
-import subprocess
+import hashlib
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, Playwright
 
+from reelhaul.limits import Limits
 from tests.e2e import chromium
-from tests.e2e.page.filling import fill
+from tests.e2e.page.filling import Cloud, fill
 from tests.e2e.page.visit import Visit, signed_in
-from tests.e2e.running import REELHAUL, Client, Service
+from tests.e2e.running import Client, Service
 
 Opened = Callable[..., Page]
 
@@ -46,16 +46,25 @@ def opened(browser: Browser, service: Service) -> Iterator[Opened]:
     assert visit.elsewhere == []
 
 
+@pytest.fixture(scope="session")
+def cloud(service: Service) -> Cloud:
+    return Cloud(service)
+
+
 @pytest.fixture
-def tenant(service: Service, request: pytest.FixtureRequest) -> Client:
-    """Somebody with an empty list: no test sees what another one has made."""
-    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.removeprefix("test_").lower())[:40].strip("-")
-    return new_tenant(service, name)
+def new_tenant(cloud: Cloud, service: Service) -> Callable[..., Client]:
+    """Makes somebody with an empty list, and the limits that are given."""
+
+    def make(name: str, **limits: int) -> Client:
+        return service.client(cloud.new_key(name, Limits(**limits)))
+
+    return make
 
 
-def new_tenant(service: Service, name: str, *limits: str) -> Client:
-    command = [REELHAUL, "keys", "create", "--tenant", name, *limits, "--local", service.url]
-    return service.client(subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip())
+@pytest.fixture
+def tenant(new_tenant: Callable[..., Client], request: pytest.FixtureRequest) -> Client:
+    """Of this test alone: none sees what another one has made."""
+    return new_tenant(f"t{hashlib.sha256(request.node.name.encode()).hexdigest()[:16]}")
 
 
 @pytest.fixture
@@ -65,8 +74,7 @@ def page(opened: Opened, tenant: Client) -> Page:
 
 
 @pytest.fixture(scope="session")
-def many(service: Service) -> Client:
+def many(cloud: Cloud, service: Service) -> Client:
     """Somebody with 5,000 downloads."""
-    client = new_tenant(service, "many")
-    fill(service, "many", 5_000)
-    return client
+    fill(cloud, "many", 5_000)
+    return service.client(cloud.new_key("many", Limits()))

@@ -1,4 +1,4 @@
-"""A list as long as somebody's who uses the service much, written where the service has it."""
+"""Keys and lists of people who use the service, written where it has them."""
 
 import dataclasses
 import itertools
@@ -12,6 +12,8 @@ from infra.local.assembly import STACK
 from infra.local.engine import CREDENTIALS, REGION
 from reelhaul import items
 from reelhaul.jobs import Job
+from reelhaul.keys import KeyStore, pepper_from
+from reelhaul.limits import Limits
 from reelhaul.table import Table
 from tests import jobs_in
 from tests.e2e.running import Service
@@ -19,9 +21,8 @@ from tests.e2e.running import Service
 _BATCH = 25  # that is how many DynamoDB takes at once
 
 
-def fill(service: Service, tenant: str, count: int) -> None:
+def fill(cloud: "Cloud", tenant: str, count: int) -> None:
     """Give `tenant` that many jobs that are done, one a minute, "Number 1" the first. There are no files."""
-    cloud = Cloud(service)
     began = time.time() - count * 60
     made = (_job(tenant, number, began + number * 60) for number in range(1, count + 1))
     shards: Counter[str] = Counter()
@@ -40,7 +41,7 @@ def _job(tenant: str, number: int, now: float) -> Job:
 
 
 class Cloud:
-    """The engine's AWS, and the table that the service has there."""
+    """The engine's AWS, and what of the service is there."""
 
     def __init__(self, service: Service) -> None:
         self._url = service.url
@@ -48,6 +49,11 @@ class Cloud:
         stacks = self._client("cloudformation").describe_stacks(StackName=STACK)["Stacks"]
         outputs = {output["OutputKey"]: output["OutputValue"] for output in stacks[0]["Outputs"]}
         self.table: str = outputs["TableName"]
+        pepper = pepper_from(self._client("secretsmanager"), outputs["PepperSecretArn"])
+        self._keys = KeyStore(self.dynamodb, self.table, pepper)
+
+    def new_key(self, tenant: str, limits: Limits) -> str:
+        return self._keys.issue(tenant, label="a test", limits=limits)[0]
 
     def _client(self, name: str) -> Any:
         return boto3.client(  # type: ignore[call-overload]  # stubs: literal names only

@@ -31,7 +31,7 @@ def test_address_becomes_a_video_with_its_image_that_plays_in_place(page: Page, 
 
 
 def test_file_is_saved_under_its_name_and_its_link_copied(page: Page, source: SourceServer) -> None:
-    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.context.grant_permissions(["clipboard-write"])
     page.get_by_text("More options").click()
     page.get_by_label("Name of the file").fill("Summer: the film")
     fetch(page, source.url("clip.mp4"))
@@ -45,8 +45,8 @@ def test_file_is_saved_under_its_name_and_its_link_copied(page: Page, source: So
 
     assert saved.value.suggested_filename == "Summer_ the film.mp4"
     assert saved.value.path().read_bytes() == (source.directory / "clip.mp4").read_bytes()
-    link = page.evaluate("navigator.clipboard.readText()")
-    assert page.request.get(link).body() == (source.directory / "clip.mp4").read_bytes()
+    box(page).press("Control+V")  # the page itself may not read what others have copied
+    assert page.request.get(box(page).input_value()).body() == (source.directory / "clip.mp4").read_bytes()
 
 
 def test_job_under_way_shows_how_far_it_is_and_can_be_cancelled_retried_and_deleted(

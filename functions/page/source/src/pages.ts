@@ -6,7 +6,8 @@ import { sentenceFor } from "./failures";
 import { readJobs } from "./jobs";
 import { learn, total } from "./store";
 
-const PAGE = 250;
+const FIRST = 200; // soon there
+const LATER = 1_000; // soon at the end of a long list
 
 export type Older = "none" | "there" | "coming" | "failed";
 
@@ -22,7 +23,7 @@ let visit = 0; // a page that comes after somebody signed out is nobody's
 export async function first(key?: string): Promise<void> {
   visit += 1;
   const mine = visit;
-  const found = readJobs((await call("GET", `/download?count=${PAGE}`, key === undefined ? {} : { key })).body);
+  const found = readJobs((await call("GET", `/download?count=${FIRST}`, key === undefined ? {} : { key })).body);
   if (mine !== visit) return;
   take(found);
 }
@@ -33,7 +34,7 @@ export async function next(): Promise<void> {
   const mine = visit;
   older.value = "coming";
   try {
-    const path = `/download?count=${PAGE}&next_token=${encodeURIComponent(token)}`;
+    const path = `/download?count=${LATER}&next_token=${encodeURIComponent(token)}`;
     const found = readJobs((await call("GET", path)).body);
     if (mine === visit) take(found);
   } catch (error) {
