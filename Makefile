@@ -62,7 +62,7 @@ e2e-deploy: setup    ## deployed for real: CDK, image, containers, rights enforc
 BROWSER := tests/e2e/page tests/e2e/clients/browser
 e2e-browser: setup   ## the same by a page in headless Chromium, which apt installs here where it may
 	sh tests/debian.sh "the tests in a browser" chromium wget
-	.venv/bin/pytest $(BROWSER)
+	.venv/bin/pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder $(BROWSER)
 
 pictures: setup  ## take the README's pictures of the page anew, of a real service with a browser that apt installs where it may
 	sh tests/debian.sh "pictures of the page" chromium

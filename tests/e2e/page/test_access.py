@@ -18,6 +18,11 @@ pytestmark = pytest.mark.e2e
 PHONE: dict[str, Any] = {"viewport": {"width": 320, "height": 640}, "has_touch": True, "is_mobile": True}
 # A row that has the focus shows it on the card in it.
 _OUTLINE = "(each) => getComputedStyle(each.matches('li') ? each.firstElementChild : each).outlineStyle"
+_SPACE_BELOW = """() => {
+    const list = document.querySelector('.list');
+    const ends = [...list.children].map((row) => row.getBoundingClientRect().bottom);
+    return list.getBoundingClientRect().bottom - Math.max(...ends);
+}"""
 _RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
 
@@ -90,6 +95,7 @@ def test_phone_needs_no_scrolling_sideways_and_has_targets_for_fingers(
     expect(row(page, "Done").locator("video")).to_be_visible()
 
     assert page.evaluate("document.documentElement.scrollWidth") == 320
+    assert page.evaluate(_SPACE_BELOW) < 40  # the list ends where its last row does
     small = page.evaluate(
         """[...document.querySelectorAll('button, select, summary, textarea, input:not([type=radio]), .switch label')]
             .map((each) => [each.outerHTML.slice(0, 90), each.getBoundingClientRect()])

@@ -127,14 +127,15 @@ def test_lines_that_are_refused_stay_in_the_box_with_a_sentence_each(
     fetch(
         page,
         "https://",
-        "what is this",
+        f"what is {source.url('clip.mp4')}",
         source.url("clip.mp4"),
+        source.url("clip.mp4"),  # once more
         "https://user:pass@example.com/",
         "ftp://example.com/a",
     )
 
     expect(rows(page)).to_have_count(1)
-    left = "https://\nwhat is this\nhttps://user:pass@example.com/\nftp://example.com/a"
+    left = f"https://\nwhat is {source.url('clip.mp4')}\nhttps://user:pass@example.com/\nftp://example.com/a"
     expect(box(page)).to_have_value(left)
     expect(box(page)).to_be_focused()
     refused = page.get_by_role("alert").get_by_role("listitem")

@@ -24,7 +24,6 @@ export function cancel(job: Job): Promise<boolean> {
 export function retry(job: Job): Promise<boolean> {
   return attempt(job, async () => {
     await call("POST", `/download/${encodeURIComponent(job.id)}`, { body: {} });
-    details.outdated(job.id);
     await details.detailsOf(job.id);
     say(`${titleOf(job)} is fetched again.`);
   });
@@ -41,7 +40,7 @@ export function remove(job: Job): Promise<boolean> {
 /** Have the browser save the file. */
 export function save(job: Job): Promise<boolean> {
   return attempt(job, async () => {
-    const { link } = await details.lasting(job.id);
+    const { link } = await details.lasting(job);
     const anchor = document.createElement("a");
     anchor.href = link; // its reply says that it is to be saved, and under which name
     anchor.rel = "noopener";
@@ -52,7 +51,7 @@ export function save(job: Job): Promise<boolean> {
 /** A link that lives 24 hours, into the clipboard. Returns whether it is there. */
 export function copyLink(job: Job): Promise<boolean> {
   return attempt(job, async () => {
-    const link = details.lasting(job.id).then((found) => found.link);
+    const link = details.lasting(job).then((found) => found.link);
     try {
       await copy(link);
     } catch (error) {

@@ -36,19 +36,15 @@ export async function detailsOf(id: string): Promise<Details> {
   }
 }
 
-/** The same of a job that is done, of which nothing changes but its links. Throws `CallFailed`. */
-export function lasting(id: string): Promise<Details> {
-  const found = known.get(id);
+/** The same of a job that is done, of which nothing changes but its links, until it is fetched again. Throws `CallFailed`. */
+export function lasting(job: Job): Promise<Details> {
+  const name = `${job.id} ${job.completedAt}`;
+  const found = known.get(name);
   if (found !== undefined && performance.now() - found.at < FRESH_MS) return found.details;
-  const details = detailsOf(id);
-  known.set(id, { details, at: performance.now() });
-  details.catch(() => known.delete(id));
+  const details = detailsOf(job.id);
+  known.set(name, { details, at: performance.now() });
+  details.catch(() => known.delete(name));
   return details;
-}
-
-/** What is kept about a job is not true any more. */
-export function outdated(id: string): void {
-  known.delete(id);
 }
 
 /** Everything kept is somebody else's from now on. */

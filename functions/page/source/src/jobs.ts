@@ -20,6 +20,7 @@ export interface Job {
   etaS: number | null;
   durationS: number | null;
   attempts: number;
+  completedAt: string; // as the service writes it: only whether it is another one counts
   contentType: string;
   playlistId: string;
   playlistIndex: number;
@@ -75,6 +76,7 @@ export function readJob(row: unknown): Job {
     etaS: number(row["eta"]),
     durationS: number(row["duration"]),
     attempts: number(row["attempts"]) ?? 0,
+    completedAt: text(row["completed_at"]),
     contentType: text(row["content_type"]),
     playlistId: text(row["playlist_id"]),
     playlistIndex: number(row["playlist_index"]) ?? 0,

@@ -33,7 +33,8 @@ export async function submit(fields: Record<string, unknown>): Promise<void> {
     complaint.value = "Paste the address of a page or file with a video first.";
     return;
   }
-  const good = typed.filter((line) => line.complaint === "");
+  const wanted = typed.filter((line) => line.complaint === "");
+  const good = wanted.filter((line, index) => wanted.findIndex((each) => each.url === line.url) === index);
   refusals.value = typed.filter((line) => line.complaint !== "").map(({ text, complaint: sentence }) => ({ text, sentence }));
   sending.value = { done: 0, of: good.length };
   const added = await inOrder(good, fields);
@@ -52,7 +53,7 @@ async function inOrder(good: Line[], fields: Record<string, unknown>): Promise<n
     try {
       add(await create({ stream_link: line.url, ...fields }, line.url));
       added += 1;
-      takeOut(line.text);
+      takeOut(line.url);
     } catch (error) {
       if (!(error instanceof CallFailed)) throw error;
       if (stops(error.failure)) break;
@@ -115,11 +116,15 @@ function made(body: unknown, url: string, wanted: Record<string, unknown>): Job 
   return readJob({ ...data, url, download_type: wanted["download_type"], created_at: createdAt, progress: 0 });
 }
 
-/** The first line that reads so, out of the box; what else was typed meanwhile stays. */
-function takeOut(text: string): void {
-  const left = draft.value.split("\n");
-  const at = left.findIndex((line) => line.includes(text));
-  if (at < 0) return;
-  left[at] = (left[at] ?? "").replace(text, "").trim();
-  draft.value = left.filter((line, index) => index !== at || line !== "").join("\n").replace(/^\s+$/, "");
+/** An address out of the box, wherever it stands for itself; what else was typed, also meanwhile, stays. */
+function takeOut(url: string): void {
+  const left = draft.value.split("\n").flatMap((line) => without(line, url));
+  draft.value = left.some((line) => line.trim() !== "") ? left.join("\n") : "";
+}
+
+function without(line: string, url: string): string[] {
+  const there = lines(line);
+  if (there.every((each) => each.url !== url)) return [line];
+  const others = there.filter((each) => each.url !== url);
+  return others.length > 0 ? [others.map((each) => each.text).join(" ")] : [];
 }

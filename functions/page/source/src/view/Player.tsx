@@ -17,7 +17,7 @@ export function Player({ job }: { job: Job }) {
   const complaint = useSignal("");
   useEffect(() => {
     let isWanted = true;
-    linkTo(job.id).then(
+    linkTo(job).then(
       (found) => isWanted && (link.value = found),
       (sentence: Error) => isWanted && (complaint.value = sentence.message),
     );
@@ -39,9 +39,9 @@ export function Player({ job }: { job: Job }) {
   return job.isAudio || job.contentType.startsWith("audio/") ? <audio {...shared} /> : <video {...shared} playsInline />;
 }
 
-async function linkTo(id: string): Promise<string> {
+async function linkTo(job: Job): Promise<string> {
   try {
-    return (await details.lasting(id)).link;
+    return (await details.lasting(job)).link;
   } catch (error) {
     if (error instanceof CallFailed) throw new Error(sentenceFor(error.failure), { cause: error });
     throw error;

@@ -131,7 +131,7 @@ function useDetails(job: Job): details.Details | null {
     if (!isWanted) return undefined;
     let isThere = true;
     const timer = window.setTimeout(() => {
-      details.lasting(job.id).then(
+      details.lasting(job).then(
         (seen) => isThere && (found.value = seen),
         (error: unknown) => {
           if (!(error instanceof CallFailed)) throw error; // without an image the row is as good
@@ -142,6 +142,6 @@ function useDetails(job: Job): details.Details | null {
       isThere = false;
       window.clearTimeout(timer);
     };
-  }, [job.id, isWanted]);
+  }, [job.id, job.completedAt, isWanted]);
   return found.value;
 }
