@@ -11,7 +11,7 @@ export URL  # for `demo`, which takes it from the environment: a URL is full of 
 # An environment that does not work any more, as after the checkout was moved, is made again.
 $(shell $(PY) -c 'import reelhaul, infra' 2>/dev/null || rm -f .venv/.ready)
 $(shell .venv-engine/bin/python -c 'import ministack' 2>/dev/null || rm -f .venv-engine/.ready)
-.PHONY: help setup demo serve test lint types unit relay e2e e2e-browser e2e-image e2e-deploy faults hostile soak bench scale fuzz model examples diagram lock audit sbom newest bootstrap deploy diff destroy clean
+.PHONY: help setup demo serve test lint types unit relay e2e e2e-browser pictures e2e-image e2e-deploy faults hostile soak bench scale fuzz model examples diagram lock audit sbom newest bootstrap deploy diff destroy clean
 
 help:            ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*##/\1\t/p' Makefile | expand -t 12
@@ -62,6 +62,9 @@ BROWSER := tests/e2e/clients/browser
 e2e-browser: setup   ## the same by a page in headless Chromium, which apt installs here where it may
 	sh tests/debian.sh "the tests in a browser" chromium wget
 	.venv/bin/pytest $(BROWSER)
+
+pictures: setup  ## take the README's pictures of the command anew, of a real terminal and a real service
+	$(PY) -m tests.pictures.terminal
 
 IMAGE := tests/containers
 e2e-image: setup   ## the container image, built and run as on Lambda; apt installs what builds and runs it where it may
