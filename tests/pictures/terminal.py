@@ -14,7 +14,7 @@ from tests.e2e.running import ROOT, serve, until
 from tests.media import SourceServer
 
 FOLDER = ROOT / ".github" / "pictures"
-_WIDTH = 112
+_WIDTH = 120
 _PIECE = re.compile(r"\x1b\[([0-9;?]*)([A-Za-z])|(\r\n|\r|\n)|([^\x1b\r\n]+)")
 _FONTS = re.compile(r"@font-face \{.*?\}", re.DOTALL)  # which a viewer would fetch from elsewhere
 
@@ -80,7 +80,7 @@ def _is_telling(shown: str) -> bool:
 
 
 def _doctor(command: Command, source: SourceServer) -> None:
-    url = source.url("the-harbour-at-dawn.mp4")
+    url = source.url("status/401")  # so that there is something to advise
     with command.in_terminal("doctor", "--source", url, "--local", command.url) as terminal:
         terminal.ended()
     save("terminal-doctor", "reelhaul doctor --source URL --local", terminal.raw)

@@ -167,4 +167,7 @@ class Bars(Display):
 
 
 def _shortened(text: str, width: int) -> str:
-    return text if len(text) <= width else f"{text[: width - 1]}…"
+    """Of a URL the end tells more than the beginning."""
+    if len(text) <= width:
+        return text
+    return f"…{text[1 - width :]}" if "://" in text else f"{text[: width - 1]}…"

@@ -98,7 +98,9 @@ def _of_deployment(options: argparse.Namespace) -> Iterator[Finding]:
     try:
         from reelhaul.command import deployment  # noqa: PLC0415 - AWS's SDK takes half a second, and is not everybody's
     except ModuleNotFoundError as error:
-        yield wrong("deployment", f"{error.name} is not installed", "pip install 'reelhaul[operate]'")
+        yield wrong(
+            "deployment", f"{error.name} is not installed", "In a copy of the repository: pip install '.[operate]'"
+        )
         return
     yield from deployment.examined(options)
 

@@ -46,7 +46,7 @@ def _operate(given: list[str]) -> int:
         operator = importlib.import_module("reelhaul.cli")
     except ModuleNotFoundError as error:
         return _complain(
-            f"`reelhaul {given[0]}` needs {error.name}: pip install 'reelhaul[operate]', or use a checkout."
+            f"`reelhaul {given[0]}` needs {error.name}. In a copy of the repository: pip install '.[operate]'"
         )
     return int(operator.main(given))
 
