@@ -68,6 +68,9 @@ pictures: setup  ## take the README's pictures of the page anew, of a real servi
 	sh tests/debian.sh "pictures of the page" chromium
 	$(PY) -m tests.pictures.page
 
+pictures: setup  ## take the README's pictures of the command anew, of a real terminal and a real service
+	$(PY) -m tests.pictures.terminal
+
 IMAGE := tests/containers
 e2e-image: setup   ## the container image, built and run as on Lambda; apt installs what builds and runs it where it may
 	$(CONTAINER_TOOLS)
