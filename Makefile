@@ -64,11 +64,9 @@ e2e-browser: setup   ## the same by a page in headless Chromium, which apt insta
 	sh tests/debian.sh "the tests in a browser" chromium wget
 	.venv/bin/pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder $(BROWSER)
 
-pictures: setup  ## take the README's pictures of the page anew, of a real service with a browser that apt installs where it may
+pictures: setup  ## take the README's pictures anew, of a real service with a browser, which apt installs where it may, and a terminal
 	sh tests/debian.sh "pictures of the page" chromium
 	$(PY) -m tests.pictures.page
-
-pictures: setup  ## take the README's pictures of the command anew, of a real terminal and a real service
 	$(PY) -m tests.pictures.terminal
 
 IMAGE := tests/containers
