@@ -16,6 +16,7 @@ from aws_lambda_powertools import Logger
 from downloader import digest, kernel, politeness, transfer
 from downloader.fetch import FetchRequest, Found, guarded_fetch, harden_parent, prepare_in_init
 from downloader.outlet import Outlet
+from downloader.settings import DownloaderSettings
 from downloader.site_access import SiteAccess
 from downloader.worker import Worker
 from reelhaul import aws
@@ -31,7 +32,6 @@ from reelhaul.errors import (
 from reelhaul.jobs import Job, Progress
 from reelhaul.measures import Measures
 from reelhaul.queue import JobMessage, JobQueue
-from reelhaul.settings import DownloaderSettings
 from reelhaul.site_policy import SitePolicy
 from reelhaul.sites.store import SiteStore
 from reelhaul.sources import check_source

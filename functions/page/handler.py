@@ -13,9 +13,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from page import files, policy
 from page.files import Form
+from page.settings import PageSettings
 from reelhaul import http
 from reelhaul.errors import RouteNotFound
-from reelhaul.settings import PageSettings
 
 logger = Logger(service="page")
 app = http.resolver(logger, for_tenants=False)

@@ -3,7 +3,7 @@
 The page is shown text from strangers, such as titles. Should one of them ever be taken for markup, nothing runs.
 """
 
-from reelhaul.settings import PageSettings
+from page.settings import PageSettings
 
 _PERMISSIONS = {
     "autoplay": "self",

@@ -6,26 +6,36 @@ from typing import Any
 
 import pytest
 
+from announcer.settings import AnnouncerSettings
+from authorizer.settings import AuthorizerSettings
+from dead_letters.settings import DeadLetterSettings
+from delete_download.settings import DeleteSettings
+from deliver_webhooks.settings import DeliverySettings
+from downloader.settings import DownloaderSettings
 from infra.assets import ROOT
 from infra.settings import Settings
-from reelhaul import settings
+from inspect_source.settings import InspectSettings
+from page.settings import PageSettings
+from reelhaul.settings import ReadSettings, SubmitSettings
+from rotate_link_key.settings import RotationSettings
+from sweeper.settings import SweeperSettings
 from tests.infra.template import Template
 
 SETTINGS: dict[str, Any] = {
-    "authorizer": settings.AuthorizerSettings,
-    "create_download": settings.SubmitSettings,
-    "retry_download": settings.SubmitSettings,
-    "get_status": settings.ReadSettings,
-    "list_downloads": settings.ReadSettings,
-    "delete_download": settings.DeleteSettings,
-    "sweeper": settings.SweeperSettings,
-    "dead_letters": settings.DeadLetterSettings,
-    "rotate_link_key": settings.RotationSettings,
-    "downloader": settings.DownloaderSettings,
-    "inspect_source": settings.InspectSettings,
-    "page": settings.PageSettings,
-    "announcer": settings.AnnouncerSettings,
-    "deliver_webhooks": settings.DeliverySettings,
+    "authorizer": AuthorizerSettings,
+    "create_download": SubmitSettings,
+    "retry_download": SubmitSettings,
+    "get_status": ReadSettings,
+    "list_downloads": ReadSettings,
+    "delete_download": DeleteSettings,
+    "sweeper": SweeperSettings,
+    "dead_letters": DeadLetterSettings,
+    "rotate_link_key": RotationSettings,
+    "downloader": DownloaderSettings,
+    "inspect_source": InspectSettings,
+    "page": PageSettings,
+    "announcer": AnnouncerSettings,
+    "deliver_webhooks": DeliverySettings,
 }
 NO_SETTINGS = {"docs", "tear_down"}
 IMAGES = {"downloader", "inspect_source"}
