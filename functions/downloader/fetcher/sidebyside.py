@@ -142,15 +142,14 @@ class _Merge:
         return found, starts_s
 
     def _check_looking(self) -> None:
-        """Raises what has gone wrong. There is nothing yet to go on with for whoever is out of time."""
+        """Raises what has gone wrong, and `Pause` where there is no more time, and nothing yet to go on with.
+
+        Whoever goes on himself looks until the end: to stop without having come further is to give up.
+        """
         errors_of(self._left)
         self._deadline.left()
-        if self._request.pauses and self._left_s <= 0:
-            raise self._given_up()
-
-    def _given_up(self) -> Pause | SourceTooSlow:
-        """Nothing of what has come now can be gone on with: they are begun again, unless that was done before."""
-        return afresh(self._info) if self._request.resume is None else SourceTooSlow()
+        if self._request.pauses and self._request.resume is None and self._left_s <= 0:
+            raise afresh(self._info)
 
     def _begun(self, found: Probe, wanted: Recipe, starts_s: dict[int, float]) -> Remux:
         target = self._request.directory / f"finished.{wanted.extension}"
@@ -194,7 +193,9 @@ class _Merge:
         try:
             places = dict(zip([half.number for half in self._left], remux.cut(), strict=True))
         except SourceTooSlow:
-            raise self._given_up() from None
+            if self._request.resume is not None:
+                raise
+            raise afresh(self._info) from None
         if all(place is None for place in places.values()):
             return
         made_bytes, state = remux.pause(deadline=self._deadline)
