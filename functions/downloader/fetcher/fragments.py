@@ -4,24 +4,27 @@ yt-dlp's own pool of threads is given the whole list at once, and runs ahead of 
 can go on with is of no use here: it leaves out what was under way when it was stopped.
 """
 
+import functools
 import hashlib
 import json
 import os
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
 from downloader.fetcher.live import Place, Recording
 from downloader.fetcher.objections import Heeding, connections
-from downloader.fetcher.window import Stopped, Window
+from downloader.fetcher.window import Stopped, Task, Window
 from reelhaul.errors import SourceChanged
 
 __all__ = ["KEY", "Fragments", "Stopped"]
 
 KEY = "_reelhaul_fragments"  # in the info dict of a track, and of a format that is to become one
 AHEAD_BYTES = 32 * 1024**2  # fetched and not appended yet
+_POLL_S = 0.05
 _SECONDS = re.compile(r"^#EXTINF:([\d.]{1,20})", re.MULTILINE | re.ASCII)
 
 
@@ -159,6 +162,25 @@ def bounded(original: Any) -> Any:
             file.close()
 
     return download_and_append_fragments
+
+
+def side_by_side(self: Any, *tracks: Any, **options: Any) -> bool:
+    """`FragmentFD.download_and_append_fragments_multiple`, whose pools of threads are waited for, whatever they do.
+
+    Raises what has gone wrong with any, and `Stopped` once all have stopped, or have ended.
+    """
+    one = functools.partial(self.download_and_append_fragments, **options)
+    if len(tracks) == 1:
+        return bool(one(*tracks[0]))
+    tasks = [Task(one, *track) for track in tracks]
+    while not all(task.has_ended for task in tasks):
+        failed = [task for task in tasks if task.error is not None and not isinstance(task.error, Stopped)]
+        if failed:
+            failed[0].result()
+        time.sleep(_POLL_S)
+    tasks.sort(key=lambda task: isinstance(task.error, Stopped))  # an error comes first
+    results = [task.result() for task in tasks]
+    return all(results)
 
 
 def noting(original: Any) -> Any:

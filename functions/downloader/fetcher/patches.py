@@ -25,6 +25,7 @@ def apply() -> None:
     FFmpegFD.real_download = _refuse_ffmpeg
     FileDownloader.report_retry = _keeping_the_error(FileDownloader.report_retry)
     FragmentFD.download_and_append_fragments = fragments.bounded(FragmentFD.download_and_append_fragments)
+    FragmentFD.download_and_append_fragments_multiple = fragments.side_by_side
     HlsFD.can_download = fragments.noting(HlsFD.__dict__["can_download"])
     HttpFD.real_download = ranges.ranged(reading.as_it_comes(HttpFD.real_download))
     # Private, as yt-dlp has no other place for it; a version without it fails here, at once and for every test.

@@ -23,6 +23,7 @@ from reelhaul.errors import SourceChanged, SourceNotMedia, SourceTooLong, Source
 
 _PROTOCOLS = {"http", "https", "m3u8_native", "m3u8", "http_dash_segments"}
 _POLL_S = 0.02
+_LAST_LOOK_SHARE = 0.1  # of the time for stopping: enough to say that nothing is left
 _KINDS = (b"vide", b"soun")
 
 
@@ -142,15 +143,15 @@ class _Merge:
         return found, starts_s
 
     def _check_looking(self) -> None:
-        """Raises what has gone wrong. There is nothing yet to go on with for whoever is out of time."""
+        """Raises what has gone wrong, and `Pause` where there is no more time, and nothing yet to go on with.
+
+        As long as there is any, what comes may tell: to begin again costs more than to stop late.
+        """
         errors_of(self._left)
         self._deadline.left()
-        if self._request.pauses and self._left_s <= 0:
-            raise self._given_up()
-
-    def _given_up(self) -> Pause | SourceTooSlow:
-        """Nothing of what has come now can be gone on with: they are begun again, unless that was done before."""
-        return afresh(self._info) if self._request.resume is None else SourceTooSlow()
+        is_over = self._deadline.seconds <= self._stop_s * _LAST_LOOK_SHARE
+        if is_over and self._request.pauses and self._request.resume is None:
+            raise afresh(self._info)
 
     def _begun(self, found: Probe, wanted: Recipe, starts_s: dict[int, float]) -> Remux:
         target = self._request.directory / f"finished.{wanted.extension}"
@@ -173,7 +174,11 @@ class _Merge:
     @property
     def _left_s(self) -> float:
         """Until it has to stop."""
-        return self._deadline.seconds - min(STOP_S, STOP_SHARE * self._request.seconds)
+        return self._deadline.seconds - self._stop_s
+
+    @property
+    def _stop_s(self) -> float:
+        return min(STOP_S, STOP_SHARE * self._request.seconds)
 
     @property
     def _drain_s(self) -> float:
@@ -194,7 +199,9 @@ class _Merge:
         try:
             places = dict(zip([half.number for half in self._left], remux.cut(), strict=True))
         except SourceTooSlow:
-            raise self._given_up() from None
+            if self._request.resume is not None:
+                raise
+            raise afresh(self._info) from None
         if all(place is None for place in places.values()):
             return
         made_bytes, state = remux.pause(deadline=self._deadline)

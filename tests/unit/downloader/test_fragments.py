@@ -137,6 +137,7 @@ def _patched(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     with monkeypatch.context() as patch:
         original = FragmentFD.download_and_append_fragments
         patch.setattr(FragmentFD, "download_and_append_fragments", fragments.bounded(original))
+        patch.setattr(FragmentFD, "download_and_append_fragments_multiple", fragments.side_by_side)
         patch.setattr(FileDownloader, "report_retry", keeping)
         patch.setattr(HlsFD, "can_download", fragments.noting(HlsFD.__dict__["can_download"]))
         yield

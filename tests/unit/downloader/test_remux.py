@@ -13,7 +13,7 @@ from downloader.fetcher.growth import Growth
 from downloader.fetcher.remux import Remux
 from downloader.fetcher.reporting import Reporter
 from downloader.fetcher.timing import Deadline
-from reelhaul.errors import SourceInterrupted, SourceNotMedia, SourceTooSlow
+from reelhaul.errors import SourceInterrupted, SourceTooSlow
 from reelhaul.options import Options
 from tests.unit.downloader.fragmented import FFMPEG, assert_same_packets
 
@@ -80,13 +80,6 @@ def test_tracks_that_grow_become_what_whole_ones_would(
 def test_track_that_does_not_go_on_is_too_slow(growing: Growing) -> None:
     with pytest.raises(SourceTooSlow):
         growing.remux.finish(deadline=Deadline(0.3))
-
-
-def test_track_that_turns_into_something_else_is_no_medium(growing: Growing) -> None:
-    growing.contents[0] = b"<html>" * 20_000
-    growing.end()
-    with pytest.raises(SourceNotMedia):
-        growing.remux.finish(deadline=Deadline(_WAIT_S))
 
 
 def test_track_that_begins_anew_is_interrupted(growing: Growing) -> None:
