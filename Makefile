@@ -11,7 +11,7 @@ export URL  # for `demo`, which takes it from the environment: a URL is full of 
 # An environment that does not work any more, as after the checkout was moved, is made again.
 $(shell $(PY) -c 'import reelhaul, infra' 2>/dev/null || rm -f .venv/.ready)
 $(shell .venv-engine/bin/python -c 'import ministack' 2>/dev/null || rm -f .venv-engine/.ready)
-.PHONY: help setup demo serve test lint types unit relay e2e e2e-browser e2e-image e2e-deploy faults hostile soak bench scale fuzz model examples diagram lock audit sbom newest bootstrap deploy diff destroy clean
+.PHONY: help setup demo serve test lint types unit relay e2e e2e-browser pictures e2e-image e2e-deploy faults hostile soak bench scale fuzz model examples diagram lock audit sbom newest bootstrap deploy diff destroy clean
 
 help:            ## list the targets
 	@sed -n 's/^\([a-z0-9-]*\):.*##/\1\t/p' Makefile | expand -t 12
@@ -52,17 +52,22 @@ relay: setup     ## downloads that several workers after one another carry out, 
 	.venv/bin/pytest --numprocesses=$(PROCESSES) --dist=worksteal tests/relay
 
 e2e: setup       ## the deployed template over HTTP, also by clients that exist; npm fetches one of them at its first run
-	$(PYTEST_IN_PARALLEL) tests/e2e/clients tests/e2e --ignore=$(BROWSER)
+	$(PYTEST_IN_PARALLEL) tests/e2e/clients tests/e2e $(addprefix --ignore=,$(BROWSER))
 
 CONTAINER_TOOLS := sh tests/debian.sh "the tests in containers" buildah podman runc debootstrap
 e2e-deploy: setup    ## deployed for real: CDK, image, containers, rights enforced; podman and buildah come by apt where they may
 	$(CONTAINER_TOOLS)
 	.venv/bin/pytest tests/deploy
 
-BROWSER := tests/e2e/clients/browser
+BROWSER := tests/e2e/page tests/e2e/clients/browser
 e2e-browser: setup   ## the same by a page in headless Chromium, which apt installs here where it may
 	sh tests/debian.sh "the tests in a browser" chromium wget
-	.venv/bin/pytest $(BROWSER)
+	.venv/bin/pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder $(BROWSER)
+
+pictures: setup  ## take the README's pictures anew, of a real service with a browser, which apt installs where it may, and a terminal
+	sh tests/debian.sh "pictures of the page" chromium
+	$(PY) -m tests.pictures.page
+	$(PY) -m tests.pictures.terminal
 
 IMAGE := tests/containers
 e2e-image: setup   ## the container image, built and run as on Lambda; apt installs what builds and runs it where it may
