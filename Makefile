@@ -127,7 +127,7 @@ lock: setup      ## compile the requirements files; UPGRADE=1 moves every pin th
 audit: setup     ## what is known against anything that is locked; what is not looked at fails it, too
 	@$(PY) -m infra.audit
 
-sbom: setup      ## bills of materials (CycloneDX) of the image and each layer, in .reelhaul/sbom
+sbom: setup      ## bills of materials (CycloneDX) of the image, each layer and the page, in .reelhaul/sbom
 	@$(PY) -m infra.bills
 
 newest: setup    ## move yt-dlp and its deno to their newest, and lock; BASE_DIGEST=sha256:... pins the base image too
