@@ -1,12 +1,13 @@
 """Files that come from links: whole, once, under a harmless name, whatever happens on the way."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
-from reelhaul.client import Broken, DownloadFailed, FileDamaged
+from reelhaul.client import AsyncClient, Broken, DownloadFailed, FileDamaged
 from tests.serving import CONTENT, DONE, JOB_ID, RUNNING, Said, Server, Storage, error, shown
-from tests.unit.reelhaul.client.conftest import Call
+from tests.unit.reelhaul.client.conftest import KEY, Call
 
 HALF = len(CONTENT) // 2
 
@@ -100,6 +101,22 @@ def test_part_of_other_content_is_left_alone(server: Server, call: Call, tmp_pat
     other = begun(tmp_path, Storage(b"y" * 1000), 500)
     call(lambda client: client.download(JOB_ID, tmp_path))
     assert other.read_bytes() == b"y" * 500
+
+
+@pytest.mark.parametrize("checksum", [Storage().sha256, None])
+def test_two_who_save_the_same_at_once_do_not_get_in_each_others_way(
+    server: Server, tmp_path: Path, checksum: str | None
+) -> None:
+    server.tell_of_file(Storage(), checksum_sha256=checksum)
+
+    async def both() -> list[Path]:
+        async with AsyncClient(server.url, KEY) as client:
+            return list(await asyncio.gather(*(client.download(JOB_ID, tmp_path) for _ in range(5))))
+
+    paths = asyncio.run(both())
+
+    assert all(path.read_bytes() == CONTENT for path in paths)
+    assert set(tmp_path.iterdir()) == set(paths)
 
 
 def test_expired_link_is_exchanged_for_a_fresh_one(server: Server, call: Call, tmp_path: Path) -> None:
