@@ -82,6 +82,20 @@ def test_what_an_earlier_process_has_left_is_not_fetched_again(server: Server, c
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("first", [HALF - 1, HALF + 1])
+def test_reply_with_another_part_than_was_asked_for_is_not_taken(
+    server: Server, call: Call, tmp_path: Path, first: int
+) -> None:
+    server.tell_of_file(Storage())
+    begun(tmp_path, Storage())
+    other = {"Content-Range": f"bytes {first}-{len(CONTENT) - 1}/{len(CONTENT)}"}
+    server.tell("GET /file", Said(CONTENT[first:], 206, other), Storage())
+
+    assert call(lambda client: client.download(JOB_ID, tmp_path)).read_bytes() == CONTENT
+
+    assert [headers.get("range") for headers in file_requests(server)] == [f"bytes={HALF}-"] * 2
+
+
 def test_part_that_is_whole_is_only_named(server: Server, call: Call, tmp_path: Path) -> None:
     server.tell_of_file(Storage())
     begun(tmp_path, Storage(), len(CONTENT))
