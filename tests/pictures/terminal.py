@@ -12,28 +12,11 @@ from infra.local.media import make_mp4
 from tests.e2e.command.running import Command
 from tests.e2e.running import ROOT, serve, until
 from tests.media import SourceServer
+from tests.screen import screen
 
 FOLDER = ROOT / ".github" / "pictures"
 _WIDTH = 120
-_PIECE = re.compile(r"\x1b\[([0-9;?]*)([A-Za-z])|(\r\n|\r|\n)|([^\x1b\r\n]+)")
 _FONTS = re.compile(r"@font-face \{.*?\}", re.DOTALL)  # which a viewer would fetch from elsewhere
-
-
-def screen(raw: str) -> str:
-    """What `raw` leaves on a terminal, with its colours: lines are written, erased, and written anew."""
-    lines, row = [""], 0
-    for match in _PIECE.finditer(raw):
-        count, order, end, text = match.groups()
-        if end:
-            row += "\n" in end
-            lines += [""] * (row + 1 - len(lines))
-        elif order == "A":
-            row = max(0, row - int(count or 1))
-        elif order == "K":
-            lines[row] = ""
-        else:
-            lines[row] += text or (match[0] if order == "m" else "")
-    return "\n".join(lines).rstrip()
 
 
 def save(name: str, title: str, raw: str) -> None:

@@ -55,6 +55,15 @@ def test_submission_that_went_unheard_is_repeated_as_the_same_one(server: Server
     assert len({asked.headers["idempotency-key"] for asked in server.asked}) == 1
 
 
+def test_each_submission_is_one_of_its_own(server: Server, call: Call) -> None:
+    server.tell("POST /download", Said(example("POST /download", "a file under a name")))
+    call(lambda client: client.submit(SOURCE))
+    call(lambda client: client.submit(SOURCE))
+    keys = [asked.headers["idempotency-key"] for asked in server.asked]
+    assert len(set(keys)) == 2
+    assert all(len(key) > 30 for key in keys)
+
+
 def test_own_idempotency_key_is_used(server: Server, call: Call) -> None:
     server.tell("POST /download", Said(example("POST /download", "a file under a name")))
     call(lambda client: client.submit(SOURCE, idempotency_key="mine"))

@@ -1,12 +1,13 @@
 """Files that come from links: whole, once, under a harmless name, whatever happens on the way."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
-from reelhaul.client import Broken, DownloadFailed, FileDamaged
+from reelhaul.client import AsyncClient, Broken, DownloadFailed, FileDamaged
 from tests.serving import CONTENT, DONE, JOB_ID, RUNNING, Said, Server, Storage, error, shown
-from tests.unit.reelhaul.client.conftest import Call
+from tests.unit.reelhaul.client.conftest import KEY, Call
 
 HALF = len(CONTENT) // 2
 
@@ -81,6 +82,20 @@ def test_what_an_earlier_process_has_left_is_not_fetched_again(server: Server, c
     assert list(tmp_path.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("first", [HALF - 1, HALF + 1])
+def test_reply_with_another_part_than_was_asked_for_is_not_taken(
+    server: Server, call: Call, tmp_path: Path, first: int
+) -> None:
+    server.tell_of_file(Storage())
+    begun(tmp_path, Storage())
+    other = {"Content-Range": f"bytes {first}-{len(CONTENT) - 1}/{len(CONTENT)}"}
+    server.tell("GET /file", Said(CONTENT[first:], 206, other), Storage())
+
+    assert call(lambda client: client.download(JOB_ID, tmp_path)).read_bytes() == CONTENT
+
+    assert [headers.get("range") for headers in file_requests(server)] == [f"bytes={HALF}-"] * 2
+
+
 def test_part_that_is_whole_is_only_named(server: Server, call: Call, tmp_path: Path) -> None:
     server.tell_of_file(Storage())
     begun(tmp_path, Storage(), len(CONTENT))
@@ -100,6 +115,22 @@ def test_part_of_other_content_is_left_alone(server: Server, call: Call, tmp_pat
     other = begun(tmp_path, Storage(b"y" * 1000), 500)
     call(lambda client: client.download(JOB_ID, tmp_path))
     assert other.read_bytes() == b"y" * 500
+
+
+@pytest.mark.parametrize("checksum", [Storage().sha256, None])
+def test_two_who_save_the_same_at_once_do_not_get_in_each_others_way(
+    server: Server, tmp_path: Path, checksum: str | None
+) -> None:
+    server.tell_of_file(Storage(), checksum_sha256=checksum)
+
+    async def both() -> list[Path]:
+        async with AsyncClient(server.url, KEY) as client:
+            return list(await asyncio.gather(*(client.download(JOB_ID, tmp_path) for _ in range(5))))
+
+    paths = asyncio.run(both())
+
+    assert all(path.read_bytes() == CONTENT for path in paths)
+    assert set(tmp_path.iterdir()) == set(paths)
 
 
 def test_expired_link_is_exchanged_for_a_fresh_one(server: Server, call: Call, tmp_path: Path) -> None:

@@ -81,8 +81,14 @@ def test_without_a_service_it_is_said_how_to_log_in(run: Run, monkeypatch: pytes
     monkeypatch.delenv("REELHAUL_URL")
     code, out, _ = run("doctor", "--json")
     assert code == 1
-    assert advice(out, "config") == "Log in: reelhaul login"
+    assert "Log in once with `reelhaul login`" in out
     assert states(out)["key"] == "skipped"
+
+
+def test_address_that_is_none_is_wrong(run: Run) -> None:
+    out = run("doctor", "--url", "reelhaul.example", "--json")[1]
+    assert states(out)["config"] == "wrong"
+    assert advice(out, "config") == "Log in: reelhaul login"
 
 
 def test_file_that_others_may_read_is_wrong(

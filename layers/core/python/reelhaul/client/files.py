@@ -7,13 +7,14 @@ checksum nothing is gone on with.
 
 import contextlib
 import dataclasses
+import fcntl
 import hashlib
 import itertools
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import BinaryIO, Self
 
 from reelhaul.client.errors import Broken, FileDamaged
 from reelhaul.client.jobs import Job
@@ -77,7 +78,6 @@ class PartialFile:
         self.path: Path | None = None
         self._target = directory / (filename or piece.name)
         self._overwrite = overwrite
-        self._part = self._target.with_name(f"{self._target.name}.{(piece.sha256 or 'new')[:_TAG_CHARS]}.part")
         self._etag: str | None = None
         self._ended = False
         self._started_anew = False
@@ -88,16 +88,27 @@ class PartialFile:
         if self._is_there_already():
             self.path = self._target
             return self
-        mode = "r+b" if self.piece.sha256 and self._part.exists() else "w+b"
-        self._file = self._part.open(mode)
+        self._part, self._file = self._opened()
         self._resume()
         return self
 
+    def _opened(self) -> tuple[Path, BinaryIO]:
+        """A part that nobody else writes to, in this process or another: who comes second begins one of its own."""
+        tag = (self.piece.sha256 or "new")[:_TAG_CHARS]
+        for number in itertools.count(1):
+            own = tag if number == 1 else f"{tag}-{number}"
+            part = self._target.with_name(f"{self._target.name}.{own}.part")
+            file = part.open("a+b")
+            if _locked(file) and _is(part, file):
+                return part, file
+            file.close()
+        raise AssertionError  # numbers do not end
+
     def __exit__(self, *_: object) -> None:
         if self.path is None:
-            self._file.close()
             if not self.received or self.piece.sha256 is None:
                 self._part.unlink(missing_ok=True)  # of no use to anybody
+            self._file.close()
 
     def _is_there_already(self) -> bool:
         wanted, target = self.piece, self._target
@@ -108,10 +119,11 @@ class PartialFile:
 
     def _resume(self) -> None:
         self._digest, self.received = hashlib.sha256(), 0
+        self._file.seek(0)
         while data := self._file.read(CHUNK_BYTES):
             self._digest.update(data)
             self.received += len(data)
-        if self.piece.size is not None and self.received > self.piece.size:
+        if self.piece.sha256 is None or (self.piece.size is not None and self.received > self.piece.size):
             self._begin_anew()
 
     def _begin_anew(self) -> None:
@@ -182,8 +194,8 @@ class PartialFile:
         """Give it its name, or that with a number where another file has it. Returns where it is."""
         self._file.flush()
         os.fsync(self._file.fileno())
-        self._file.close()
         self.path = self._replaced() if self._overwrite else self._named()
+        self._file.close()  # not before: whoever waits for the part could take this file for it
         return self.path
 
     def _replaced(self) -> Path:
@@ -230,6 +242,23 @@ def _take(part: Path, path: Path) -> None:
         part.replace(path)
         return
     part.unlink()
+
+
+def _locked(file: BinaryIO) -> bool:
+    """Whether `file` is ours until it is closed, or this process ends."""
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _is(path: Path, file: BinaryIO) -> bool:
+    """Whether `file` still has that name."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:
+        return False
 
 
 def _numbered(path: Path, number: int) -> Path:

@@ -3,8 +3,8 @@
 from urllib.parse import urlsplit
 
 _AGAIN = "It may work later: reelhaul retry {id}"
-_COOKIES = "Whoever runs the service can lend it a login: reelhaul sites set {host} --tenant ... --cookies cookies.txt"
-_PROXY = "Whoever runs the service can set cookies or a proxy for the site: reelhaul sites set {host} --tenant ..."
+_COOKIES = "Whoever runs the service: reelhaul sites set {host} --tenant ... --cookies cookies.txt"
+_PROXY = "Whoever runs the service: reelhaul sites set {host} --tenant ..., with --cookies or --proxy"
 _BY_CODE = {
     "auth.unauthorized": "Log in with a key of this service: reelhaul login",
     "client.not_reelhaul": "Look at the address once more: reelhaul login",

@@ -17,6 +17,7 @@ class Display:
     """Shows nothing. A context manager. `what` is the URL or id that was asked for, and names a download everywhere."""
 
     wants_progress = False  # whether the calls `fetching` and `saving` show anything
+    may_ask = True  # whether somebody may be asked something, where there is a terminal
 
     def __enter__(self) -> Self:
         return self
@@ -52,6 +53,8 @@ def display(*, as_json: bool) -> Display:
 
 class JsonLines(Display):
     """One object a line. Their fields stay as they are; new ones may come."""
+
+    may_ask = False
 
     def submitted(self, what: str, job: Job) -> None:
         print_json(event="submitted", asked=what, id=job.id)
@@ -153,6 +156,10 @@ class Bars(Display):
 
     def note(self, sentence: str) -> None:
         self._console.print(Text(words.plain(sentence), style="yellow"), soft_wrap=True)
+
+    def refresh(self) -> None:
+        """Show at once what would be shown within a tenth of a second."""
+        self._progress.refresh()
 
     def _update(self, what: str, *, doing: str, name: str, share: float, detail: str) -> None:
         if what not in self._tasks:

@@ -64,13 +64,19 @@ def examined(options: argparse.Namespace, settings: CommandSettings) -> Iterator
     """All there is to find, one by one as it is found."""
     try:
         found = access.find(options, settings)
-    except (CommandFailed, ClientError) as error:
-        yield wrong("config", str(error), "Log in: reelhaul login")
-        yield from (skipped(what, "there is no service to look at") for what in ("service", *_NEEDS_SERVICE))
+    except CommandFailed as error:
+        yield from _no_config(wrong("config", str(error)))  # it says what to do
+    except ClientError as error:
+        yield from _no_config(wrong("config", str(error), "Log in: reelhaul login"))
     else:
         yield config(found, settings)
         yield from _of_service(found, options.source)
     yield from _of_deployment(options)
+
+
+def _no_config(said: Finding) -> Iterator[Finding]:
+    yield said
+    yield from (skipped(what, "there is no service to look at") for what in ("service", *_NEEDS_SERVICE))
 
 
 def _of_service(found: Access, source: str | None) -> Iterator[Finding]:

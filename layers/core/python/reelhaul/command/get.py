@@ -170,7 +170,7 @@ def interrupted(found: Access, shown: Display, unsaved: dict[str, bool]) -> Exit
     """After Ctrl-C: whoever sits there says whether the service is to stop as well; else it goes on."""
     running = [job_id for job_id, runs in unsaved.items() if runs]
     left = list(unsaved)
-    if running and sys.stdin.isatty() and _wants_to_cancel(len(running)):
+    if running and shown.may_ask and sys.stdin.isatty() and _wants_to_cancel(len(running)):
         _cancel(found, shown, running)
         left = [job_id for job_id in left if job_id not in running]
     if left:
@@ -180,10 +180,10 @@ def interrupted(found: Access, shown: Display, unsaved: dict[str, bool]) -> Exit
 
 def _wants_to_cancel(count: int) -> bool:
     what = "the download" if count == 1 else f"the {count} downloads"
+    print(f"\nStopped here. Cancel {what} on the service as well? [y/N] ", end="", file=sys.stderr, flush=True)
     try:
-        return input(f"\nStopped here. Cancel {what} on the service as well? [y/N] ").strip().lower() in {"y", "yes"}
+        return input().strip().lower() in {"y", "yes"}
     except (EOFError, KeyboardInterrupt):
-        print()
         return False
 
 
