@@ -164,7 +164,7 @@ def test_who_knows_it_all_is_told_so_once_the_wait_is_over(api: Api, given: Give
     known = ask(api)
     reply = ask(api, known, wait=0)
     assert (reply.status, reply.headers["ETag"]) == (304, known.headers["ETag"])
-    assert not reply.text
+    assert reply.text == ""
     assert "Content-Type" not in reply.headers
 
 

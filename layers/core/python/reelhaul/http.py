@@ -46,6 +46,7 @@ class _Resolver(APIGatewayHttpResolver):
         reply = super().resolve(event, context)
         ours = replies.HEADERS | ({} if scheme(self.current_event) == "http" else replies.TLS_HEADERS)
         reply["headers"] = ours | reply["headers"]
+        reply["body"] = reply["body"] or ""  # for 204 and 304 there is none; not every reader takes null for that
         return reply
 
 
