@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from infra.local.media import ffmpeg
 from tests.e2e import chromium
 from tests.e2e.page.visit import box, button, row, signed_in
-from tests.e2e.running import ROOT, Client, serve
+from tests.e2e.running import ROOT, Client, serve, until
 from tests.media import SourceServer
 
 FOLDER = ROOT / ".github" / "pictures"
@@ -87,7 +87,8 @@ def _submit(client: Client, source: SourceServer) -> None:
     client.ended(client.create(source.url("dunes.mp4"), name="Dunes at first light"))
     client.ended(client.create(source.url("fractal.mp4"), name="A walk along the coast of a fractal"))
     size = (source.directory / "sea.mp4").stat().st_size
-    client.create(source.url(f"slow/sea.mp4?rate={size // 400}"), name="The long way round the island")
+    slow = client.create(source.url(f"slow/sea.mp4?rate={size // 120}"), name="The long way round the island")
+    until(lambda: client.job(slow)["progress"], lambda progress: progress > 30, within_s=120)
 
 
 def _visit(browser: Browser, client: Client, **options: Any) -> Page:

@@ -53,7 +53,7 @@ def test_job_under_way_shows_how_far_it_is_and_can_be_cancelled_retried_and_dele
     page: Page, source: SourceServer
 ) -> None:
     fetch(page, source.url("slow/clip.mp4?rate=9000"))
-    slow = rows(page).first
+    slow = row(page, "/slow/clip.mp4")  # it has no name yet
     expect(slow).to_contain_text("Fetching")
     expect(slow.get_by_role("progressbar")).to_have_attribute("value", re.compile(r"[1-9][\d.]*"))
     expect(slow).to_contain_text("kB/s")

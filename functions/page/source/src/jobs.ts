@@ -50,7 +50,8 @@ const ENDS: Record<string, Face> = { "job.cancelled": "cancelled", "file.expired
 
 /** What a job is called: by its user, else by its source, else by its address. */
 export function titleOf(job: Job): string {
-  return job.name || job.title || job.url || job.id;
+  const given = job.name === job.id ? "" : job.name; // what the service says where it knows no name yet
+  return given || job.title || job.url.replace(/^https?:\/\//i, "") || job.id;
 }
 
 /** Throws `CallFailed` for what no job of this service looks like. */
