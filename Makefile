@@ -40,8 +40,9 @@ lint: setup      ## ruff: rules and format
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
 
-types: setup     ## mypy, strict
+types: setup     ## mypy and the TypeScript compiler, both strict
 	.venv/bin/mypy
+	$(PY) -m infra.page types
 
 RUNNING := tests/faults/system
 unit: setup      ## unit, integration and template tests, what one call may meet with, and the model
@@ -51,19 +52,21 @@ relay: setup     ## downloads that several workers after one another carry out, 
 	.venv/bin/pytest --numprocesses=$(PROCESSES) --dist=worksteal tests/relay
 
 e2e: setup       ## the deployed template over HTTP, also by clients that exist; npm fetches one of them at its first run
-	$(PYTEST_IN_PARALLEL) tests/e2e/clients tests/e2e --ignore=$(BROWSER)
+	$(PYTEST_IN_PARALLEL) tests/e2e/clients tests/e2e $(addprefix --ignore=,$(BROWSER))
 
 CONTAINER_TOOLS := sh tests/debian.sh "the tests in containers" buildah podman runc debootstrap
 e2e-deploy: setup    ## deployed for real: CDK, image, containers, rights enforced; podman and buildah come by apt where they may
 	$(CONTAINER_TOOLS)
 	.venv/bin/pytest tests/deploy
 
-BROWSER := tests/e2e/clients/browser
+BROWSER := tests/e2e/page tests/e2e/clients/browser
 e2e-browser: setup   ## the same by a page in headless Chromium, which apt installs here where it may
 	sh tests/debian.sh "the tests in a browser" chromium wget
-	.venv/bin/pytest $(BROWSER)
+	.venv/bin/pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder $(BROWSER)
 
-pictures: setup  ## take the README's pictures of the command anew, of a real terminal and a real service
+pictures: setup  ## take the README's pictures anew, of a real service with a browser, which apt installs where it may, and a terminal
+	sh tests/debian.sh "pictures of the page" chromium
+	$(PY) -m tests.pictures.page
 	$(PY) -m tests.pictures.terminal
 
 IMAGE := tests/containers
@@ -124,7 +127,7 @@ lock: setup      ## compile the requirements files; UPGRADE=1 moves every pin th
 audit: setup     ## what is known against anything that is locked; what is not looked at fails it, too
 	@$(PY) -m infra.audit
 
-sbom: setup      ## bills of materials (CycloneDX) of the image and each layer, in .reelhaul/sbom
+sbom: setup      ## bills of materials (CycloneDX) of the image, each layer and the page, in .reelhaul/sbom
 	@$(PY) -m infra.bills
 
 newest: setup    ## move yt-dlp and its deno to their newest, and lock; BASE_DIGEST=sha256:... pins the base image too

@@ -21,7 +21,7 @@ _NO_TRACE = "Job and tenant ids in the logs tie a job's steps together. The X-Ra
 
 def acknowledge(stack: ReelhaulStack) -> None:
     asked_by_api = (stack.authorizer, stack.create_download, stack.get_status, stack.list_downloads, stack.docs)
-    for function in (*asked_by_api, stack.retry_download, stack.delete_download):
+    for function in (*asked_by_api, stack.retry_download, stack.delete_download, stack.page):
         _acknowledge_zip_function(function, no_dead_letters=_ANSWERED)
     _acknowledge_zip_function(
         stack.announcer, no_dead_letters="Fed by a stream: what it gives up goes to the mapping's own destination."
@@ -63,7 +63,7 @@ def _acknowledge_open_routes(stack: ReelhaulStack) -> None:
         _acknowledge(
             route,
             "AwsSolutions-APIG4",
-            "What the service is, that it is there, and that an address is none of its own: the same for everybody.",
+            "A page, what the service is, that it is there, and that an address is none of its own: the same for all.",
         )
 
 

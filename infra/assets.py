@@ -13,7 +13,7 @@ import jsii
 from aws_cdk import aws_ecr_assets as ecr_assets
 from aws_cdk import aws_lambda as lambda_
 
-from infra import openapi
+from infra import openapi, page
 
 ROOT = Path(__file__).resolve().parent.parent
 _NOISE = ["**/__pycache__", "**/*.pyc"]  # a test run must not change an asset's hash
@@ -45,6 +45,19 @@ def _docs_folder(max_retention_days: int, max_playlist_items: int) -> "tempfile.
     openapi.put_together(
         Path(folder.name), max_retention_days=max_retention_days, max_playlist_items=max_playlist_items
     )
+    return folder
+
+
+def page_function() -> lambda_.Code:
+    """The folder of the function `page` without the page's source, and in it the files that are made of that."""
+    return lambda_.Code.from_asset(_page_folder().name, exclude=_NOISE)
+
+
+@functools.cache
+def _page_folder() -> "tempfile.TemporaryDirectory[str]":
+    """Kept as the one of `docs`."""
+    folder = tempfile.TemporaryDirectory(prefix="reelhaul-page-")
+    page.put_together(Path(folder.name))
     return folder
 
 

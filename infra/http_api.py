@@ -19,8 +19,8 @@ _RESPONSE = "status responseLength responseLatency integrationLatency integratio
 
 
 # What a page of another origin may send, and of a reply's headers see. A request that needs more is not one of ours.
-_SENT = ["authorization", "content-type", "idempotency-key", "x-access-token"]
-_SHOWN = ["apigw-requestid", "content-disposition", "content-length", "location", "retry-after"]
+_SENT = ["authorization", "content-type", "idempotency-key", "if-none-match", "x-access-token"]
+_SHOWN = ["apigw-requestid", "content-disposition", "content-length", "etag", "location", "retry-after"]
 _PREFLIGHT_KEPT = Duration.hours(1)
 
 

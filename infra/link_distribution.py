@@ -42,6 +42,7 @@ class LinkDistribution(Construct):
             http_version=cloudfront.HttpVersion.HTTP2_AND_3,
         )
         key_ids = Fn.join(",", [f"{name}:{key.ref}" for name, key in trusted.items()])
+        self.origin = f"https://{self.distribution.distribution_domain_name}"
         self.packages: tuple[str, ...] = ("signing",)
         self.outputs = {"LinkSecretArn": self.secret.secret_arn, "LinkKeyIds": key_ids}
         self.environment: Mapping[str, str] = {

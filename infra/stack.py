@@ -74,6 +74,10 @@ class ReelhaulStack(Stack):
             return LinkKey(self, "LinkKey")
         return LinkDistribution(self, "LinkDistribution", bucket=self.media.bucket, keys=settings.cloudfront_public_key)
 
+    def _link_origins(self) -> list[str]:
+        """Where links lead, and so what the page shows media and images from."""
+        return self.media.origins if isinstance(self.links, LinkKey) else [self.links.origin]
+
     def _add_functions(self, settings: Settings) -> None:
         table = {"TABLE_NAME": self.jobs.table.table_name}
         bucket = {"BUCKET_NAME": self.media.bucket.bucket_name}
@@ -94,7 +98,7 @@ class ReelhaulStack(Stack):
         measured = {"STACK_NAME": self.stack_name}
         limits = {
             "MAX_BYTES": str(settings.max_bytes), "MAX_DURATION_S": str(settings.max_duration_s),
-            "MAX_TOTAL_S": str(settings.max_total_s), "SOURCE_CONNECTIONS": str(settings.source_connections),
+            "MAX_TOTAL_S": str(settings.max_total_s), "SOURCE_CONNECTIONS": settings.source_connections,
         }  # fmt: skip
 
         zipped = ZipFunctions(self, "Functions", settings=settings)
@@ -117,6 +121,7 @@ class ReelhaulStack(Stack):
                 max_retention_days=settings.max_retention_days, max_playlist_items=settings.max_playlist_items
             ),
         )
+        self.page = zipped.add("page", {"LINK_ORIGINS": ",".join(self._link_origins())}, code=assets.page_function())
         self.announcer = zipped.add(
             "announcer",
             table | webhook_queue | measured | {"BUS_NAME": self.announcements.bus.event_bus_name},
@@ -161,7 +166,8 @@ class ReelhaulStack(Stack):
             self.work.express.grant_send_messages(submitting)
 
         self.jobs.grant_read_jobs(self.get_status)
-        self.jobs.grant_list_jobs(self.list_downloads)
+        for listing in (self.list_downloads, self.get_status):
+            self.jobs.grant_list_jobs(listing)
         for linking in (self.get_status, self.list_downloads, self.deliver_webhooks):
             self.links.secret.grant_read(linking)
 
@@ -185,7 +191,7 @@ class ReelhaulStack(Stack):
         self.media.grant_remove_objects(worker)
         self.work.queue.grant_send_messages(worker)
         self.sites.grant_read(worker)
-        for expanding in (worker, self.announcer, self.get_status, self.delete_download, self.sweeper):
+        for expanding in (worker, self.announcer, self.delete_download, self.sweeper):
             self.jobs.grant_list_items(expanding)
 
     def _connect(self, settings: Settings) -> None:
@@ -206,6 +212,7 @@ class ReelhaulStack(Stack):
             "GET /async-response/{id}",
             "GET /api/download/{id}/file",
             "GET /api/thumbnails/{id}",
+            "GET /updates",
         )
         self.http.route(self.list_downloads, "GET /download", "GET /api/downloads")
         self.http.route(self.retry_download, "POST /download/{id}")
@@ -217,9 +224,12 @@ class ReelhaulStack(Stack):
             "DELETE /api/downloads/{id}/remove",
         )
         self.http.route(self.inspect_source.function, "POST /api/info")
-        self.open_routes = self.http.open_route(
-            self.docs, "GET /openapi.json", "GET /docs", "GET /docs/{file}", "GET /health", "$default"
-        )
+        self.open_routes = [
+            *self.http.open_route(
+                self.docs, "GET /openapi.json", "GET /docs", "GET /docs/{file}", "GET /health", "$default"
+            ),
+            *self.http.open_route(self.page, "GET /", "HEAD /", "GET /assets/{file}", "HEAD /assets/{file}"),
+        ]
 
         self.downloader.take_from(self.work.queue, max_concurrency=settings.worker_concurrency)
         self.downloader.take_from(self.work.express, max_concurrency=settings.express_concurrency)

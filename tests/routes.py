@@ -7,6 +7,7 @@ ROUTES = {
     "GET /async-response/{id}": "get_status",
     "GET /api/download/{id}/file": "get_status",
     "GET /api/thumbnails/{id}": "get_status",
+    "GET /updates": "get_status",
     "GET /download": "list_downloads",
     "GET /api/downloads": "list_downloads",
     "POST /download/{id}": "retry_download",
@@ -21,5 +22,9 @@ OPEN_ROUTES = {
     "GET /docs": "docs",
     "GET /docs/{file}": "docs",
     "GET /health": "docs",
+    "GET /": "page",
+    "HEAD /": "page",
+    "GET /assets/{file}": "page",
+    "HEAD /assets/{file}": "page",
     "$default": "docs",  # whatever is none of the others
 }

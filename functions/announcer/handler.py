@@ -7,9 +7,9 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from announcer.announcing import Announcer, Bus
+from announcer.settings import AnnouncerSettings
 from reelhaul.aws import client
 from reelhaul.measures import Measures
-from reelhaul.settings import AnnouncerSettings
 from reelhaul.store import JobStore
 from reelhaul.webhooks import WebhookQueue
 

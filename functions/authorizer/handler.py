@@ -12,10 +12,10 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
+from authorizer.settings import AuthorizerSettings
 from reelhaul.aws import client
 from reelhaul.errors import ServiceUnavailable, Unauthorized
 from reelhaul.keys import KeyStore, pepper_from
-from reelhaul.settings import AuthorizerSettings
 
 logger = Logger(service="authorizer")
 

@@ -7,10 +7,10 @@ from typing import Any
 from aws_lambda_powertools import Logger
 
 from dead_letters.burial import give_up
+from dead_letters.settings import DeadLetterSettings
 from reelhaul.aws import client
 from reelhaul.errors import RecordUnreadable, ServiceUnavailable
 from reelhaul.queue import JobMessage
-from reelhaul.settings import DeadLetterSettings
 from reelhaul.store import JobStore
 
 logger = Logger(service="dead_letters")

@@ -8,12 +8,12 @@ from typing import Any
 from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from delete_download.settings import DeleteSettings
 from reelhaul import http
 from reelhaul.aws import client
 from reelhaul.contracts import downloads, offline
 from reelhaul.objects import MediaBucket
 from reelhaul.remove import cancel, delete
-from reelhaul.settings import DeleteSettings
 from reelhaul.store import JobStore
 
 logger = Logger(service="delete_download")

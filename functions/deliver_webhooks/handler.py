@@ -8,10 +8,10 @@ from aws_lambda_powertools import Logger
 
 from deliver_webhooks.courier import Courier
 from deliver_webhooks.post import Poster
+from deliver_webhooks.settings import DeliverySettings
 from reelhaul.aws import client
 from reelhaul.errors import MalformedMessage, ServiceUnavailable
 from reelhaul.links import signer_of
-from reelhaul.settings import DeliverySettings
 from reelhaul.store import JobStore
 from reelhaul.webhooks import WebhookMessage, WebhookQueue
 from reelhaul.webhooks.signing import WebhookSecrets

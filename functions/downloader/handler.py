@@ -13,9 +13,10 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from downloader import digest, kernel, transfer
+from downloader import digest, kernel, politeness, transfer
 from downloader.fetch import FetchRequest, Found, guarded_fetch, harden_parent, prepare_in_init
 from downloader.outlet import Outlet
+from downloader.settings import DownloaderSettings
 from downloader.site_access import SiteAccess
 from downloader.worker import Worker
 from reelhaul import aws
@@ -31,7 +32,6 @@ from reelhaul.errors import (
 from reelhaul.jobs import Job, Progress
 from reelhaul.measures import Measures
 from reelhaul.queue import JobMessage, JobQueue
-from reelhaul.settings import DownloaderSettings
 from reelhaul.site_policy import SitePolicy
 from reelhaul.sites.store import SiteStore
 from reelhaul.sources import check_source
@@ -113,7 +113,7 @@ def fetch(
         max_bytes=settings.max_bytes,
         max_duration_s=settings.max_duration_s,
         max_total_s=settings.max_total_s,
-        connections=settings.source_connections,
+        connections=politeness.connections(job, settings.source_connections),
         cookies=access.cookies,
         stream_above_bytes=transfer.part_bytes(1),
         pauses=digest.is_resumable(),

@@ -1,5 +1,7 @@
 """`GET /download/{id}`, `GET /async-response/{id}`: how is my job?
 
+`GET /updates`: how are all that a page shows, and what is new among them?
+
 `GET /api/download/{id}/file`, `GET /api/thumbnails/{id}`: where is its file, where its image?
 """
 
@@ -13,6 +15,7 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
+from get_status.news import await_news
 from get_status.waiting import wait_for_end
 from reelhaul import http
 from reelhaul.aws import client
@@ -63,11 +66,27 @@ def get_download(job_id: str) -> dict[str, Any]:
 @app.get("/async-response/<job_id>")
 def get_async_response(job_id: str) -> dict[str, Any]:
     deps = dependencies()
-    remaining_s = app.lambda_context.get_remaining_time_in_millis() / 1000 - _MARGIN_S
-    job = wait_for_end(http.caller(app), job_id, store=deps.store, patience_s=min(deps.hold_s, remaining_s))
+    job = wait_for_end(http.caller(app), job_id, store=deps.store, patience_s=_patience_s(deps.hold_s))
     job = job.seen_at(time.time())
     row = _detailed(job) if job.state is State.DONE else {}
     return downloads.async_response(job, row, http.output_url(app.current_event, job_id))
+
+
+@app.get("/updates", compress=True)
+def get_updates() -> Response[str]:
+    deps = dependencies()
+    wait_s = downloads.parse_wait(http.parameters(app.current_event, "wait"))
+    news = await_news(
+        http.caller(app),
+        store=deps.store,
+        is_known=functools.partial(http.has_already, app.current_event),
+        patience_s=_patience_s(min(wait_s, deps.hold_s)),
+        report=_report,
+    )
+    headers = {"ETag": news.etag}
+    if not news.is_new:
+        return Response(304, headers=headers)
+    return Response(200, "application/json", news.text, headers=headers)
 
 
 @app.get("/api/download/<job_id>/file")
@@ -91,6 +110,11 @@ def get_thumbnail(job_id: str) -> Response[str]:
     return _redirect(links.sign(image.key))
 
 
+def _patience_s(most_s: float) -> float:
+    """How long a reply may be held back: as long as the invocation has time left to give it."""
+    return min(most_s, app.lambda_context.get_remaining_time_in_millis() / 1000 - _MARGIN_S)
+
+
 def _detailed(job: Job) -> replies.Body:
     deps, now = dependencies(), time.time()
     items = deps.store.items_of(job.tenant, job.id, skip=_report) if job.playlist is not None else ()
@@ -98,8 +122,8 @@ def _detailed(job: Job) -> replies.Body:
 
 
 def _report(found: Unreadable) -> None:
-    """An item that cannot be read is not shown, and does not keep the others from being shown."""
-    logger.error("item_unreadable", job_id=found.job_id)
+    """A job that cannot be read is not shown, and does not keep the others from being shown."""
+    logger.error("list_unreadable", job_id=found.job_id)
 
 
 def _redirect(link: Link) -> Response[str]:

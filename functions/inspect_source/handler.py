@@ -19,6 +19,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from downloader import kernel
 from downloader.fetch import FetchRequest, Inspection, guarded_fetch, harden_parent, prepare_in_init
+from inspect_source.settings import InspectSettings
 from reelhaul import http
 from reelhaul.contracts import info, requests
 from reelhaul.errors import (
@@ -30,7 +31,6 @@ from reelhaul.errors import (
     WorkerCrashed,
 )
 from reelhaul.options import Options
-from reelhaul.settings import InspectSettings
 from reelhaul.site_policy import SitePolicy
 
 MOST_S = 25.0  # API Gateway gives up after 30, of which a new environment has taken some

@@ -13,8 +13,7 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from list_downloads.listing import listed, listed_offline
 from reelhaul import http
 from reelhaul.aws import client
-from reelhaul.contracts import downloads, offline, replies
-from reelhaul.errors import InvalidRequest
+from reelhaul.contracts import downloads, offline
 from reelhaul.links import LinkSigner, signer_of
 from reelhaul.settings import ReadSettings
 from reelhaul.store import JobStore, Page
@@ -41,7 +40,7 @@ def dependencies() -> Dependencies:
 @app.get("/download")
 def list_downloads() -> Response[str]:
     deps = dependencies()
-    wanted = downloads.parse_listing(_query("count", "page_index", "status", "next_token"))
+    wanted = downloads.parse_listing(http.parameters(app.current_event, "count", "page_index", "status", "next_token"))
     body, page = listed(http.caller(app), wanted, store=deps.store, links=deps.links, now=time.time())
     _report_unreadable(page)
     return Response(200, "application/json", body)
@@ -49,22 +48,13 @@ def list_downloads() -> Response[str]:
 
 @app.get("/api/downloads")
 def list_offline() -> Response[str]:
-    limit = offline.parse_limit(_query("limit"))
+    limit = offline.parse_limit(http.parameters(app.current_event, "limit"))
     page = dependencies().store.page(http.caller(app), limit=limit)
     _report_unreadable(page)
     body, rows = listed_offline(page.jobs, now=time.time())
     if rows < len(page.jobs):
         logger.warning("list_cut_to_fit", rows=rows, jobs=len(page.jobs))
     return Response(200, "application/json", body)
-
-
-def _query(*known: str) -> dict[str, str]:
-    """The query string. A misspelt filter that is silently ignored would look like an answer: it is refused."""
-    query = http.query(app.current_event)
-    unknown = [replies.echo(name) for name in query if name not in known]
-    if unknown:
-        raise InvalidRequest(f"Unknown parameter: {', '.join(unknown)}.", field=unknown[0])
-    return query
 
 
 def _report_unreadable(page: Page) -> None:

@@ -8,8 +8,8 @@ from aws_lambda_powertools import Logger
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from reelhaul.aws import client, s3_as
-from reelhaul.settings import RotationSettings
 from rotate_link_key.rotation import Rotation
+from rotate_link_key.settings import RotationSettings
 
 _MARGIN_MS = 5_000
 

@@ -10,9 +10,9 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from reelhaul.aws import client
 from reelhaul.objects import MediaBucket
 from reelhaul.queue import JobQueue
-from reelhaul.settings import SweeperSettings
 from reelhaul.store import JobStore
 from reelhaul.webhooks import WebhookQueue
+from sweeper.settings import SweeperSettings
 from sweeper.sweep import Sweeper
 
 _MARGIN_MS = 10_000  # one item with all its retries against a slow AWS; the rest waits for the next minute

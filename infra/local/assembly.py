@@ -14,6 +14,7 @@ from pathlib import Path
 from infra.local.processes import ROOT
 
 STACK = "Reelhaul-local"
+_NO_SOURCE = {"__pycache__", "node_modules"}
 _SOURCES = ("cdk.json", "pyproject.toml", "infra", "layers", "functions")
 _KEPT = ROOT / ".reelhaul" / "assemblies"
 _KEPT_S = 900  # longer than any start needs the one that it was given
@@ -62,7 +63,7 @@ def _fingerprint() -> str:
     for source in _SOURCES:
         top = ROOT / source
         for path in sorted(top.rglob("*")) if top.is_dir() else [top]:
-            if path.is_file() and "__pycache__" not in path.parts:
+            if path.is_file() and not _NO_SOURCE & set(path.parts):
                 digest.update(f"{path.relative_to(ROOT)}\0".encode())
                 digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

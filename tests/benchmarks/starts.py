@@ -11,7 +11,7 @@ from typing import Any
 
 import boto3
 
-from infra import openapi
+from infra import openapi, page
 from infra.local import processes
 from infra.local.engine import CREDENTIALS, REGION
 from infra.local.processes import ROOT
@@ -47,6 +47,7 @@ def measure(bench: Bench) -> Iterator[Row]:
         document = bench.directory / "docs"
         document.mkdir()
         openapi.put_together(document, max_retention_days=30)
+        page.put_together(document)
         with_ytdlp = []
         for name, variables in sorted(_functions(service.url).items()):
             env = variables | {"AWS_ENDPOINT_URL": service.url, "HOLD_S": "0", **CREDENTIALS}
@@ -88,6 +89,7 @@ def _event(name: str) -> dict[str, Any]:
         "retry_download": HttpRequest(method="POST", path=f"/download/{job.id}", route="POST /download/{id}"),
         "delete_download": HttpRequest(method="DELETE", path=f"/download/{job.id}", route="DELETE /download/{id}"),
         "docs": HttpRequest(method="GET", path="/openapi.json", tenant=None),
+        "page": HttpRequest(method="GET", path="/", tenant=None),
     }
     if name == "authorizer":
         return HttpRequest(method="GET", path="/download", headers={"x-access-token": canaries.MARK}).authorizer_event()

@@ -2,6 +2,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import Playwright, sync_playwright
 
 from tests.e2e.running import Client, Service, serve
 from tests.media import SourceServer, make_media
@@ -24,3 +25,10 @@ def service(source: SourceServer, tmp_path_factory: pytest.TempPathFactory) -> I
 @pytest.fixture
 def client(service: Service) -> Client:
     return service.client()
+
+
+@pytest.fixture(scope="session")
+def playwright() -> Iterator[Playwright]:
+    """One for all: a thread cannot have two."""
+    with sync_playwright() as started:
+        yield started

@@ -71,6 +71,7 @@ class Client:
 
     def __init__(self, url: str, key: str | None = KEY, *, timeout_s: float = 35) -> None:
         self.url = url
+        self.key = key
         self._timeout_s = timeout_s
         self._headers = {} if key is None else {"x-access-token": key}
 

@@ -1,5 +1,7 @@
 """Who may call what, beside what roles allow: what the engine does not enforce, and AWS does."""
 
+import json
+
 from infra.assets import ROOT
 from infra.settings import MAX_SITES_CHARS
 from tests.infra.template import Template, as_list
@@ -21,13 +23,15 @@ _FED = {  # by Lambda itself, with the function's own role: no permission is nee
 def invokers(template: Template) -> set[tuple[str, str, str]]:
     """(function, principal, source), the source without what is the same in every ARN."""
     found = set()
-    for permission in template.of_type("AWS::Lambda::Permission").values():
+    # Two routes of one path, as GET and HEAD, have one and the same permission twice.
+    permissions = {json.dumps(one, sort_keys=True): one for one in template.of_type("AWS::Lambda::Permission").values()}
+    for permission in permissions.values():
         assert permission["Action"] == "lambda:InvokeFunction"
         assert not permission.keys() & {"EventSourceToken", "PrincipalOrgID", "FunctionUrlAuthType"}
         source = permission.get("SourceArn") or permission["SourceAccount"]
         text = template.plain(source).replace("arn:AWS::Partition:execute-api:AWS::Region:AWS::AccountId:", "")
         found.add((template.function_behind(permission["FunctionName"]), permission["Principal"], text))
-    assert len(found) == len(template.of_type("AWS::Lambda::Permission"))
+    assert len(found) == len(permissions)
     return found
 
 

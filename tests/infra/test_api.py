@@ -58,8 +58,9 @@ def test_pages_of_other_origins_may_not_use_the_api_by_default(template: Templat
 def test_pages_that_may_use_the_api_do_so_with_a_key_but_never_with_cookies(other_template: Template) -> None:
     cors = other_template.only("AWS::ApiGatewayV2::Api")["CorsConfiguration"]
     assert set(cors["AllowMethods"]) == {"GET", "POST", "DELETE"}
-    assert set(cors["AllowHeaders"]) == {"authorization", "x-access-token", "content-type", "idempotency-key"}
-    assert {"content-disposition", "location", "retry-after"} <= set(cors["ExposeHeaders"])
+    sent = {"authorization", "x-access-token", "content-type", "idempotency-key", "if-none-match"}
+    assert set(cors["AllowHeaders"]) == sent
+    assert {"content-disposition", "etag", "location", "retry-after"} <= set(cors["ExposeHeaders"])
     assert "AllowCredentials" not in cors
 
 

@@ -6,25 +6,36 @@ from typing import Any
 
 import pytest
 
+from announcer.settings import AnnouncerSettings
+from authorizer.settings import AuthorizerSettings
+from dead_letters.settings import DeadLetterSettings
+from delete_download.settings import DeleteSettings
+from deliver_webhooks.settings import DeliverySettings
+from downloader.settings import DownloaderSettings
 from infra.assets import ROOT
 from infra.settings import Settings
-from reelhaul import settings
+from inspect_source.settings import InspectSettings
+from page.settings import PageSettings
+from reelhaul.settings import ReadSettings, SubmitSettings
+from rotate_link_key.settings import RotationSettings
+from sweeper.settings import SweeperSettings
 from tests.infra.template import Template
 
 SETTINGS: dict[str, Any] = {
-    "authorizer": settings.AuthorizerSettings,
-    "create_download": settings.SubmitSettings,
-    "retry_download": settings.SubmitSettings,
-    "get_status": settings.ReadSettings,
-    "list_downloads": settings.ReadSettings,
-    "delete_download": settings.DeleteSettings,
-    "sweeper": settings.SweeperSettings,
-    "dead_letters": settings.DeadLetterSettings,
-    "rotate_link_key": settings.RotationSettings,
-    "downloader": settings.DownloaderSettings,
-    "inspect_source": settings.InspectSettings,
-    "announcer": settings.AnnouncerSettings,
-    "deliver_webhooks": settings.DeliverySettings,
+    "authorizer": AuthorizerSettings,
+    "create_download": SubmitSettings,
+    "retry_download": SubmitSettings,
+    "get_status": ReadSettings,
+    "list_downloads": ReadSettings,
+    "delete_download": DeleteSettings,
+    "sweeper": SweeperSettings,
+    "dead_letters": DeadLetterSettings,
+    "rotate_link_key": RotationSettings,
+    "downloader": DownloaderSettings,
+    "inspect_source": InspectSettings,
+    "page": PageSettings,
+    "announcer": AnnouncerSettings,
+    "deliver_webhooks": DeliverySettings,
 }
 NO_SETTINGS = {"docs", "tear_down"}
 IMAGES = {"downloader", "inspect_source"}
@@ -83,7 +94,10 @@ def test_choices_of_the_operator_reach_the_functions(template: Template, other_t
         assert chosen(other_template, goes_out, "ALLOWED_ORIGINS") == "127.0.0.1:8000,[::1]:8001"
     assert int(chosen(template, "downloader", "MAX_BYTES")) == 10_240 * 1024**2 * 45 // 100
     assert int(chosen(other_template, "downloader", "MAX_BYTES")) == 600 * 1024**2
-    for name, before, after in (("MAX_DURATION_S", "0", "3600"), ("DENIED_SITES", "", "xn--bcher-kva.example")):
+    for name, before, after in (
+        ("MAX_DURATION_S", "0", "3600"), ("DENIED_SITES", "", "xn--bcher-kva.example"),
+        ("SOURCE_CONNECTIONS", "4", "2,xn--bcher-kva.example=1"),
+    ):  # fmt: skip
         assert (chosen(template, "downloader", name), chosen(other_template, "downloader", name)) == (before, after)
     for fetching in ("downloader", "inspect_source"):
         assert chosen(template, fetching, "REQUIRE_SECCOMP") == "false"

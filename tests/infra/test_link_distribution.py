@@ -7,12 +7,13 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from deliver_webhooks.settings import DeliverySettings
 from infra import public_keys
-from reelhaul import settings
+from reelhaul.settings import ReadSettings
 from tests.infra.template import Template
 
-SIGNING = {"get_status": settings.ReadSettings, "list_downloads": settings.ReadSettings,
-           "deliver_webhooks": settings.DeliverySettings}  # fmt: skip
+SIGNING = {"get_status": ReadSettings, "list_downloads": ReadSettings,
+           "deliver_webhooks": DeliverySettings}  # fmt: skip
 
 
 def distribution(template: Template) -> dict[str, Any]:

@@ -30,7 +30,10 @@ RIGHTS: dict[str, list[str]] = {
     "authorizer": ["dynamodb:GetItem table", *(f"{action} pepper" for action in _READ_SECRET)],
     "create_download": [*_JOB, *_SEND, *_SEND_EXPRESS],
     "retry_download": [*_JOB, *_SEND, *_SEND_EXPRESS],
-    "get_status": ["dynamodb:GetItem table", _ITEMS, *(f"{action} link secret" for action in _READ_SECRET)],
+    "get_status": [
+        "dynamodb:GetItem table", "dynamodb:Query table", "dynamodb:Query table/index/status",
+        *(f"{action} link secret" for action in _READ_SECRET),
+    ],
     "list_downloads": [
         "dynamodb:Query table", "dynamodb:Query table/index/status",
         *(f"{action} link secret" for action in _READ_SECRET),
@@ -55,6 +58,7 @@ RIGHTS: dict[str, list[str]] = {
     ],
     "inspect_source": [],
     "docs": [],
+    "page": [],
     "tear_down": [f"iam:{action} link user" for action in ("DeleteAccessKey", "ListAccessKeys")],
     "downloader": [
         *_JOB, _ITEMS, *_REMOVE, *_SEND, *(f"{action} queue" for action in _TAKE),

@@ -7,11 +7,14 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from infra import openapi
+from infra import page as infra_page
 from reelhaul.jobs import Job
 from tests import canaries
 from tests.conftest import Cloud
@@ -73,7 +76,24 @@ def given(cloud: Cloud) -> Callable[..., Job]:
     return give
 
 
+class Time:
+    """A clock that only sleeping moves on."""
+
+    def __init__(self) -> None:
+        self.now, self.naps = 0.0, list[float]()
+        self.on_nap: Callable[[], object] = lambda: None
+
+    def clock(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.naps.append(seconds)
+        self.now += seconds
+        self.on_nap()
+
+
 Docs = Callable[..., dict[str, Any]]
+LINK_ORIGIN = "https://media.example"
 
 
 @pytest.fixture(scope="module")
@@ -81,14 +101,32 @@ def docs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Docs]:
     """The function as it is deployed: with the document beside its handler."""
     folder = tmp_path_factory.mktemp("asset")
     openapi.put_together(folder, max_retention_days=30)
+    with _deployed(folder, "docs") as function:
+        yield function
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Docs]:
+    """The function as it is deployed: with the page's files beside its handler. Links lead to `LINK_ORIGIN`."""
+    folder = tmp_path_factory.mktemp("asset")
+    infra_page.put_together(folder)
+    with _deployed(folder, "page", LINK_ORIGINS=LINK_ORIGIN) as function:
+        yield function
+
+
+@contextmanager
+def _deployed(folder: Path, name: str, **env: str) -> Iterator[Docs]:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(folder))
-        for name in [name for name in sys.modules if name.partition(".")[0] == "docs"]:
-            patch.delitem(sys.modules, name)
-        handler = importlib.import_module("docs.handler")
+        patch.delenv("AWS_ENDPOINT_URL", raising=False)
+        for variable, value in env.items():
+            patch.setenv(variable, value)
+        for module in [module for module in sys.modules if module.partition(".")[0] == name]:
+            patch.delitem(sys.modules, module)
+        handler = importlib.import_module(f"{name}.handler")
         assert str(folder) in str(handler.__file__)
         yield lambda method, path, **request: dict(
             handler.lambda_handler(HttpRequest(method=method, path=path, tenant=None, **request).event(), Context())
         )
-        for name in [name for name in sys.modules if name.partition(".")[0] == "docs"]:
-            del sys.modules[name]
+        for module in [module for module in sys.modules if module.partition(".")[0] == name]:
+            del sys.modules[module]

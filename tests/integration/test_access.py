@@ -51,6 +51,7 @@ EXPECTED = {
     "GET /async-response/{id}": Expected(200, 404),
     "GET /api/download/{id}/file": Expected(307, 404),
     "GET /api/thumbnails/{id}": Expected(307, 404, make=with_image),
+    "GET /updates": Expected(200, 200),
     "GET /download": Expected(200, 200),
     "GET /api/downloads": Expected(200, 200),
     "POST /download/{id}": Expected(200, 404, make=failed),
@@ -60,7 +61,10 @@ EXPECTED = {
     "DELETE /api/downloads/{id}/remove": Expected(200, 404),
     "POST /api/info": Expected(422, 422, INSIDE),
 }
-OPEN = {"GET /openapi.json": 200, "GET /docs": 200, "GET /docs/{file}": 200, "GET /health": 200}
+OPEN = {
+    "GET /openapi.json": 200, "GET /docs": 200, "GET /docs/{file}": 200, "GET /health": 200,
+    "GET /": 200, "HEAD /": 200, "GET /assets/{file}": 404, "HEAD /assets/{file}": 404,
+}  # fmt: skip
 ASKING_FOR_KEYS = sorted(route for route, operation in OPERATIONS.items() if operation["security"])
 OPEN_TO_ALL = sorted(route for route, operation in OPERATIONS.items() if not operation["security"])
 
@@ -190,9 +194,10 @@ def test_nobody_else_gets_past_and_nothing_happens(
 
 
 @pytest.mark.parametrize("route", OPEN_TO_ALL)
-def test_open_routes_answer_the_same_with_any_key_and_none(docs: Docs, route: str) -> None:
-    path = route.split()[1].replace("{file}", "start.js")
-    replies = [docs("GET", path, headers=headers) for headers in ({}, {"x-access-token": "sk-wrong-0123456789"})]
+def test_open_routes_answer_the_same_with_any_key_and_none(docs: Docs, page: Docs, route: str) -> None:
+    method, path = route.replace("{file}", "start.js").split()
+    function = {"docs": docs, "page": page}[OPEN_ROUTES[route]]
+    replies = [function(method, path, headers=headers) for headers in ({}, {"x-access-token": "sk-wrong-0123456789"})]
     assert replies[0]["statusCode"] == OPEN[route]
     assert replies[0] == replies[1]
 
@@ -242,7 +247,7 @@ def test_every_reply_is_kept_by_nobody_guessed_at_by_nobody_and_asks_for_tls(
     _assert_headers(reply.headers)
 
 
-@pytest.mark.parametrize("path", ["/nowhere", "/", "/docs/nothing.js", "/health", "/download"])
+@pytest.mark.parametrize("path", ["/nowhere", "/assets", "/docs/nothing.js", "/health", "/download"])
 @pytest.mark.parametrize("method", ["GET", "PATCH", "OPTIONS", "HEAD"])
 def test_what_no_route_is_for_is_answered_with_the_same_headers(docs: Docs, method: str, path: str) -> None:
     _assert_headers(docs(method, path)["headers"])

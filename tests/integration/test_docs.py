@@ -71,7 +71,9 @@ def test_swagger_ui_is_told_to_ask_no_validator(docs: Docs) -> None:
     assert "validatorUrl: null" in docs("GET", "/docs/start.js")["body"]
 
 
-@pytest.mark.parametrize("path", ["/nowhere", "/", "/docs/nothing.js", "/docs/..%2Fhandler.py", "/health/", "//health"])
+@pytest.mark.parametrize(
+    "path", ["/nowhere", "/assets", "/docs/nothing.js", "/docs/..%2Fhandler.py", "/health/", "//health"]
+)
 def test_unknown_address_is_404_in_the_one_shape(path: str, docs: Docs) -> None:
     reply = docs("GET", path)
     assert reply["statusCode"] == 404
@@ -105,3 +107,4 @@ def test_address_has_the_methods_of_all_functions_that_are_behind_it(docs: Docs)
     assert docs("PUT", "/download")["headers"]["Allow"] == "DELETE, GET, POST"
     assert docs("POST", "/api/downloads/download-1")["headers"]["Allow"] == "DELETE"
     assert docs("HEAD", "/health")["headers"]["Allow"] == "GET"
+    assert docs("POST", "/")["headers"]["Allow"] == "GET, HEAD"

@@ -127,13 +127,15 @@ def _record_first_contract(record: Recorder, give: Give) -> None:
     record("POST /download/{id}", "over a limit of the key", job=give(jobs_in.failed), said=spent)
     record("GET /download", "a page", query={"count": "2", "status": "done"})
     record("GET /download", "too many", query={"count": "9999"})
+    record("GET /updates", "all there is", tenant="umbrella")
+    record("GET /updates", "too long", query={"wait": "60"})
     record("DELETE /download/{id}", "removed", job=give(_done))
     named = give(_done)
     record("DELETE /download", "by its body", request={"download_id": named.id})
 
 
 def _record_jobs(record: Recorder, give: Give) -> None:
-    done = give(_done, name="my video")
+    done = give(_with_image, name="my video")
     record("GET /async-response/{id}", "done", job=done)
     record("GET /download/{id}", "done", job=done)
     record("GET /download/{id}", "running", job=give(jobs_in.running))
@@ -144,6 +146,11 @@ def _record_jobs(record: Recorder, give: Give) -> None:
 
 def _done(**fields: Any) -> Job:
     return jobs_in.done(media=MEDIA, **fields)
+
+
+def _with_image(**fields: Any) -> Job:
+    job = _done(**fields)
+    return dataclasses.replace(job, extras=(jobs_in.extra(job),))  # noqa: S610 - no Django here
 
 
 def _with_options(**fields: Any) -> Job:

@@ -62,3 +62,10 @@ def test_what_downloads_cost_follows_from_how_long_they_take() -> None:
     assert [row for row, _, _ in rows] == [cost.row(int(rate), float(seconds)) for _, rate, seconds in rows]
     measured = {int(rate): float(seconds) for _, rate, seconds in rows}
     assert all(cost.size_row(*size, seconds=measured) in README.splitlines() for size in cost.SIZES)
+
+
+def test_every_target_of_make_that_the_readme_names_is_there_and_every_other_way_round() -> None:
+    named = {target for targets in re.findall(r"`make ([a-z0-9 -]+)", README) for target in targets.split()}
+    there = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), flags=re.M))
+    assert named - there == set()
+    assert there - named == {"help"}

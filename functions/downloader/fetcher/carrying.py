@@ -15,6 +15,7 @@ from yt_dlp.utils import prepend_extension
 from downloader.events import Source
 from downloader.fetcher import fragments
 from downloader.fetcher.fragments import Fragments
+from downloader.fetcher.live import RECORDED
 from downloader.fetcher.marks import Watch, Watches
 from downloader.fetcher.request import Request
 from reelhaul.errors import SourceChanged, SourceTooSlow
@@ -38,7 +39,7 @@ class Carrying:
         several = len(chosen) > 1
         name = Path(ydl.prepare_filename(info))
         self.tracks = [
-            _Track(one, _named(name, one) if several else name, source)
+            _Track(one, _named(name, info, one) if several else name, source)
             for one, source in zip(chosen, before, strict=True)
         ]
         for track in self.tracks:
@@ -111,6 +112,7 @@ class _Track:
         self._id = str(info.get("format_id"))
         self._before = before
         self._cut_at: int | None = None
+        self._done: tuple[int, str] | None = None  # how many fragments that is, and by what their list is known
         begun = before if before is not None and before.place else None
         is_plain = info.get("protocol") in _PLAIN
         if begun is not None and is_plain != (begun.fragments is None):
@@ -132,8 +134,9 @@ class _Track:
         if not self.part.exists():
             return False
         size = _size(self.part)
-        if self.fragments is not None:
-            size = min(size, self.fragments.done_bytes)
+        if self.fragments is not None:  # of two tracks the other one may still be appended to
+            done, done_bytes = self.fragments.so_far
+            size, self._done = min(size, done_bytes), (done, self.fragments.digest)
         _detach(self.part)
         os.truncate(self.part, size)
         self._cut_at = size
@@ -157,10 +160,9 @@ class _Track:
     def _of_fragments(self, come: Fragments, *, is_whole: bool) -> Source:
         if is_whole and self._before is not None and not come.total:  # it was so before
             return self._before
-        place = come.total if is_whole and come.total else come.done
-        return Source(
-            format_id=self._id, place=place, fragments=come.total, digest=come.digest or None, **_NOTHING_SAID
-        )
+        done, digest = self._done or (come.done, come.digest)
+        place = come.total if is_whole and come.total else done
+        return Source(format_id=self._id, place=place, fragments=come.total, digest=digest or None, **_NOTHING_SAID)
 
 
 def _fragments(begun: Source | None) -> Fragments:
@@ -169,9 +171,14 @@ def _fragments(begun: Source | None) -> Fragments:
     return Fragments(start=begun.place, count=begun.fragments, digest=begun.digest)
 
 
-def _named(name: Path, one: dict[str, Any]) -> Path:
-    """As `YoutubeDL.process_info` has it for one of several that are merged afterwards."""
-    return Path(prepend_extension(str(name.with_suffix(f".{one['ext']}")), f"f{one['format_id']}", one["ext"]))
+def _named(name: Path, info: dict[str, Any], one: dict[str, Any]) -> Path:
+    """As `YoutubeDL.process_info` has it for one of several that are merged afterwards.
+
+    One that is recorded with others at a time is called as what becomes of them.
+    """
+    are_recorded = all(each.get("protocol") == RECORDED for each in info["requested_formats"])
+    ext = info["ext"] if are_recorded else one["ext"]
+    return Path(prepend_extension(str(name.with_suffix(f".{ext}")), f"f{one['format_id']}", ext))
 
 
 def _detach(path: Path) -> None:

@@ -4,24 +4,27 @@ yt-dlp's own pool of threads is given the whole list at once, and runs ahead of 
 can go on with is of no use here: it leaves out what was under way when it was stopped.
 """
 
+import functools
 import hashlib
 import json
 import os
 import re
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
 from downloader.fetcher.live import Place, Recording
-from downloader.fetcher.window import Stopped, Window
+from downloader.fetcher.objections import Heeding, connections
+from downloader.fetcher.window import Stopped, Task, Window
 from reelhaul.errors import SourceChanged
 
-__all__ = ["CONNECTIONS", "KEY", "Fragments", "Stopped"]
+__all__ = ["KEY", "Fragments", "Stopped"]
 
 KEY = "_reelhaul_fragments"  # in the info dict of a track, and of a format that is to become one
-CONNECTIONS = "_reelhaul_connections"  # in yt-dlp's parameters: how many a track may have at once
 AHEAD_BYTES = 32 * 1024**2  # fetched and not appended yet
+_POLL_S = 0.05
 _SECONDS = re.compile(r"^#EXTINF:([\d.]{1,20})", re.MULTILINE | re.ASCII)
 
 
@@ -148,7 +151,8 @@ def bounded(original: Any) -> Any:
                 chosen = ours.unlisted(fragments, recording, there_bytes=_size(file))
             else:
                 chosen = ours.chosen(fragments, info_dict.get("fragments"), there_bytes=_size(file))
-            with _window(ours, file, width=self.params.get(CONNECTIONS, 1)) as window:
+            ctx["dl"].ydl = Heeding(ctx["dl"].ydl, self.params)
+            with _window(ours, file, width=lambda: connections(self.params)) as window:
                 ctx["dl"]._progress_hooks.insert(0, window.check)  # noqa: SLF001 - before the one that reports
                 done = original(self, ctx, chosen, info_dict, **{**options, "tpe": window})
             if done:
@@ -158,6 +162,25 @@ def bounded(original: Any) -> Any:
             file.close()
 
     return download_and_append_fragments
+
+
+def side_by_side(self: Any, *tracks: Any, **options: Any) -> bool:
+    """`FragmentFD.download_and_append_fragments_multiple`, whose pools of threads are waited for, whatever they do.
+
+    Raises what has gone wrong with any, and `Stopped` once all have stopped, or have ended.
+    """
+    one = functools.partial(self.download_and_append_fragments, **options)
+    if len(tracks) == 1:
+        return bool(one(*tracks[0]))
+    tasks = [Task(one, *track) for track in tracks]
+    while not all(task.has_ended for task in tasks):
+        failed = [task for task in tasks if task.error is not None and not isinstance(task.error, Stopped)]
+        if failed:
+            failed[0].result()
+        time.sleep(_POLL_S)
+    tasks.sort(key=lambda task: isinstance(task.error, Stopped))  # an error comes first
+    results = [task.result() for task in tasks]
+    return all(results)
 
 
 def noting(original: Any) -> Any:
@@ -172,7 +195,7 @@ def noting(original: Any) -> Any:
     return classmethod(can_download)
 
 
-def _window(ours: Fragments, file: IO[bytes], *, width: int) -> Window:
+def _window(ours: Fragments, file: IO[bytes], *, width: Callable[[], int]) -> Window:
     """What yt-dlp takes for a pool of threads."""
     return Window(
         width=width,

@@ -26,7 +26,7 @@ from reelhaul.errors import (
 )
 from reelhaul.options import Clip
 
-_GENERATED = "http_dash_segments_generator"  # yt-dlp's name for a format with fragments that a function yields
+RECORDED = "http_dash_segments_generator"  # yt-dlp's name for a format with fragments that a function yields
 _NOWHERE = "https://media.example/"  # which nobody is asked for
 _OF_FORMATS = {"url", "fragments", "protocol", "format", "format_id", "manifest_url"}
 _HLS = {"m3u8", "m3u8_native"}
@@ -253,7 +253,7 @@ def _recorded(ydl: Any, one: dict[str, Any], seconds: float) -> dict[str, Any]:
 
 
 def _generated(one: dict[str, Any], recording: Recording) -> dict[str, Any]:
-    return {**one, "protocol": _GENERATED, "fragments": recording, "is_from_start": True}
+    return {**one, "protocol": RECORDED, "fragments": recording, "is_from_start": True}
 
 
 def _over(url: str) -> tuple[str, str]:

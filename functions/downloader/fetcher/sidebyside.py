@@ -4,7 +4,7 @@ import dataclasses
 import time
 from typing import Any
 
-from downloader.fetcher import aside, patches, recipes
+from downloader.fetcher import aside, recipes
 from downloader.fetcher.aside import Aside
 from downloader.fetcher.finishing import Output
 from downloader.fetcher.growth import Growth
@@ -23,6 +23,7 @@ from reelhaul.errors import SourceChanged, SourceNotMedia, SourceTooLong, Source
 
 _PROTOCOLS = {"http", "https", "m3u8_native", "m3u8", "http_dash_segments"}
 _POLL_S = 0.02
+_LAST_LOOK_SHARE = 0.1  # of the time for stopping: enough to say that nothing is left
 _KINDS = (b"vide", b"soun")
 
 
@@ -48,7 +49,6 @@ def fetch(
 ) -> Output:
     """Raises `SourceError`, whatever yt-dlp does, and `Pause`."""
     tracks.expect(info)
-    patches.given_up.clear()
     before = _before(request)
     sources = request.resume.tracks if request.resume else (None, None)
     both = [
@@ -132,7 +132,7 @@ class _Merge:
 
     def _look(self) -> tuple[Probe, dict[int, float]]:
         """What there is in both together, and when each that is left starts on its own clock."""
-        looks = {half.number: half.look(self._left, self._deadline) for half in self._left}
+        looks = {half.number: half.look(self._check_looking) for half in self._left}
         starts_s = {number: found.start_s for number, found in looks.items()}
         if self._before is not None:
             return self._before.found, starts_s
@@ -141,6 +141,17 @@ class _Merge:
         if not found.video or not found.audio:
             raise SourceNotMedia
         return found, starts_s
+
+    def _check_looking(self) -> None:
+        """Raises what has gone wrong, and `Pause` where there is no more time, and nothing yet to go on with.
+
+        As long as there is any, what comes may tell: to begin again costs more than to stop late.
+        """
+        errors_of(self._left)
+        self._deadline.left()
+        is_over = self._deadline.seconds <= self._stop_s * _LAST_LOOK_SHARE
+        if is_over and self._request.pauses and self._request.resume is None:
+            raise afresh(self._info)
 
     def _begun(self, found: Probe, wanted: Recipe, starts_s: dict[int, float]) -> Remux:
         target = self._request.directory / f"finished.{wanted.extension}"
@@ -163,7 +174,11 @@ class _Merge:
     @property
     def _left_s(self) -> float:
         """Until it has to stop."""
-        return self._deadline.seconds - min(STOP_S, STOP_SHARE * self._request.seconds)
+        return self._deadline.seconds - self._stop_s
+
+    @property
+    def _stop_s(self) -> float:
+        return min(STOP_S, STOP_SHARE * self._request.seconds)
 
     @property
     def _drain_s(self) -> float:

@@ -24,7 +24,7 @@ from infra.local.mended.hosts import HostDoor
 from infra.local.mended.streams import Streams
 
 _NOT_YET = b'{"success":false,"message":"Not deployed yet.","detail":"Not deployed yet.","code":"service.unavailable"}'
-_SLOW = ("/async-response/", "/api/info")  # requests that mostly wait
+_SLOW = ("/async-response/", "/api/info", "/updates")  # requests that mostly wait
 
 Headers = list[tuple[bytes, bytes]]
 

@@ -4,7 +4,9 @@ import dataclasses
 
 import pytest
 
-from reelhaul.settings import DownloaderSettings, InspectSettings, ReadSettings, SettingsError, SubmitSettings
+from downloader.settings import DownloaderSettings
+from inspect_source.settings import InspectSettings
+from reelhaul.settings import ReadSettings, SettingsError, SubmitSettings
 
 SUBMIT = {"TABLE_NAME": "jobs", "QUEUE_URL": "https://queue", "EXPRESS_QUEUE_URL": "https://express"}
 

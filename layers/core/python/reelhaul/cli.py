@@ -19,11 +19,11 @@ from typing import Any, NoReturn
 from botocore.exceptions import BotoCoreError, ClientError
 
 from reelhaul.command.place import Place
+from reelhaul.command.settings import OperatorSettings
 from reelhaul.errors import InvalidRequest, ReelhaulError
 from reelhaul.keys import KeyRecord, KeyStore, check_tenant, pepper_from
 from reelhaul.limits import MAX_JOBS, Limits, format_size, parse_size
 from reelhaul.links import commands as links
-from reelhaul.settings import OperatorSettings
 from reelhaul.sites import commands as sites
 from reelhaul.webhooks.signing import WebhookSecrets, as_secret
 

@@ -46,6 +46,7 @@ class _Resolver(APIGatewayHttpResolver):
         reply = super().resolve(event, context)
         ours = replies.HEADERS | ({} if scheme(self.current_event) == "http" else replies.TLS_HEADERS)
         reply["headers"] = ours | reply["headers"]
+        reply["body"] = reply["body"] or ""  # for 204 and 304 there is none; not every reader takes null for that
         return reply
 
 
@@ -148,6 +149,21 @@ def query(event: Event) -> dict[str, str]:
     except ValueError as error:
         raise InvalidRequest(f"The query string has more than {MAX_PARAMETERS} parameters.") from error
     return _once(pairs)
+
+
+def parameters(event: Event, *known: str) -> dict[str, str]:
+    """As `query`. A misspelt filter that is silently ignored would look like an answer: it is an `InvalidRequest`."""
+    given = query(event)
+    unknown = [replies.echo(name) for name in given if name not in known]
+    if unknown:
+        raise InvalidRequest(f"Unknown parameter: {', '.join(unknown)}.", field=unknown[0])
+    return given
+
+
+def has_already(event: Event, etag: str) -> bool:
+    """Whether the client says that it has what is tagged so (If-None-Match; RFC 9110, 13.1.2)."""
+    tags = {tag.strip().removeprefix("W/") for tag in (event.headers.get("if-none-match") or "").split(",")}
+    return bool(tags & {etag, "*"})
 
 
 def json_object(event: Event, *, required: bool = True) -> dict[str, Any]:

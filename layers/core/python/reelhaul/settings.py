@@ -1,7 +1,8 @@
 """Settings: frozen, typed, read once from a mapping. Nothing else in the project reads the environment.
 
 Each function has a class that names exactly what it needs; a field is the environment variable of the same name in
-capitals. `infra` gives every function these variables, and a test compares the two.
+capitals. `infra` gives every function these variables, and a test compares the two. What several have is here, and what
+one has lies beside its handler: to make such a class takes a millisecond of each cold start.
 """
 
 import dataclasses
@@ -15,7 +16,7 @@ class SettingsError(Exception):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class _Settings:
+class Settings:
     @classmethod
     def from_env(cls, env: Mapping[str, str]) -> Self:
         """Read every field from `env`. Raises `SettingsError` for one that is missing or of the wrong type."""
@@ -50,13 +51,7 @@ def _flag(variable: str, text: str) -> bool:
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class AuthorizerSettings(_Settings):
-    table_name: str
-    pepper_secret_arn: str
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class SubmitSettings(_Settings):
+class SubmitSettings(Settings):
     """For the functions that create and retry jobs."""
 
     table_name: str
@@ -70,7 +65,7 @@ class SubmitSettings(_Settings):
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class LinkSettings(_Settings):
+class LinkSettings(Settings):
     """For the functions that sign links. Those with a `link_domain` lead to CloudFront, the others to S3."""
 
     bucket_name: str
@@ -85,94 +80,3 @@ class ReadSettings(LinkSettings):
 
     table_name: str
     hold_s: float = 20.0  # how long a status request may be held back; API Gateway gives up at 30 s
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class DeleteSettings(_Settings):
-    table_name: str
-    bucket_name: str
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class SweeperSettings(_Settings):
-    table_name: str
-    bucket_name: str
-    queue_url: str
-    webhook_queue_url: str
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class DeadLetterSettings(_Settings):
-    table_name: str
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class RotationSettings(_Settings):
-    link_user_name: str
-    bucket_name: str
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class DownloaderSettings(_Settings):
-    table_name: str
-    bucket_name: str
-    queue_url: str
-    express_queue_url: str
-    sites_prefix: str  # what the names of the secrets with tenants' cookies and proxies begin with
-    allowed_origins: frozenset[str] = frozenset()  # HOST:PORT that the egress guard lets through
-    allowed_sites: frozenset[str] = frozenset()  # see `reelhaul.site_policy`; empty: all
-    denied_sites: frozenset[str] = frozenset()
-    max_bytes: int = 8 * 1024**3  # what leaves room for a merge on Lambda's largest /tmp is set by the template
-    max_duration_s: int = 0  # of a medium; 0: any
-    max_total_s: int = 21_600  # that a job may take over all invocations
-    source_connections: int = 4  # that it may have to a source at once
-    stack_name: str = "Reelhaul"  # what its metrics go by
-    work_directory: str = "/tmp"  # noqa: S108 - the only place Lambda lets a function write
-    require_seccomp: bool = False  # no job is taken on a kernel without
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class AnnouncerSettings(_Settings):
-    table_name: str
-    bus_name: str
-    webhook_queue_url: str
-    stack_name: str = "Reelhaul"  # what its metrics go by
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class DeliverySettings(LinkSettings):
-    """For the function that calls webhooks."""
-
-    table_name: str
-    webhook_secret_arn: str
-    webhook_queue_url: str
-    allowed_origins: frozenset[str] = frozenset()  # as the downloader's
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class InspectSettings(_Settings):
-    """For the function that looks at a source without downloading it."""
-
-    allowed_origins: frozenset[str] = frozenset()  # as the downloader's
-    allowed_sites: frozenset[str] = frozenset()
-    denied_sites: frozenset[str] = frozenset()
-    max_bytes: int = 64 * 1024**2  # of pages and manifests
-    work_directory: str = "/tmp"  # noqa: S108 - as the downloader's
-    require_seccomp: bool = False  # as the downloader's
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class OperatorSettings(_Settings):
-    """For the command line."""
-
-    aws_region: str | None = None  # where the CDK deploys to; boto3 reads AWS_DEFAULT_REGION only
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class CommandSettings(_Settings):
-    """For the command of those who want files."""
-
-    reelhaul_url: str | None = None
-    reelhaul_key: str | None = dataclasses.field(default=None, repr=False)
-    xdg_config_home: str | None = None
-    home: str | None = None

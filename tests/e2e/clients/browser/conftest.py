@@ -1,30 +1,25 @@
 import http.server
-import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Page, Playwright
+
+from tests.e2e import chromium as debians
 
 PAGE = Path(__file__).with_name("page.html")
-_WAIT_MS = 120_000  # for what a page does; a busy machine is no failure
-_OFFLINE = "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1"  # a browser likes to talk to its maker
 
 
 @pytest.fixture(scope="session")
-def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
-    """Debian's Chromium, headless, with a profile of its own."""
-    program = shutil.which("chromium")
-    if program is None:
-        pytest.skip("there is no chromium here; `make e2e-browser` installs it where root and apt are")
-    with sync_playwright() as playwright:
-        context = playwright.chromium.launch_persistent_context(
-            tmp_path_factory.mktemp("profile"), executable_path=program, args=["--no-sandbox", _OFFLINE]
-        )
-        context.set_default_timeout(_WAIT_MS)
-        yield context
-        context.close()
+def chromium(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
+    """With a profile of its own."""
+    context = playwright.chromium.launch_persistent_context(
+        tmp_path_factory.mktemp("profile"), executable_path=debians.program(), args=debians.ARGUMENTS
+    )
+    context.set_default_timeout(debians.WAIT_MS)
+    yield context
+    context.close()
 
 
 @pytest.fixture(scope="session")

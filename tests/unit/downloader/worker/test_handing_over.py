@@ -238,11 +238,10 @@ def test_job_that_makes_no_headway_is_too_slow(
 
 
 def test_job_that_has_had_its_time_is_too_slow(
-    cloud: Cloud, job: Job, hire: Callable[[], Worker], monkeypatch: pytest.MonkeyPatch
+    cloud: Cloud, job: Job, hire: Callable[[], Worker], relaying: Relaying, tmp_path: Path
 ) -> None:
     run(hire(), job)
-    worker = hire()
-    monkeypatch.setattr(worker, "_max_total_s", 0.0)
+    worker = made(cloud, relaying, tmp_path, max_total_s=0.0)
 
     run(worker, job)
 

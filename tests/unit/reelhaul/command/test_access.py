@@ -8,7 +8,7 @@ import pytest
 from reelhaul.client import BadAddress, BadKey
 from reelhaul.command import access
 from reelhaul.command.exits import CommandFailed, Exit
-from reelhaul.settings import CommandSettings
+from reelhaul.command.settings import CommandSettings
 
 HERE, THERE = "https://here.example", "https://there.example"
 

@@ -14,7 +14,7 @@ from reelhaul import aws
 from reelhaul.client import ServiceInfo
 from reelhaul.command import deployment, doctor
 from reelhaul.command.findings import Finding, State
-from reelhaul.settings import OperatorSettings
+from reelhaul.command.settings import OperatorSettings
 from tests.conftest import REGION, Cloud
 from tests.serving import CONTENT, FAILED, JOB_ID, Said, Server, Storage, error, example, shown
 from tests.unit.reelhaul.command.conftest import KEY, Run

@@ -11,7 +11,7 @@ from pathlib import Path
 from reelhaul.client import ClientError
 from reelhaul.client.calls import checked_address, checked_key
 from reelhaul.command.exits import CommandFailed, Exit
-from reelhaul.settings import CommandSettings
+from reelhaul.command.settings import CommandSettings
 
 _TABLE = "service"
 

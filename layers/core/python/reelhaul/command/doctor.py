@@ -20,7 +20,7 @@ from reelhaul.command.access import Access
 from reelhaul.command.display import print_json
 from reelhaul.command.exits import CommandFailed, Exit
 from reelhaul.command.findings import Finding, State, ok, skipped, wrong
-from reelhaul.settings import CommandSettings
+from reelhaul.command.settings import CommandSettings
 
 _LOCAL = "http://127.0.0.1:8787"
 _DOWNLOAD_S = 600.0  # what is tried should be small

@@ -13,7 +13,7 @@ import argcomplete
 from reelhaul.client import ClientError
 from reelhaul.command import advice, completion, doctor, exits, get, jobs, login, words
 from reelhaul.command.exits import CommandFailed, Exit
-from reelhaul.settings import CommandSettings, OperatorSettings
+from reelhaul.command.settings import CommandSettings, OperatorSettings
 
 # What is in `reelhaul.cli`, which takes half a second to load, for AWS's SDK.
 OPERATING = {

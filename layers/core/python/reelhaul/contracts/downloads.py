@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # it knows boto3, which views have no use for
     Sign = Callable[[str], Link]  # an object's key -> a fresh link to it
 
 MAX_COUNT, DEFAULT_COUNT = 5000, 50
+MAX_WAIT_S = 20  # as long as a status request is held back
 _NUMBER = re.compile(r"[0-9]{1,9}", re.ASCII)
 _ENDED_BADLY = {State.FAILED, State.CANCELLED, State.EXPIRED}
 _USUAL = Options()
@@ -48,6 +49,9 @@ def detailed(job: Job, sign: "Sign", items: Iterable[Job]) -> Body:
     `sign` makes the links, and is called for a job that is done only.
     """
     row = view(job, sign(job.stored.key) if job.state is State.DONE and job.stored else None)
+    image = stored_thumbnail(job)
+    if image is not None:
+        row |= {"thumbnail_url": sign(image.key).url}
     if job.options.subtitles:
         row |= _subtitles(job, sign)
     if job.playlist is not None:
@@ -281,6 +285,15 @@ def number(query: Mapping[str, str], field: str, default: int, *, low: int, high
 
 def listing(rows: list[Body], *, total: int, next_token: str | None) -> Body:
     return {"success": True, "data": {"downloads": rows, "total": total, "next_token": next_token}}
+
+
+def parse_wait(query: Mapping[str, str]) -> int:
+    """`GET /updates?wait=20`: how many seconds it may take. Raises `InvalidRequest`."""
+    return number(query, "wait", MAX_WAIT_S, low=0, high=MAX_WAIT_S)
+
+
+def updates(rows: list[Body], *, total: int) -> Body:
+    return {"success": True, "data": {"downloads": rows, "total": total}}
 
 
 # --- delete ----------------------------------------------------------------------------------------------------------

@@ -105,6 +105,19 @@ def _redirect(description: str) -> dict[str, Schema]:
     return {"307": {"description": description, "headers": {"Location": location}}}
 
 
+def _text(description: str, *kinds: str) -> dict[str, Schema]:
+    content = {kind: {"schema": {"type": "string"}} for kind in kinds}
+    return {"200": {"description": description, "content": content}}
+
+
+def _web_page(description: str) -> dict[str, Schema]:
+    return _text(description, "text/html")
+
+
+def _page(name: str, summary: str, **more: Any) -> Operation:
+    return _operation(name, summary, tag=ITSELF, **more)
+
+
 def _follow_ups(where: str, **operations: str) -> Schema:
     """Links to operations whose `id` is at `where` in the reply."""
     return {
@@ -133,6 +146,10 @@ _HELD = (
     "Held back until the download has ended, for at most some 20 seconds. `status` is `processing` (ask again), `done` "
     "or `failed`, in errors as well."
 )
+_TAG = {"ETag": {"description": "For `If-None-Match`.", "required": True, "schema": {"type": "string"}}}
+_NO_BODY = {"200": {"description": "Headers as for GET."}}
+_UNCHANGED = {"304": {"description": "It is what `If-None-Match` names."}}
+_ASSET_TYPES = ("text/javascript", "text/css", "image/svg+xml", "image/png", "text/plain")
 _NO_STATUS = "No `status` beside `success`: the SDKs would take that for a reply to an asynchronous request."
 
 OPERATIONS: dict[str, Operation] = {
@@ -163,6 +180,16 @@ OPERATIONS: dict[str, Operation] = {
                 }
             },
         ),
+        refusals=_INVALID,
+    ),
+    "GET /updates": _contract(
+        FIRST,
+        "awaitUpdates",
+        "The newest downloads, once they have changed",
+        description="For a page that shows them: held back until there is news, for at most `wait` seconds. Of a "
+        "download that is not among them any more, `GET /download/{id}` tells what has become of it.",
+        takes=["Wait", "IfNoneMatch"],
+        answers={**_json(ref("Updates"), "What there is now.", headers=_TAG), **_UNCHANGED},
         refusals=_INVALID,
     ),
     "DELETE /download": _contract(
@@ -292,19 +319,29 @@ OPERATIONS: dict[str, Operation] = {
         "getDocs",
         "This document, to be read and tried by people",
         tag=ITSELF,
-        answers={"200": {"description": "A web page.", "content": {"text/html": {"schema": {"type": "string"}}}}},
+        answers=_web_page("A web page."),
     ),
     "GET /docs/{file}": _operation(
         "getDocsFile",
         "What that page consists of",
         tag=ITSELF,
         takes=["File"],
-        answers={
-            "200": {
-                "description": "A script or a style sheet.",
-                "content": {kind: {"schema": {"type": "string"}} for kind in ("text/javascript", "text/css")},
-            }
-        },
+        answers=_text("A script or a style sheet.", "text/javascript", "text/css"),
         refusals={"404": ["route.not_found"]},
+    ),
+    "GET /": _page("getPage", "The page for people", answers={**_web_page("The page."), **_UNCHANGED}),
+    "HEAD /": _page("checkPage", "Whether the page has changed", answers={**_NO_BODY, **_UNCHANGED}),
+    "GET /assets/{file}": _page(
+        "getAsset",
+        "What the page consists of",
+        takes=["Asset"],
+        answers={**_text("A script, a style sheet, an image or a text.", *_ASSET_TYPES), **_UNCHANGED},
+        refusals={"404": ["route.not_found"]},
+    ),
+    "HEAD /assets/{file}": _page(
+        "checkAsset",
+        "Whether there is such a part of the page",
+        takes=["Asset"],
+        answers={**_NO_BODY, **_UNCHANGED, "404": {"description": "There is not."}},
     ),
 }

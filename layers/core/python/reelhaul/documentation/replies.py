@@ -84,6 +84,7 @@ _SPECIAL = {
 _WHEN_DONE = {
     "download_url": text("A link to the file, good for 24 hours from now."),
     "expires_at": time("Until when `download_url` is good."),
+    "thumbnail_url": text("A link to the stored image, as good, of a download that is shown alone and has one."),
     "file_expires_at": time("Until when there is a file."),
     "checksum_sha256": text("Of the file.", pattern="^[0-9a-f]{64}$"),
     "content_type": text("What the file is."),
@@ -190,6 +191,17 @@ FIRST: dict[str, Schema] = {
                     "downloads": many(ref("Download"), "Newest first."),
                     "total": whole("How many there are with this `status`, on all pages."),
                     "next_token": or_null(text("Where the next page begins; null on the last.")),
+                }
+            ),
+        }
+    ),
+    "Updates": record(
+        {
+            "success": _DONE,
+            "data": record(
+                {
+                    "downloads": many(ref("Download"), "The newest 50, and up to 200 that are processing; no links."),
+                    "total": whole("How many there are in all."),
                 }
             ),
         }

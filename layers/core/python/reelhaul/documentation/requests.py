@@ -160,6 +160,12 @@ PARAMETERS: dict[str, Schema] = {
         "id", "path", text("The download's id, as its creation told it.", pattern=ID_PATTERN), required=True
     ),
     "File": _parameter("file", "path", choice(DOCS_FILES, "A file that /docs loads."), required=True),
+    "Asset": _parameter(
+        "file",
+        "path",
+        text("A file that the page at `/` names. It has another name whenever it has changed.", pattern=r"^[\w.-]+$"),
+        required=True,
+    ),
     "IdempotencyKey": _parameter(
         "Idempotency-Key",
         "header",
@@ -186,6 +192,14 @@ PARAMETERS: dict[str, Schema] = {
         "next_token",
         "query",
         text("Where an earlier listing with the same `status` ended. Not together with `page_index`.", minLength=1),
+    ),
+    "Wait": _parameter(
+        "wait",
+        "query",
+        whole("How many seconds to wait for news.", maximum=downloads.MAX_WAIT_S, default=downloads.MAX_WAIT_S),
+    ),
+    "IfNoneMatch": _parameter(
+        "If-None-Match", "header", text("The `ETag` of the reply that is known. Without it nothing is waited for.")
     ),
     "Limit": _parameter(
         "limit",

@@ -1,0 +1,13 @@
+"""What this function is told by its environment."""
+
+import dataclasses
+
+from reelhaul.settings import Settings
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class SweeperSettings(Settings):
+    table_name: str
+    bucket_name: str
+    queue_url: str
+    webhook_queue_url: str
