@@ -64,9 +64,10 @@ e2e-browser: setup   ## the same by a page in headless Chromium, which apt insta
 	sh tests/debian.sh "the tests in a browser" chromium wget
 	.venv/bin/pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder $(BROWSER)
 
-pictures: setup  ## take the README's pictures of the page anew, of a real service with a browser that apt installs where it may
+pictures: setup  ## take the README's pictures anew, of a real service with a browser, which apt installs where it may, and a terminal
 	sh tests/debian.sh "pictures of the page" chromium
 	$(PY) -m tests.pictures.page
+	$(PY) -m tests.pictures.terminal
 
 IMAGE := tests/containers
 e2e-image: setup   ## the container image, built and run as on Lambda; apt installs what builds and runs it where it may
@@ -126,7 +127,7 @@ lock: setup      ## compile the requirements files; UPGRADE=1 moves every pin th
 audit: setup     ## what is known against anything that is locked; what is not looked at fails it, too
 	@$(PY) -m infra.audit
 
-sbom: setup      ## bills of materials (CycloneDX) of the image and each layer, in .reelhaul/sbom
+sbom: setup      ## bills of materials (CycloneDX) of the image, each layer and the page, in .reelhaul/sbom
 	@$(PY) -m infra.bills
 
 newest: setup    ## move yt-dlp and its deno to their newest, and lock; BASE_DIGEST=sha256:... pins the base image too

@@ -11,6 +11,8 @@ from cdk_nag import AwsSolutionsChecks, ServerlessChecks
 
 from infra.acknowledgements import acknowledge
 from infra.assets import ROOT
+from infra.npm import NpmFailed
+from infra.page import PageFailed
 from infra.settings import Settings, SettingsError
 from infra.stack import ReelhaulStack
 
@@ -36,7 +38,7 @@ def main() -> None:
     by_command_line = "CDK_OUTDIR" in os.environ
     try:
         app = build({}, outdir=None if by_command_line else ROOT / "cdk.out")
-    except SettingsError as error:
+    except (SettingsError, PageFailed, NpmFailed) as error:
         sys.exit(str(error))
     app.synth()
 

@@ -17,14 +17,14 @@ from infra import openapi, page
 
 ROOT = Path(__file__).resolve().parent.parent
 _NOISE = ["**/__pycache__", "**/*.pyc"]  # a test run must not change an asset's hash
-_COMMAND = "python/reelhaul/cli.py"  # of the package, but for people
-_DOCUMENTATION = "python/reelhaul/documentation/**"  # of the package, but for `infra.openapi`
+# Of the package, but for people at a terminal, and for `infra.openapi`.
+_NOT_DEPLOYED = [f"python/reelhaul/{part}" for part in ("cli.py", "client/**", "command/**", "documentation/**")]
 _IN_IMAGE = ("layers/core/python", "functions/downloader", "functions/inspect_source")
 
 
 def core_layer() -> lambda_.Code:
     """What every function shares: `layers/core` as it lies there."""
-    return lambda_.Code.from_asset(str(ROOT / "layers/core"), exclude=[*_NOISE, _COMMAND, _DOCUMENTATION])
+    return lambda_.Code.from_asset(str(ROOT / "layers/core"), exclude=[*_NOISE, *_NOT_DEPLOYED])
 
 
 def zip_function(name: str) -> lambda_.Code:
@@ -74,7 +74,7 @@ def image(handler: str, *, architecture: str, base: str) -> lambda_.DockerImageC
             "*",
             *(f"!{path}/**" for path in _IN_IMAGE),
             *_NOISE,
-            *(f"layers/core/{path}" for path in (_COMMAND, _DOCUMENTATION)),
+            *(f"layers/core/{path}" for path in _NOT_DEPLOYED),
         ],
         build_args={"BASE": base},
         cmd=[handler],

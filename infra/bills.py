@@ -1,4 +1,4 @@
-"""Bills of materials (CycloneDX 1.6, JSON) of what is deployed: `make sbom` writes one for the image and each layer.
+"""Bills of materials (CycloneDX 1.6, JSON) of what is deployed: `make sbom` writes them for image, layers and page.
 
     python -m infra.bills [DIRECTORY]
 
@@ -24,10 +24,11 @@ from cyclonedx.output.json import JsonV1Dot6
 from packageurl import PackageURL
 
 from infra.assets import ROOT
-from infra.locked import DEPLOYED, LAMBDA, Locked, read
+from infra.locked import DEPLOYED, LAMBDA, PAGE, Locked, LockedByNpm, bundled, read
 from infra.settings import Settings
 
 TARGET = ROOT / ".reelhaul" / "sbom"
+BILLS = DEPLOYED | {"page": PAGE}
 _SPACE = uuid.UUID("3b0e0f6c-7d0e-5d6c-9b86-4f4b5f0a9c11")  # serial numbers of our bills are made in it
 # Where a package says it in words or by a trove classifier only: the same as an SPDX identifier.
 _SPDX = {
@@ -52,20 +53,40 @@ class BillFailed(Exception):
 
 
 def make(name: str) -> str:
-    """The bill of one of `DEPLOYED`, as JSON. Raises `BillFailed`."""
-    bom = Bom(serial_number=uuid.uuid5(_SPACE, (ROOT / DEPLOYED[name]).read_text(encoding="utf-8")))
+    """The bill of one of `BILLS`, as JSON. Raises `BillFailed`."""
+    bom = Bom(serial_number=uuid.uuid5(_SPACE, (ROOT / BILLS[name]).read_text(encoding="utf-8")))
     ours = Component(
         name=f"reelhaul-{name}", version=_version(), type=_kind(name), licenses=[LicenseExpression("Apache-2.0")],
         bom_ref=f"reelhaul-{name}",
     )  # fmt: skip
     bom.metadata.component = ours
     bom.metadata.timestamp = None  # type: ignore[assignment]  # so that the same lock gives the same bytes
-    parts = [_package(pin) for pin in read(Path(DEPLOYED[name])) if pin.is_for(LAMBDA)]
-    parts += [_base()] if name == "image" else []
+    parts = _parts(name)
     for part in parts:
         bom.components.add(part)
     bom.register_dependency(ours, parts)
     return str(JsonV1Dot6(bom).output_as_string(indent=1)) + "\n"
+
+
+def _parts(name: str) -> list[Component]:
+    if name not in DEPLOYED:
+        return [_of_npm(package) for package in bundled()]
+    base = [_base()] if name == "image" else []
+    return [_package(pin) for pin in read(Path(DEPLOYED[name])) if pin.is_for(LAMBDA)] + base
+
+
+def _of_npm(package: LockedByNpm) -> Component:
+    namespace, _, name = package.name.rpartition("/")
+    purl = PackageURL("npm", namespace=namespace or None, name=name, version=package.version)
+    return Component(
+        name=package.name,
+        version=package.version,
+        type=ComponentType.LIBRARY,
+        purl=purl,
+        bom_ref=str(purl),
+        hashes=[HashType(alg=HashAlgorithm.SHA_512, content=package.sha512)],
+        licenses=[LicenseExpression(package.licence)],
+    )
 
 
 def _package(pin: Locked) -> Component:
@@ -140,7 +161,7 @@ def _version() -> str:
 def main() -> None:
     target = Path(sys.argv[1]) if len(sys.argv) > 1 else TARGET
     target.mkdir(parents=True, exist_ok=True)
-    for name in DEPLOYED:
+    for name in BILLS:
         path = target / f"{name}.cdx.json"
         try:
             path.write_text(make(name), encoding="utf-8")

@@ -1,6 +1,8 @@
-"""What the requirements files say: packages, versions, hashes, and for which machines."""
+"""What the lock files say: packages, versions, hashes, and for which machines."""
 
+import base64
 import dataclasses
+import json
 import re
 from pathlib import Path
 
@@ -23,6 +25,7 @@ DEPLOYED = {  # what an installation is made of, and what locks it
     "layer-dependencies": "layers/dependencies/requirements.txt",
     "layer-signing": "layers/signing/requirements.txt",
 }
+PAGE = "functions/page/source/package-lock.json"  # what the page is bundled of, and with
 _PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)(?:\[[^]]*\])?==([^\s;\\]+)(?:\s*;\s*([^\\]+?))?\s*\\?$", re.MULTILINE)
 _HASH = re.compile(r"--hash=sha256:([0-9a-f]{64})")
 _HASH_LINE = re.compile(rf"\s+{_HASH.pattern}(\s*\\)?$")
@@ -41,8 +44,18 @@ class Locked:
         return self.marker is None or Marker(self.marker).evaluate(environment)
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class LockedByNpm:
+    """One package of a package-lock.json. `sha512` is that of its archive, hexadecimal; `licence` as it says itself."""
+
+    name: str
+    version: str
+    licence: str
+    sha512: str
+
+
 class LockUnreadable(Exception):
-    """A requirements file says something that is no pin with hashes; the message names file and line."""
+    """A lock file says something that is no pin with hashes; the message names file and line, or package."""
 
 
 def files() -> list[Path]:
@@ -68,3 +81,22 @@ def _locked(path: Path, match: re.Match[str], rest: str) -> Locked:
     if not hashes:
         raise LockUnreadable(f"{path}: {name} has no hash.")
     return Locked(name=name, version=version, marker=marker, hashes=hashes)
+
+
+def bundled() -> list[LockedByNpm]:
+    """The packages that the page is made of; not those that only make it. Raises `LockUnreadable`."""
+    found = json.loads((ROOT / PAGE).read_text(encoding="utf-8"))["packages"]
+    return [_by_npm(place, package) for place, package in found.items() if place and not package.get("dev")]
+
+
+def _by_npm(place: str, package: dict[str, str]) -> LockedByNpm:
+    name = place.rpartition("node_modules/")[2]
+    kind, _, digest = package.get("integrity", "").partition("-")
+    if kind != "sha512":
+        raise LockUnreadable(f"{PAGE}: {name} has no hash.")
+    return LockedByNpm(
+        name=name,
+        version=package["version"],
+        licence=package.get("license", ""),
+        sha512=base64.b64decode(digest).hex(),
+    )

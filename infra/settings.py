@@ -48,7 +48,7 @@ class Settings:
     max_size_mb: int = 4608  # what is streamed may be larger than the worker's /tmp
     max_duration_s: int = 0  # any
     max_total_s: int = 21_600
-    source_connections: int = 4
+    source_connections: str = "4"  # as `reelhaul.connections` has it
     max_playlist_items: int = 1000
     allowed_sites: tuple[str, ...] = ()  # all
     denied_sites: tuple[str, ...] = ()
@@ -111,11 +111,12 @@ class Settings:
             )
 
     def _check_sites(self) -> None:
-        chars = len(",".join(self.allowed_sites)) + len(",".join(self.denied_sites))
+        lists = (",".join(self.allowed_sites), ",".join(self.denied_sites), self.source_connections)
+        chars = sum(map(len, lists))
         if chars > MAX_SITES_CHARS:
             raise SettingsError(
-                f"allowed_sites and denied_sites have {chars:,} characters; it must be at most {MAX_SITES_CHARS:,} "
-                "together, which is what a Lambda function's environment has room for."
+                f"allowed_sites, denied_sites and source_connections have {chars:,} characters; it must be at most "
+                f"{MAX_SITES_CHARS:,} together, which is what a Lambda function's environment has room for."
             )
 
     @property
@@ -213,6 +214,21 @@ def _domains(name: str, value: object) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_domain(name, part) for part in parts if part != ""))
 
 
+def _connections(name: str, value: object) -> str:
+    """A number, or as text with commas that and others for single sites, by their domains."""
+    most, *others = str(value).split(",")
+    try:
+        pairs = [other.partition("=") for other in others]
+        sites = [f"{_domain(name, site)}={_at_once(name, number.strip())}" for site, _, number in pairs]
+        return ",".join([f"{_at_once(name, most.strip())}", *sites])
+    except SettingsError:
+        raise SettingsError(
+            f"{name} is {value!r}; it must be a whole number from 1 to 16, and after a comma maybe others for single "
+            "sites, as in 4,example.com=1."
+        ) from None
+
+
+_at_once = _number(1, 16)
 _DOMAIN = r"([a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9])?\.)*[a-z]([a-z0-9-]{0,61}[a-z0-9])?"  # no address ends in a letter
 
 _PARSERS: dict[str, _Parser] = {
@@ -229,7 +245,7 @@ _PARSERS: dict[str, _Parser] = {
     "max_size_mb": _number(1, 1_048_576),  # 1 TiB, well below what 10,000 parts hold
     "max_duration_s": _number(0, 604_800),
     "max_total_s": _number(900, 43_200),  # uploads that stay incomplete are removed after a day
-    "source_connections": _number(1, 16),
+    "source_connections": _connections,
     "max_playlist_items": _number(1, 1000),
     "allowed_sites": _domains,
     "denied_sites": _domains,

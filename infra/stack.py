@@ -98,7 +98,7 @@ class ReelhaulStack(Stack):
         measured = {"STACK_NAME": self.stack_name}
         limits = {
             "MAX_BYTES": str(settings.max_bytes), "MAX_DURATION_S": str(settings.max_duration_s),
-            "MAX_TOTAL_S": str(settings.max_total_s), "SOURCE_CONNECTIONS": str(settings.source_connections),
+            "MAX_TOTAL_S": str(settings.max_total_s), "SOURCE_CONNECTIONS": settings.source_connections,
         }  # fmt: skip
 
         zipped = ZipFunctions(self, "Functions", settings=settings)

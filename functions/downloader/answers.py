@@ -7,19 +7,18 @@ from pathlib import Path
 from downloader import events
 from downloader.content_types import MAX_EXTRA_BYTES
 from downloader.events import (
+    Direct,
     Event,
     Extra,
     Failed,
     Finished,
     Growing,
     Grown,
-    Implausible,
-    Inspected,
-    Listed,
     Paused,
-    Several,
     Source,
 )
+from downloader.plausible import Implausible
+from downloader.sightings import Inspected, Listed, Several
 from reelhaul.errors import WorkerCrashed
 from reelhaul.findings import Entry, Format, Inspection
 from reelhaul.jobs import Media
@@ -34,7 +33,7 @@ class Resume:
     """Where an earlier fetcher paused. The file `name` in the directory has the first `bytes`, as a hole for the most
     part, of what was told to be called so. Without a `name` nothing was told yet.
 
-    The `files` that it wanted to go along lie there as they were.
+    The `files` that it wanted to go along lie there as they were. `is_alone` and `direct` as in `Paused`.
     """
 
     name: str | None
@@ -43,6 +42,8 @@ class Resume:
     extension: str | None
     tracks: tuple[Source, ...]
     files: tuple[str, ...] = ()
+    is_alone: bool = False
+    direct: Direct | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

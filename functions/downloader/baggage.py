@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from downloader.answers import Resume
-from downloader.events import Source
+from downloader.events import Direct, Source
 from downloader.transfer import Begun
 from reelhaul.errors import StorageUnavailable
 from reelhaul.jobs import Checkpoint, StoredObject
@@ -38,6 +38,8 @@ class Baggage:
     tracks: tuple[Source, ...]
     files: tuple[Carried, ...]
     begun: Begun | None
+    is_alone: bool = False
+    direct: Direct | None = None
     head: bytes = b""
     tail: bytes = b""
 
@@ -51,6 +53,8 @@ class Baggage:
             "tracks": [dataclasses.asdict(track) for track in self.tracks],
             "files": [dataclasses.asdict(file) for file in self.files],
             "begun": _fields_of(self.begun) if self.begun else None,
+            "is_alone": self.is_alone,
+            "direct": dataclasses.asdict(self.direct) if self.direct else None,
             "head_bytes": len(self.head),
         }
         return json.dumps(fields).encode() + b"\n" + self.head + self.tail
@@ -67,6 +71,8 @@ class Baggage:
             tracks=tuple(Source(**one) for one in fields["tracks"]),
             files=tuple(Carried(name=one["name"], stored=StoredObject(**one["stored"])) for one in fields["files"]),
             begun=_begun(fields["begun"]) if fields["begun"] else None,
+            is_alone=fields.get("is_alone", False),  # not there in what a worker of before has packed, as the next
+            direct=Direct(**fields["direct"]) if fields.get("direct") else None,
             head=rest[:head_bytes],
             tail=rest[head_bytes:],
         )
@@ -85,7 +91,7 @@ class Baggage:
         return Resume(
             name=name, bytes=self.come_bytes, title=media.title if media else None,
             extension=media.extension if media else None, tracks=self.tracks,
-            files=tuple(file.name for file in self.files),
+            files=tuple(file.name for file in self.files), is_alone=self.is_alone, direct=self.direct,
         )  # fmt: skip
 
     def _begun_in(self, directory: Path) -> str:

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Self
 
 from downloader import orphans
-from downloader.events import Implausible
 from downloader.orphans import Orphans
+from downloader.plausible import Implausible
 from downloader.template import Forked, NoTemplate, Templates
 from reelhaul.options import clean_text
 

@@ -3,23 +3,20 @@
 import dataclasses
 import json
 import re
-import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from downloader import plausible, sightings
 from downloader.content_types import CONTENT_TYPES, EXTRA_CONTENT_TYPES, SUBTITLES
-from reelhaul.errors import ExtractorBroken, InvalidRequest, SourceError, source_error
+from downloader.plausible import Implausible
+from downloader.sightings import Inspected, Listed, Several
+from reelhaul.errors import ExtractorBroken, SourceError, source_error
 from reelhaul.findings import Format
 from reelhaul.jobs import Media, Phase, Progress
 from reelhaul.options import clean_text
-from reelhaul.sources import check_source
 
 MAX_EVENT_BYTES = 64 * 1024
-MAX_TITLE_CHARS = 300
-MAX_ADDRESS_CHARS = 2048
-MAX_NOTE_CHARS = 100
-MAX_LANGUAGES = 100
 MAX_EXTRAS = 50
 MAX_DETAIL_CHARS = 500
 MAX_MARK_CHARS = 300
@@ -29,11 +26,8 @@ MAX_RETRY_AFTER_S = 86_400.0
 
 _EXTRACTOR = re.compile(r"[\w.:+-]{1,60}", re.ASCII)  # as yt-dlp names them: Youtube, twitch:vod
 _DIGEST = re.compile(r"[0-9a-f]{1,64}")
+_EXTENSION = re.compile(r"[A-Za-z0-9_]{1,20}")  # as yt-dlp has them: mp4, unknown_video
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-
-
-class Implausible(Exception):
-    """Not something that our fetcher would say."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,53 +85,32 @@ class Source:
     digest: str | None = None
 
 
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Direct:
+    """What there is to know of a medium that is the very file at the job's own address."""
+
+    title: str
+    extension: str
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Paused:
     """A fetcher's last word when its time is over: the first `bytes` of the medium are there, and the rest can come.
 
-    Out of the `tracks`, in the order in which they were chosen. The `files` in its directory go along.
+    Out of the `tracks`, in the order in which they were chosen. The `files` in its directory go along. `is_alone`: it
+    has only one connection for each, as the source has objected to more. One that is `direct` need not be looked for.
     """
 
     bytes: int
     tracks: tuple[Source, ...]
     files: tuple[str, ...] = ()
+    is_alone: bool = False
+    direct: Direct | None = None
 
     @property
     def place(self) -> int:
         """How far it has come, to be compared with how far it had before."""
         return sum(track.place for track in self.tracks)
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
-    """One of several media: `number` counts from 1 as the source does, `url` is its own address, if it has one."""
-
-    number: int
-    title: str
-    url: str | None
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Several:
-    """A fetcher's last word on a playlist, after all that is `Listed`. `truncated`: the source had more."""
-
-    title: str
-    truncated: bool
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Inspected:
-    """A fetcher's last word on a look, after every `Listed` or every `Format`. As in `reelhaul.findings.Inspection`."""
-
-    title: str
-    webpage_url: str | None
-    uploader: str
-    thumbnail: str | None
-    duration_s: float | None
-    is_live: bool
-    subtitles: tuple[str, ...]
-    is_playlist: bool
-    entry_count: int | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -178,47 +151,60 @@ def _progress(fields: dict[str, Any]) -> Progress:
         raise Implausible("no such phase") from error
     return Progress(
         phase=phase,
-        downloaded_bytes=_whole(fields, "downloaded_bytes") or 0,
-        total_bytes=_whole(fields, "total_bytes"),
-        speed=_number(fields, "speed"),
-        eta_s=_number(fields, "eta_s"),
+        downloaded_bytes=plausible.whole(fields, "downloaded_bytes") or 0,
+        total_bytes=plausible.whole(fields, "total_bytes"),
+        speed=plausible.number(fields, "speed"),
+        eta_s=plausible.number(fields, "eta_s"),
     )
 
 
 def _grown(fields: dict[str, Any]) -> Grown:
-    final_bytes = _whole(fields, "bytes")
+    final_bytes = plausible.whole(fields, "bytes")
     if final_bytes is None:
         raise Implausible("grown to nothing")
     return Grown(final_bytes)
 
 
 def _paused(fields: dict[str, Any]) -> Paused:
-    come = _whole(fields, "bytes")
+    come = plausible.whole(fields, "bytes")
     if come is None:
         raise Implausible("paused nowhere")
     tracks = fields.get("tracks")
     if not isinstance(tracks, list) or not 1 <= len(tracks) <= MAX_TRACKS:
         raise Implausible("no plausible tracks")
-    return Paused(come, tuple(_source(one) for one in tracks), _files(fields))
+    is_alone = "is_alone" in fields and plausible.flag(fields, "is_alone")
+    return Paused(come, tuple(_source(one) for one in tracks), _files(fields), is_alone, _direct(fields))
+
+
+def _direct(fields: dict[str, Any]) -> Direct | None:
+    found = fields.get("direct")
+    if found is None:
+        return None
+    if not isinstance(found, dict):
+        raise Implausible("not a file")
+    extension = found.get("extension")
+    if not isinstance(extension, str) or not _EXTENSION.fullmatch(extension):
+        raise Implausible("not an extension")
+    return Direct(title=plausible.title(found), extension=extension)
 
 
 def _source(fields: Any) -> Source:
     if not isinstance(fields, dict):
         raise Implausible("not a track")
-    place, total, fragments = (_whole(fields, name) for name in ("place", "total_bytes", "fragments"))
+    place, total, fragments = (plausible.whole(fields, name) for name in ("place", "total_bytes", "fragments"))
     most = total if fragments is None else fragments or None
     if place is None or (most is not None and place > most):
         raise Implausible("paused nowhere")
-    digest = None if fields.get("digest") is None else _text(fields, "digest", most=64)
+    digest = None if fields.get("digest") is None else plausible.text(fields, "digest", most=64)
     if digest is not None and not _DIGEST.fullmatch(digest):
         raise Implausible("not a digest")
     etag, last_modified = (
-        None if fields.get(name) is None else _text(fields, name, most=MAX_MARK_CHARS)
+        None if fields.get(name) is None else plausible.text(fields, name, most=MAX_MARK_CHARS)
         for name in ("etag", "last_modified")
     )
     return Source(
-        format_id=_text(fields, "format_id", most=MAX_MARK_CHARS), total_bytes=total, etag=etag,
-        last_modified=last_modified, place=place, next_box=_whole(fields, "next_box"), fragments=fragments,
+        format_id=plausible.text(fields, "format_id", most=MAX_MARK_CHARS), total_bytes=total, etag=etag,
+        last_modified=last_modified, place=place, next_box=plausible.whole(fields, "next_box"), fragments=fragments,
         digest=digest,
     )  # fmt: skip
 
@@ -235,17 +221,17 @@ def _files(fields: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _media(fields: dict[str, Any]) -> Media:
-    extension = _text(fields, "extension", most=10)
-    content_type = _text(fields, "content_type", most=100)
+    extension = plausible.text(fields, "extension", most=10)
+    content_type = plausible.text(fields, "content_type", most=100)
     if CONTENT_TYPES.get(extension) != content_type:
         raise Implausible("not a type that is handed out")
     return Media(
-        title=_title(fields),
+        title=plausible.title(fields),
         extension=extension,
         content_type=content_type,
-        duration_s=_number(fields, "duration_s"),
-        thumbnail=_web_address(fields.get("thumbnail")),
-        format_note=_note(fields, "format_note"),
+        duration_s=plausible.number(fields, "duration_s"),
+        thumbnail=plausible.web_address(fields.get("thumbnail")),
+        format_note=plausible.note(fields, "format_note"),
     )
 
 
@@ -260,12 +246,12 @@ def _extras(fields: dict[str, Any], directory: Path) -> tuple[Extra, ...]:
 
 
 def _extra(fields: dict[str, Any], directory: Path) -> Extra:
-    kind = _text(fields, "kind", most=20)
-    extension = _text(fields, "extension", most=10)
-    content_type = _text(fields, "content_type", most=100)
+    kind = plausible.text(fields, "kind", most=20)
+    extension = plausible.text(fields, "extension", most=10)
+    content_type = plausible.text(fields, "content_type", most=100)
     if kind not in EXTRA_CONTENT_TYPES or EXTRA_CONTENT_TYPES[kind].get(extension) != content_type:
         raise Implausible("not an extra that is handed out")
-    language = _text(fields, "language", most=100) if kind == SUBTITLES else None
+    language = plausible.text(fields, "language", most=100) if kind == SUBTITLES else None
     return Extra(
         kind=kind, name=_name(fields, directory), extension=extension, content_type=content_type, language=language
     )
@@ -273,18 +259,18 @@ def _extra(fields: dict[str, Any], directory: Path) -> Extra:
 
 def _name(fields: dict[str, Any], directory: Path) -> str:
     """The name of a file that lies in `directory` itself."""
-    path = Path(_text(fields, "path", most=4096))
+    path = Path(plausible.text(fields, "path", most=4096))
     if path.parent != directory or not _FILE_NAME.fullmatch(path.name):
         raise Implausible("a file elsewhere")
     return path.name
 
 
 def _failed(fields: dict[str, Any]) -> Failed:
-    code = _text(fields, "code", most=100)
-    retry_after_s = _number(fields, "retry_after_s")
+    code = plausible.text(fields, "code", most=100)
+    retry_after_s = plausible.number(fields, "retry_after_s")
     if retry_after_s is not None:
         retry_after_s = min(retry_after_s, MAX_RETRY_AFTER_S)
-    detail = clean_text(_text(fields, "detail", most=10_000))[:MAX_DETAIL_CHARS]
+    detail = clean_text(plausible.text(fields, "detail", most=10_000))[:MAX_DETAIL_CHARS]
     error = source_error(code, retry_after_s=retry_after_s)
     if isinstance(error, ExtractorBroken):
         error.extractor = _extractor(fields)
@@ -295,127 +281,14 @@ def _extractor(fields: dict[str, Any]) -> str | None:
     """The name becomes that of a metric, so it had better be one."""
     if fields.get("extractor") is None:
         return None
-    name = _text(fields, "extractor", most=1000)
+    name = plausible.text(fields, "extractor", most=1000)
     return name if _EXTRACTOR.fullmatch(name) else None
-
-
-def _listed(fields: dict[str, Any]) -> Listed:
-    number, url = _whole(fields, "number"), fields.get("url")
-    if number is None:
-        raise Implausible("an entry without a number")
-    if url is not None:
-        url = _text(fields, "url", most=10_000)
-        try:
-            check_source(url)
-        except InvalidRequest as error:
-            raise Implausible("not an address that we go to") from error
-    return Listed(number=number, url=url, title=_title(fields))
-
-
-def _format(fields: dict[str, Any]) -> Format:
-    return Format(
-        format_id=_note(fields, "format_id"),
-        extension=_note(fields, "extension"),
-        format_note=_note(fields, "format_note"),
-        height=_whole(fields, "height"),
-        width=_whole(fields, "width"),
-        fps=_number(fields, "fps"),
-        video_codec=_codec(fields, "video_codec"),
-        audio_codec=_codec(fields, "audio_codec"),
-        filesize=_whole(fields, "filesize"),
-        bitrate=_number(fields, "bitrate"),
-        has_video=_flag(fields, "has_video"),
-        has_audio=_flag(fields, "has_audio"),
-    )
-
-
-def _several(fields: dict[str, Any]) -> Several:
-    return Several(title=_title(fields), truncated=_flag(fields, "truncated"))
-
-
-def _inspected(fields: dict[str, Any]) -> Inspected:
-    is_playlist = _flag(fields, "is_playlist")
-    return Inspected(
-        title=_title(fields),
-        webpage_url=_web_address(fields.get("webpage_url")),
-        uploader=_note(fields, "uploader"),
-        thumbnail=_web_address(fields.get("thumbnail")),
-        duration_s=None if is_playlist else _number(fields, "duration_s"),
-        is_live=not is_playlist and _flag(fields, "is_live"),
-        subtitles=() if is_playlist else _languages(fields),
-        is_playlist=is_playlist,
-        entry_count=_whole(fields, "count") if is_playlist else None,
-    )
-
-
-def _languages(fields: dict[str, Any]) -> tuple[str, ...]:
-    names = fields.get("subtitles")
-    if not isinstance(names, list) or len(names) > MAX_LANGUAGES or not all(isinstance(name, str) for name in names):
-        raise Implausible("no plausible subtitles")
-    return tuple(clean_text(name)[:MAX_NOTE_CHARS] for name in names)
 
 
 _PARSERS: dict[str, Callable[[dict[str, Any]], Event]] = {
     "progress": _progress,
     "grown": _grown,
     "paused": _paused,
-    "entry": _listed,
-    "format": _format,
-    "playlist": _several,
-    "inspected": _inspected,
     "failed": _failed,
+    **sightings.PARSERS,
 }
-
-
-def _title(fields: dict[str, Any]) -> str:
-    return clean_text(_text(fields, "title", most=10_000))[:MAX_TITLE_CHARS].strip()
-
-
-def _note(fields: dict[str, Any], name: str) -> str:
-    return clean_text(_text(fields, name, most=1000))[:MAX_NOTE_CHARS].strip()
-
-
-def _codec(fields: dict[str, Any], name: str) -> str | None:
-    return None if fields.get(name) is None else _note(fields, name)
-
-
-def _flag(fields: dict[str, Any], name: str) -> bool:
-    value = fields.get(name)
-    if not isinstance(value, bool):
-        raise Implausible(f"{name} is neither true nor false")
-    return value
-
-
-def _whole(fields: dict[str, Any], name: str) -> int | None:
-    number = _number(fields, name)
-    return None if number is None else int(number)
-
-
-def _text(fields: dict[str, Any], name: str, *, most: int) -> str:
-    value = fields.get(name)
-    if not isinstance(value, str) or len(value) > most:
-        raise Implausible(f"no plausible {name}")
-    return value
-
-
-def _number(fields: dict[str, Any], name: str) -> float | None:
-    """A finite number of at least 0, or None. Bounded, so that it fits whatever it is stored in."""
-    value = fields.get(name)
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise Implausible(f"{name} is not a number")
-    if not 0 <= value < 2**53:  # which neither infinity nor NaN is
-        raise Implausible(f"{name} is out of bounds")
-    return float(value)
-
-
-def _web_address(value: object) -> str | None:
-    """An address, as of a thumbnail, if it is one that a browser may be given, else None: it is an ornament."""
-    if not isinstance(value, str) or len(value) > MAX_ADDRESS_CHARS or not value.isprintable() or " " in value:
-        return None
-    try:
-        parts = urllib.parse.urlsplit(value)
-    except ValueError:
-        return None
-    return value if parts.scheme in {"http", "https"} and parts.hostname else None

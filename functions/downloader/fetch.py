@@ -12,8 +12,9 @@ from typing import Protocol
 from downloader import events, kernel, room
 from downloader.answers import Answer, Fetched, FetchedExtra, FetchRequest, Found, FoundPlaylist, Resume, checked
 from downloader.child import Child, harden_parent, prepare
-from downloader.events import Event, Failed, Growing, Grown, Implausible, Paused
+from downloader.events import Event, Failed, Growing, Grown, Paused
 from downloader.fetcher.reporting import without_addresses
+from downloader.plausible import Implausible
 from downloader.redaction import without
 from downloader.template import NoTemplate
 from reelhaul.egress import EgressProxy, Upstream

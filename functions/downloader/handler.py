@@ -13,7 +13,7 @@ from typing import Any
 
 from aws_lambda_powertools import Logger
 
-from downloader import digest, kernel, transfer
+from downloader import digest, kernel, politeness, transfer
 from downloader.fetch import FetchRequest, Found, guarded_fetch, harden_parent, prepare_in_init
 from downloader.outlet import Outlet
 from downloader.site_access import SiteAccess
@@ -113,7 +113,7 @@ def fetch(
         max_bytes=settings.max_bytes,
         max_duration_s=settings.max_duration_s,
         max_total_s=settings.max_total_s,
-        connections=settings.source_connections,
+        connections=politeness.connections(job, settings.source_connections),
         cookies=access.cookies,
         stream_above_bytes=transfer.part_bytes(1),
         pauses=digest.is_resumable(),

@@ -4,6 +4,7 @@ import contextlib
 import functools
 import hashlib
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +18,8 @@ from reelhaul import ids, jobs
 from reelhaul.errors import WorkerCrashed
 from reelhaul.jobs import Checkpoint, Job, Media, StoredExtra, StoredObject
 from reelhaul.names import content_disposition
+
+_EXTRAS_AT_ONCE = 4  # beside the medium
 
 
 class Outlet:
@@ -80,7 +83,11 @@ class Outlet:
         if begun is None and self._begun is not None:
             raise WorkerCrashed  # what an earlier worker has begun is not gone on with
         files = tuple(self._carried(name, number) for number, name in enumerate(paused.files))
-        packed = Baggage(tracks=paused.tracks, files=files, begun=begun, head=head, tail=tail).packed()
+        left = Baggage(
+            tracks=paused.tracks, files=files, begun=begun, is_alone=paused.is_alone, direct=paused.direct,
+            head=head, tail=tail,
+        )  # fmt: skip
+        packed = left.packed()
         key = ids.baggage_key(self._job)
         self._uploader.put(key, packed)
         return Checkpoint(
@@ -101,8 +108,11 @@ class Outlet:
         return Carried(name=name, stored=stored)
 
     def store(self, found: Fetched) -> tuple[StoredObject, tuple[StoredExtra, ...]]:
-        """All that was found becomes objects."""
-        return self._stored(found), tuple(self._stored_extra(found.media, extra) for extra in found.extras)
+        """All that was found becomes objects, at the same time: of what is small, most is waiting for replies."""
+        with ThreadPoolExecutor(_EXTRAS_AT_ONCE, thread_name_prefix="extra") as pool:
+            extras = [pool.submit(self._stored_extra, found.media, extra) for extra in found.extras]
+            stored = self._stored(found)
+            return stored, tuple(extra.result() for extra in extras)
 
     def _stored(self, found: Fetched) -> StoredObject:
         if self._growing is None and self._begun is not None:

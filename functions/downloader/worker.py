@@ -1,7 +1,6 @@
 """One job from claim to end. Every way out of `Worker.run` leaves the job ended, queued again, or somebody else's."""
 
 import functools
-import random
 import shutil
 import tempfile
 import threading
@@ -10,10 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
+from downloader import verdicts
 from downloader.child import end_strays
 from downloader.fetch import Fetched, Found, FoundPlaylist, Paused
 from downloader.lease import Lease
 from downloader.outlet import Outlet
+from downloader.relay import Relay
 from downloader.stopwatch import Stopwatch
 from downloader.transfer import Uploader
 from reelhaul import playlists, steps
@@ -27,17 +28,11 @@ from reelhaul.errors import (
     ReelhaulError,
     ServiceUnavailable,
     SourceChanged,
-    SourceError,
     SourceIsPlaylist,
-    SourceTooSlow,
-    StorageUnavailable,
-    Transient,
     WorkerCrashed,
 )
 from reelhaul.jobs import (
-    MAX_ATTEMPTS,
     PLAYLIST_LIMIT,
-    Checkpoint,
     Job,
     Media,
     Phase,
@@ -54,12 +49,8 @@ from reelhaul.queue import JobMessage, JobQueue
 from reelhaul.store import JobStore
 from reelhaul.submit import send
 
-_BACKOFF_S = 2.0  # the first wait is up to this, each further one up to twice the one before
-_MAX_RETRY_AFTER_S = 600.0  # a source that wants a longer pause is not waited for
 _SENDING_S, _SENDING_SHARE = 15.0, 0.15  # of the time there is: for what the fetch leaves to be sent
 _DIRECTORY = "job-"
-# Put in doubt what an earlier worker has handed over; the source's moods do not.
-_BEGUN_ANEW = (SourceChanged, StorageUnavailable, WorkerCrashed)
 _MAX_TOTAL_S = 21_600
 _LAST_WORDS_S = 1.0  # what it takes to clean up and to write the verdict before Lambda ends the process
 
@@ -104,7 +95,6 @@ class Worker:
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
-        self._max_total_s = max_total_s
         self._queue = queue
         self._s3 = s3
         self._bucket_name = bucket_name
@@ -114,6 +104,9 @@ class Worker:
         self._logger = logger
         self._measures = measures
         self._clock = clock
+        self._relay = Relay(
+            store=store, queue=queue, clean=self._clean, max_total_s=max_total_s, logger=logger, clock=clock
+        )
         self._stop = threading.Event()
         self._interrupted = False
         self._has_items = False  # whether the current job has begun to become a playlist
@@ -196,8 +189,8 @@ class Worker:
                 )
                 watch.finished()
                 if isinstance(found, Paused):
-                    checkpoint = self._checkpoint(job, found, outlet, began_at)
-                    settle: Callable[[Job], None] = functools.partial(self._hand_over, checkpoint=checkpoint)
+                    checkpoint = self._relay.checkpoint(job, found, outlet, began_at=began_at)
+                    settle: Callable[[Job], None] = functools.partial(self._relay.hand_over, checkpoint=checkpoint)
                 else:
                     settle = self._prepared(job, found, lease, watch, outlet, queued_s=queued_s)
             held = lease.end()
@@ -226,41 +219,6 @@ class Worker:
         size = stored.size + sum(extra.size for extra in extras)
         transfer = watch.stop(size=size, queued_s=queued_s)
         return lambda held: self._complete(held, found.media, stored, extras, transfer)
-
-    def _checkpoint(self, job: Job, paused: Paused, outlet: Outlet, began_at: float) -> Checkpoint:
-        """Raises `SourceTooSlow` where it would not come to an end."""
-        before = job.checkpoint
-        spent_s = (before.spent_s if before else 0.0) + time.monotonic() - began_at
-        if spent_s >= self._max_total_s or (before is not None and paused.place <= before.place):
-            raise SourceTooSlow
-        return outlet.hand_over(paused, spent_s=spent_s)
-
-    def _hand_over(self, job: Job, *, checkpoint: Checkpoint) -> None:
-        details = {"job_id": job.id, "tenant": job.tenant, "bytes": checkpoint.bytes}
-        try:
-            after = self._store.swap(job, steps.hand_over(job, checkpoint, now=self._clock()))
-        except Conflict:
-            if not self._is_handed_over(job):
-                self._clean(job)
-            self._logger.info("job_lost", **details)
-        except ServiceUnavailable:
-            # It may or may not be written, so what it names stays; the sweeper sends the job on, from here or before.
-            self._logger.exception("job_left_to_the_sweeper", **details)
-        else:
-            self._logger.info("job_handed_over", **details, spent_s=round(checkpoint.spent_s, 3))
-            send(after, queue=self._queue, log=self._logger.warning)
-
-    def _is_handed_over(self, job: Job) -> bool:
-        """Whether our checkpoint may be in the table after all, or one that somebody has come to from there by now.
-
-        What it names is removed with the rest of what was handed over, once there is no checkpoint any more.
-        """
-        try:
-            return self._store.get(job.tenant, job.id).checkpoint is not None
-        except JobNotFound:
-            return False
-        except ServiceUnavailable:
-            return True  # not known
 
     def _add_items(self, job: Job, found: FoundPlaylist) -> int:
         if job.item is not None:
@@ -330,7 +288,7 @@ class Worker:
             self._logger.error("job_attempt_broken", exc_info=error, **details)
         try:
             held = lease.end()
-            after, delay_s = self._verdict(held, error, tidy=tidy)
+            after, delay_s = self._after(held, error, tidy=tidy)
             self._store.swap(held, after)
         except (LeaseLost, Conflict):
             self._logger.info("job_lost", **details)
@@ -343,19 +301,12 @@ class Worker:
             if after.state is State.QUEUED:
                 send(after, queue=self._queue, log=self._logger.warning, delay_s=delay_s)
 
-    def _verdict(self, job: Job, error: Exception, *, tidy: bool) -> tuple[Job, float]:
+    def _after(self, job: Job, error: Exception, *, tidy: bool) -> tuple[Job, float]:
         """What becomes of a job whose attempt ended with `error`, and after how many seconds it is tried again."""
         now = self._clock()
         if self._interrupted:
             return steps.requeue(job, now=now, count=False, cut_off=not tidy), 0.0
-        if isinstance(error, LimitReached):
-            return steps.fail(job, error, now=now, cut_off=not tidy), 0.0
-        told = _told(error)
-        delay_s = _delay_s(told, job.attempts)
-        if isinstance(told, Transient) and job.attempts < MAX_ATTEMPTS and delay_s <= _MAX_RETRY_AFTER_S:
-            afresh = isinstance(told, _BEGUN_ANEW)
-            return steps.requeue(job, now=now, delay_s=delay_s, cut_off=not tidy, afresh=afresh), delay_s
-        return steps.fail(job, told, now=now, cut_off=not tidy), 0.0
+        return verdicts.after(job, error, now=now, tidy=tidy)
 
     def _clean(self, job: Job) -> bool:
         """Remove what this attempt wrote. False when that cannot be said to have worked."""
@@ -380,18 +331,3 @@ def _queued_at(job: Job) -> float:
 
 def _all_of(size: int) -> Progress:
     return Progress(phase=Phase.FINISHING, downloaded_bytes=size, total_bytes=size)
-
-
-def _told(error: Exception) -> SourceError:
-    """What the job is told about `error`."""
-    if isinstance(error, SourceError):
-        return error
-    if isinstance(error, ServiceUnavailable):
-        return StorageUnavailable()
-    return WorkerCrashed()
-
-
-def _delay_s(error: SourceError, attempts: int) -> float:
-    """Exponential backoff with full jitter (AWS Architecture Blog, 2015), or what the source asked for if longer."""
-    backoff = random.uniform(0, _BACKOFF_S * 2 ** (attempts - 1))  # noqa: S311 - spreads load, protects nothing
-    return max(backoff, error.retry_after_s or 0)

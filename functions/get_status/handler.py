@@ -85,7 +85,7 @@ def get_updates() -> Response[str]:
     )
     headers = {"ETag": news.etag}
     if not news.is_new:
-        return Response(304, body="", headers=headers)
+        return Response(304, headers=headers)
     return Response(200, "application/json", news.text, headers=headers)
 
 

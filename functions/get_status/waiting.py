@@ -6,8 +6,8 @@ from collections.abc import Callable
 from reelhaul.jobs import ACTIVE, Job
 from reelhaul.store import JobStore
 
-# Quick for the short jobs that this is for, cheap for the long ones: some sixty reads in 20 s.
-_FIRST_PAUSE_S, _LATER_PAUSE_S, _FIRST_S = 0.15, 0.5, 4.0
+# An end is seen late by a share of the wait: soon for the short jobs that this is for, and with some 90 reads in 20 s.
+_SHARE, _SHORTEST_S, _LONGEST_S = 0.05, 0.05, 0.5
 
 
 def wait_for_end(
@@ -26,5 +26,5 @@ def wait_for_end(
         waited_s = clock() - began
         if job.state not in ACTIVE or waited_s >= patience_s:
             return job
-        pause_s = _FIRST_PAUSE_S if waited_s < _FIRST_S else _LATER_PAUSE_S
+        pause_s = min(max(_SHORTEST_S, _SHARE * waited_s), _LONGEST_S)
         sleep(min(pause_s, patience_s - waited_s))

@@ -48,7 +48,7 @@ def _answer(name: str, *, cached: str) -> Response[bytes]:
         raise RouteNotFound
     headers = policy.headers(settings()) | _of(form) | {"Cache-Control": cached}
     if http.has_already(asked, form.etag):
-        return Response(304, body=b"", headers=headers)
+        return Response(304, headers=headers)
     body = form.body if asked.http_method == "GET" else b""
     return Response(200, form.content_type, body, headers=headers)
 

@@ -34,10 +34,10 @@ of the 15 minutes before it was written: {load}.
 Medians of {runs} runs. Files of {size} MB; source and S3 each limited to {rate} MB/s. A ratio is what was measured to
 what it is held against, and met where it is at most the goal.
 
-MeTube, which the goals for small jobs are about, is not measured here: it is AGPL, and in no package registry. In its
-place stands yt-dlp as a library in warm processes, three at a time as MeTube has it, with no service around. That is
-less work than MeTube's: what is as fast as this is faster than that. On another occasion MeTube took 220 to 243 ms from
-POST to finished, the plain command 0.9 to 1.3 s, and MeTube 3.5 to 3.8 s for 20.
+MeTube, which the goals for small jobs are about, is not measured itself: it is AGPL, and in no package registry. What
+stands for it does with yt-dlp what MeTube does for a URL, in its order, and has no web server, no sockets and no lists
+on the disk around that (`peer.py`). Where MeTube was measured it took 220 to 243 ms from POST to finished, a sixth to a
+quarter of what the plain command took there, and 3.5 to 3.8 s for 20: the command is measured here for that.
 
 {table}"""
 _CLEAN_S = 20.0

@@ -123,7 +123,7 @@ def main() -> None:
             (files.media / "large.mp4").chmod(0o644)
             fetch(service, files.url("large.mp4"))  # whatever happens only once
             for rate in RATES_MB_S:
-                url = files.url("large.mp4", rate=rate * 1_000_000)
+                url = files.url("large.mp4", rate=rate * 1_000_000, lane=rate)
                 seconds = measured[rate] = statistics.median(fetch(service, url) for _ in range(RUNS))
                 sys.stdout.write(row(rate, seconds) + "\n")
                 sys.stdout.flush()

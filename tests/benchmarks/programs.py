@@ -25,6 +25,7 @@ from tests.conftest import TABLE
 from tests.jobs_in import queued
 
 _EMULATOR = b"aws-lambda-rie"
+_END_S = 10
 _LIMIT_S = 600  # of one job; nothing here runs for longer
 _TABLE, _BUCKET = str(TABLE["TableName"]), "media"
 
@@ -96,7 +97,7 @@ def worker(directory: Path, *, origin: str, s3: str, limit_s: int = _LIMIT_S) ->
 
 
 class Warm:
-    """`naive` as a process that is warm: each call is one URL."""
+    """A program that is warm, and answers a line with a line. `naive` takes a URL."""
 
     def __init__(self, process: "subprocess.Popen[str]", work: Path) -> None:
         self.process, self.work = process, work
@@ -123,19 +124,56 @@ class Warm:
         return dict(json.loads(line))
 
 
+class Peer(Warm):
+    """`peer`, which takes several URLs."""
+
+    def run_all(self, urls: list[str]) -> float:
+        """Seconds until all are there. Raises `NotDone`."""
+        self.begin(json.dumps(urls))
+        answer = self._answer()
+        if answer["fetched"] != len(urls):
+            raise NotDone("the peer has not fetched everything")
+        return float(answer["seconds"])
+
+
 @contextmanager
 def naive(directory: Path, *, s3: str | None) -> Iterator[Warm]:
+    """What one would write in an afternoon; without `s3` just yt-dlp."""
+    with _warm(directory, "naive", *([s3] if s3 else [])) as process:
+        yield Warm(process, directory)
+
+
+@contextmanager
+def peer(directory: Path) -> Iterator[Peer]:
+    """What stands for MeTube."""
+    with _warm(directory, "peer") as process:
+        yield Peer(process, directory)
+
+
+@contextmanager
+def _warm(directory: Path, module: str, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
     directory.mkdir(parents=True)
-    command = [sys.executable, "-m", "tests.benchmarks.naive", str(directory), *([s3] if s3 else [])]
+    command = [sys.executable, "-m", f"tests.benchmarks.{module}", str(directory), *arguments]
     with (directory.parent / f"{directory.name}.log").open("ab") as log:
         process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True, cwd=ROOT
         )
     try:
-        yield Warm(process, directory)
+        yield process
     finally:
+        _end(process)
+
+
+def _end(process: "subprocess.Popen[str]") -> None:
+    """It ends by itself where nothing more is said to it, with the processes of its own."""
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            stream.close()
+    try:
+        process.wait(_END_S)
+    except subprocess.TimeoutExpired:
         process.kill()
-        process.communicate()
+        process.wait()
 
 
 def plain(url: str, directory: Path) -> float:

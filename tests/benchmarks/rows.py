@@ -2,7 +2,7 @@
 
 import dataclasses
 import statistics
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 
@@ -49,6 +49,13 @@ class Bench:
 
     def median(self, run: Callable[[], float]) -> float:
         return statistics.median(run() for _ in range(self.runs))
+
+    def in_turns(self, ways: Sequence[Callable[[], float]]) -> list[float]:
+        """The median of each, after a run that warms up: what else the machine does strikes all alike."""
+        for run in ways:
+            run()
+        runs = [[run() for run in ways] for _ in range(self.runs)]
+        return [statistics.median(taken) for taken in zip(*runs, strict=True)]
 
 
 Measure = Callable[[Bench], Iterable[Row]]

@@ -24,7 +24,8 @@ http {{
     log_format sent '$msec $request_time $body_bytes_sent $request_uri'; access_log {root}/access.log sent;
     client_body_temp_path {root}/t1; proxy_temp_path {root}/t2; fastcgi_temp_path {root}/t3;
     uwsgi_temp_path {root}/t4; scgi_temp_path {root}/t5;
-    server {{ listen 127.0.0.1:{port}; root {root}/media; limit_rate $arg_rate; }}
+    limit_conn_zone $arg_lane zone=lanes:1m; limit_conn_status 429;
+    server {{ listen 127.0.0.1:{port}; root {root}/media; limit_rate $arg_rate; limit_conn lanes 1; }}
 }}
 """
 _NOBODY, _START_S = 65534, 10.0
@@ -49,7 +50,7 @@ class Sent:
 @dataclasses.dataclass(frozen=True)
 class Source:
     """Serves `media`. A URL may say how many bytes a second a connection gets, `rate`; nginx lets the first second's go
-    at once.
+    at once. Of URLs with the same `lane` one is served at a time, and further connections are refused with 429.
     """
 
     origin: str

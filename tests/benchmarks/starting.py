@@ -48,9 +48,9 @@ def main() -> None:
     sys.stdout.write("\n".join([*lines, ""]))
 
 
-def padded(path: Path) -> None:
+def padded(path: Path, size: int = BYTES) -> None:
     """With a box that players pass over (ISO 14496-12, 8.1.2), as large as it takes."""
-    length = BYTES - path.stat().st_size
+    length = size - path.stat().st_size
     with path.open("ab") as file:
         file.write(length.to_bytes(4, "big") + b"free" + bytes(length - 8))
 

@@ -1,19 +1,18 @@
 """Small jobs with the whole service on the embedded engine: from POST to a link that yields the file."""
 
-import functools
 import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 from tests.benchmarks import programs, source
-from tests.benchmarks.programs import NotDone, Warm
+from tests.benchmarks.peer import AT_ONCE
+from tests.benchmarks.programs import NotDone
 from tests.benchmarks.rows import Bench, Row
-from tests.benchmarks.small import LIBRARY
+from tests.benchmarks.small import PEER
 from tests.benchmarks.transfer import make_media
 from tests.e2e.running import Client, serve
 
-_LIBRARIES = 3  # as many as MeTube has at a time
 _LIMIT_S = 300
 
 
@@ -22,22 +21,16 @@ def measure(bench: Bench) -> Iterator[Row]:
         files = exits.enter_context(source.serve(bench.directory / "source"))
         make_media(files.media, bench.small_mb * 1e6, rate=1e9)
         service = exits.enter_context(serve(bench.directory / "data", "--allow-origin", files.origin))
-        libraries = [
-            exits.enter_context(programs.naive(bench.directory / f"library-{number}", s3=None))
-            for number in range(_LIBRARIES)
-        ]
+        peer = exits.enter_context(programs.peer(bench.directory / "peer"))
         client, url = service.client(), files.url("small.mp4")
         all_at_once(client, url, bench.burst)  # all workers are warm then
-        for library in libraries:
-            library.run(url)
-        limit = bench.median(functools.partial(libraries[0].run, url))
-        yield Row(
-            "small job, whole: POST to link usable", bench.median(lambda: one(client, url)), "s", LIBRARY, limit, 1.5
+        limit, ours = bench.in_turns([lambda: peer.run_all([url]), lambda: one(client, url)])
+        yield Row("small job, whole: POST to link usable", ours, "s", PEER, limit, 1.5)
+        limit, ours = bench.in_turns(
+            [lambda: peer.run_all([url] * bench.burst), lambda: all_at_once(client, url, bench.burst)]
         )
-        together = bench.median(lambda: in_turns(libraries, url, bench.burst))
-        ours = bench.median(lambda: all_at_once(client, url, bench.burst))
         what = f"burst: {bench.burst} jobs of {bench.small_mb} MB, POSTs to all done"
-        yield Row(what, ours, "s", f"{LIBRARY}, {_LIBRARIES} at a time", together, 0.8)
+        yield Row(what, ours, "s", f"{PEER}, {AT_ONCE} at a time", limit, 0.8)
 
 
 def one(client: Client, url: str) -> float:
@@ -68,20 +61,3 @@ def wait(client: Client, job_id: str) -> None:
             break
     if status != "done":
         raise NotDone(str(client.job(job_id).get("error_code", status)))
-
-
-def in_turns(libraries: list[Warm], url: str, count: int) -> float:
-    """Each takes the next one when it is free."""
-    started, left = time.perf_counter(), count
-    for library in libraries[:count]:
-        library.begin(url)
-        left -= 1
-    busy = list(libraries[:count])
-    while busy:
-        library = busy.pop(0)
-        library.end()
-        if left:
-            library.begin(url)
-            left -= 1
-            busy.append(library)
-    return time.perf_counter() - started

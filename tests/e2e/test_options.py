@@ -94,7 +94,7 @@ def test_subtitles_have_links_of_their_own(client: Client, source: SourceServer)
 
 def test_a_thumbnail_is_stored_and_shown_by_both_contracts(client: Client, source: SourceServer) -> None:
     job_id = client.create(source.url("clip.mp4"))
-    client.ended(job_id)
+    shown = client.ended(job_id)
 
     row = next(row for row in client.call("GET", "/api/downloads").json if row["id"] == job_id)
     assert row["thumbnail"] == f"/api/thumbnails/{job_id}"
@@ -102,6 +102,7 @@ def test_a_thumbnail_is_stored_and_shown_by_both_contracts(client: Client, sourc
     assert redirect.status == 307
     image = request("GET", str(redirect.headers["Location"]))
     assert (image.status, image.headers["Content-Type"], image.body[:3]) == (200, "image/jpeg", b"\xff\xd8\xff")
+    assert request("GET", shown["thumbnail_url"]).body == image.body
 
 
 def test_retention_is_what_was_asked_for(client: Client, source: SourceServer) -> None:

@@ -59,7 +59,7 @@ def test_look_up_that_fails_is_tried_again_and_then_said(
         raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
 
     monkeypatch.setattr(fetch_module, "EgressProxy", functools.partial(EgressProxy, resolve=outage))
-    monkeypatch.setattr("downloader.worker._BACKOFF_S", 0.0)
+    monkeypatch.setattr("downloader.verdicts._BACKOFF_S", 0.0)
     job = deliveries.submitted("http://media.example/clip.mp4")
 
     for attempt in (1, 2):

@@ -31,7 +31,7 @@ def other_template(tmp_path_factory: pytest.TempPathFactory) -> Template:
         "region": "eu-central-1",
         "max_size_mb": "600",
         "max_duration_s": "3600",
-        "source_connections": "2",
+        "source_connections": "2,bücher.example=1",
         "max_playlist_items": "20",
         "allowed_sites": "example.com,example.org",
         "denied_sites": "bücher.example",

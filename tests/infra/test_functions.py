@@ -84,7 +84,10 @@ def test_choices_of_the_operator_reach_the_functions(template: Template, other_t
         assert chosen(other_template, goes_out, "ALLOWED_ORIGINS") == "127.0.0.1:8000,[::1]:8001"
     assert int(chosen(template, "downloader", "MAX_BYTES")) == 10_240 * 1024**2 * 45 // 100
     assert int(chosen(other_template, "downloader", "MAX_BYTES")) == 600 * 1024**2
-    for name, before, after in (("MAX_DURATION_S", "0", "3600"), ("DENIED_SITES", "", "xn--bcher-kva.example")):
+    for name, before, after in (
+        ("MAX_DURATION_S", "0", "3600"), ("DENIED_SITES", "", "xn--bcher-kva.example"),
+        ("SOURCE_CONNECTIONS", "4", "2,xn--bcher-kva.example=1"),
+    ):  # fmt: skip
         assert (chosen(template, "downloader", name), chosen(other_template, "downloader", name)) == (before, after)
     for fetching in ("downloader", "inspect_source"):
         assert chosen(template, fetching, "REQUIRE_SECCOMP") == "false"

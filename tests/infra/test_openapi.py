@@ -123,6 +123,7 @@ def test_objects_of_requests_are_closed(document: dict[str, Any]) -> None:
     assert all(schemas[name]["additionalProperties"] is False for name in bodies)
 
 
-def test_neither_layer_nor_image_carry_what_the_document_is_made_of(template: Template) -> None:
+def test_neither_layer_nor_image_carry_what_is_for_people_or_for_synthesis(template: Template) -> None:
     assert list(template.outdir.glob("asset.*/python/reelhaul/jobs.py"))
-    assert not list(template.outdir.glob("asset.*/**/reelhaul/documentation/*"))
+    for part in ("documentation/*", "client/*", "command/*", "cli.py"):
+        assert not list(template.outdir.glob(f"asset.*/**/reelhaul/{part}"))

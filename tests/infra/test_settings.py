@@ -140,6 +140,12 @@ REFUSED: list[tuple[str, object]] = [
         ("max_duration_s", "1:00:00"),
         ("source_connections", 0),
         ("source_connections", 17),
+        ("source_connections", True),
+        ("source_connections", ["4"]),
+        ("source_connections", "example.com=1"),
+        ("source_connections", "4,example.com"),
+        ("source_connections", "4,example.com=17"),
+        ("source_connections", "4,https://example.com=1"),
         ("max_total_s", 60),
         ("max_total_s", 86_400),
         ("max_playlist_items", 0),
@@ -217,10 +223,11 @@ CERTIFICATE = "arn:aws:acm:eu-central-1:000000000000:certificate/made-up"
             {
                 "allowed_sites": "a" * 60 + ".example",
                 "denied_sites": [f"site{number}.example" for number in range(200)],
+                "source_connections": "4,a.example=1",
             },
             (
-                "allowed_sites and denied_sites have 3,157 characters; it must be at most 3,000 together, which is "
-                "what a Lambda function's environment has room for."
+                "allowed_sites, denied_sites and source_connections have 3,170 characters; it must be at most 3,000 "
+                "together, which is what a Lambda function's environment has room for."
             ),
         ),
     ],

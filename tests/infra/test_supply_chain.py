@@ -1,5 +1,6 @@
 """What is deployed is known down to its hashes, may be used, and is held against what is known of it."""
 
+import base64
 import http.server
 import json
 import re
@@ -90,7 +91,21 @@ def test_bill_names_every_package_that_is_deployed_with_its_version_and_hashes(n
     assert found.keys() - {pin.name for pin in pins} == ({"ffmpeg", "ffprobe", "python"} if name == "image" else set())
 
 
-@pytest.mark.parametrize("name", DEPLOYED)
+def test_bill_of_the_page_names_what_is_bundled_and_not_what_bundles_it() -> None:
+    found = components("page")
+    lock = json.loads((ROOT / locked.PAGE).read_text())["packages"]
+    asked = lock[""]["dependencies"].keys()
+    assert asked <= found.keys()
+    assert found.keys().isdisjoint(lock[""]["devDependencies"])
+    for name, part in found.items():
+        said = lock[f"node_modules/{name}"]
+        assert part["version"] == said["version"]
+        assert part["purl"] == f"pkg:npm/{name.replace('@', '%40')}@{said['version']}"
+        ((kind, digest),) = ((one["alg"], one["content"]) for one in part["hashes"])
+        assert (kind, base64.b64encode(bytes.fromhex(digest)).decode()) == ("SHA-512", said["integrity"][7:])
+
+
+@pytest.mark.parametrize("name", bills.BILLS)
 def test_bill_is_valid_and_the_same_each_time(name: str) -> None:
     made = bills.make(name)
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(made) is None
@@ -108,14 +123,14 @@ def test_bills_are_written_where_they_are_asked_for(tmp_path: Path) -> None:
     run = subprocess.run(
         [sys.executable, "-m", "infra.bills", str(tmp_path)], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    assert {path.name for path in tmp_path.iterdir()} == {f"{name}.cdx.json" for name in DEPLOYED}
-    assert len(run.stdout.splitlines()) == len(DEPLOYED)
+    assert {path.name for path in tmp_path.iterdir()} == {f"{name}.cdx.json" for name in bills.BILLS}
+    assert len(run.stdout.splitlines()) == len(bills.BILLS)
 
 
 # --- licences ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", DEPLOYED)
+@pytest.mark.parametrize("name", bills.BILLS)
 def test_whatever_is_deployed_may_be_used_as_it_is(name: str) -> None:
     for part in components(name).values():
         if part["type"] == "container":

@@ -203,10 +203,10 @@ def test_a_reply_is_held_back_no_longer_than_there_is_patience(cloud: Cloud, giv
     held = waiting.wait_for_end("acme", job.id, store=cloud.store, patience_s=20, clock=at.clock, sleep=at.sleep)
     assert held.state is job.state
     assert at.now == pytest.approx(20)
-    assert 40 < len(at.naps) < 80  # a read each: not a busy loop
+    assert 40 < len(at.naps) < 100  # a read each: not a busy loop
 
 
-@pytest.mark.parametrize(("takes_s", "answered_by_s"), [(0.05, 0.25), (1.3, 1.5), (3.9, 4.1), (10.0, 10.5)])
+@pytest.mark.parametrize(("takes_s", "answered_by_s"), [(0.05, 0.1), (0.3, 0.35), (1.3, 1.4), (3.9, 4.1), (10.0, 10.5)])
 def test_a_job_is_answered_soon_after_its_end(cloud: Cloud, given: Given, takes_s: float, answered_by_s: float) -> None:
     job, at, ended = given(running), Time(), list[bool]()
 

@@ -168,6 +168,13 @@ def test_who_knows_it_all_is_told_so_once_the_wait_is_over(api: Api, given: Give
     assert "Content-Type" not in reply.headers
 
 
+def test_nothing_is_not_compressed(api: Api) -> None:
+    headers = {"if-none-match": ask(api).headers["ETag"], "accept-encoding": "gzip"}
+    reply = api("GET", "/updates", headers=headers)
+    assert (reply.status, reply.text) == (304, "")
+    assert "Content-Encoding" not in reply.headers
+
+
 def test_who_knows_something_else_is_answered_at_once(api: Api, cloud: Cloud, given: Given) -> None:
     job = given(running)
     known = ask(api)

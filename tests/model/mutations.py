@@ -12,6 +12,7 @@ import sweeper.handler
 from announcer import announcing
 from announcer.announcing import Announcer
 from downloader import worker as working
+from downloader.relay import Relay
 from downloader.transfer import Growing
 from downloader.worker import Worker
 from reelhaul import aws, remove, steps, store, table
@@ -308,10 +309,10 @@ def what_was_handed_over_is_forgotten(patch: Patch) -> None:
 
 @_mutation("submit_and_work", "work")
 def who_hands_over_removes_what_he_wrote(patch: Patch) -> None:
-    hand_over = Worker._hand_over  # noqa: SLF001 - where it would be done
+    hand_over = Relay.hand_over
 
-    def handed_over(self: Worker, job: Job, **given: Any) -> None:
+    def handed_over(self: Relay, job: Job, **given: Any) -> None:
         hand_over(self, job, **given)
         self._clean(job)
 
-    patch.setattr(Worker, "_hand_over", handed_over)
+    patch.setattr(Relay, "hand_over", handed_over)

@@ -80,7 +80,7 @@ class ShortBreathed(Timed):
         return (self.directory / PATH).read_bytes()
 
 
-class _RationedHandler(_Handler):
+class RationedHandler(_Handler):
     server: "Rationed"
 
     def send_bytes(self, file: IO[bytes], count: int) -> None:
@@ -99,7 +99,7 @@ class Rationed(ShortBreathed):
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
-        self.RequestHandlerClass = _RationedHandler
+        self.RequestHandlerClass = RationedHandler
         self._changed = threading.Condition()
         self._era = self._left = 0
 

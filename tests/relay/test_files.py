@@ -104,14 +104,14 @@ def test_two_files_that_are_merged_afterwards(cloud: Cloud, source: Rationed, su
     assert invocations >= 4
 
 
+@pytest.mark.parametrize("index", [["-movflags", "+faststart"], []], ids=["in front", "at the end"])
 def test_two_files_that_cannot_be_cut_are_merged_once_both_are_there(
-    cloud: Cloud, source: Rationed, submit: Submit, tmp_path: Path
+    cloud: Cloud, source: Rationed, submit: Submit, tmp_path: Path, index: list[str]
 ) -> None:
-    """The first worker merges them as they come, until it has no more time."""
+    """The first worker merges them as they come, or waits to see what they are, until it has no more time."""
     large, single, several = source.directory / "large", tmp_path / "single.mp4", tmp_path / "several.mp4"
     for kind, name in (("v", "picture.mp4"), ("a", "sound.m4a")):
-        copied = ["-map", f"0:{kind}", "-c", "copy", "-movflags", "+faststart"]
-        ffmpeg("-i", str(large / "front.mp4"), *copied, str(large / name))
+        ffmpeg("-i", str(large / "front.mp4"), "-map", f"0:{kind}", "-c", "copy", *index, str(large / name))
     (large / "both.mpd").write_text(_BOTH_PLAIN)
     single.write_bytes(at_once(cloud, source, submit("large/both.mpd")))
     source.asked.clear()

@@ -6,6 +6,7 @@ from typing import IO
 
 import pytest
 
+from infra.local.media import ffmpeg
 from reelhaul.jobs import Job, State
 from reelhaul.options import Clip
 from tests.conftest import Cloud
@@ -26,35 +27,56 @@ class _Handler(SourceHandler):
         self.server.clock.given()
 
     def serve_stream_m3u8(self, _: str) -> None:
-        """The window at the end, which moves on each time, as far as it may."""
+        self._send_window("long")
+
+    def serve_picture_m3u8(self, _: str) -> None:
+        self._send_window("picture")
+
+    def serve_sound_m3u8(self, _: str) -> None:
+        self._send_window("sound")
+
+    def serve_both_m3u8(self, _: str) -> None:
+        sound = '#EXT-X-MEDIA:TYPE=AUDIO,GROUP-ID="a",NAME="a",DEFAULT=YES,URI="/sound.m3u8"'
+        picture = '#EXT-X-STREAM-INF:BANDWIDTH=90000,CODECS="avc1.64000a,mp4a.40.2",AUDIO="a"\n/picture.m3u8'
+        self._send_text(f"#EXTM3U\n{sound}\n{picture}\n", "application/vnd.apple.mpegurl")
+
+    def _send_window(self, name: str) -> None:
+        """The one at the end, which moves on each time, as far as it may."""
         server = self.server
         if server.is_gone:
             self.serve_status("404")
             return
-        server.edge = min(max(server.edge + 1, server.from_edge), server.to_edge)
-        if server.edge == server.to_edge < END:
+        edge = server.edges[name] = min(max(server.edges.get(name, 3) + 1, server.from_edge), server.to_edge)
+        if edge == server.to_edge < END:
             server.clock.nothing_more(server.clock.invocation)
-        first = max(0, server.edge - server.window)
+        first = max(0, edge - server.window)
         lines = ["#EXTM3U", "#EXT-X-TARGETDURATION:1", f"#EXT-X-MEDIA-SEQUENCE:{first + server.first_number}"]
-        lines += [line for number in range(first, server.edge) for line in ("#EXTINF:1.0,", f"/long/{number}.ts")]
+        lines += [line for number in range(first, edge) for line in ("#EXTINF:1.0,", f"/{name}/{number}.ts")]
         lines += ["#EXT-X-ENDLIST"] if server.has_ended else []
         self._send_text("\n".join([*lines, ""]), "application/vnd.apple.mpegurl")
 
 
 class Broadcast(Timed):
-    """/stream.m3u8: segments of a second, of which the first `edge` have been sent, the last `window` can be had."""
+    """/stream.m3u8: segments of a second, of which the first have been sent, the last `window` can be had.
 
-    edge, from_edge, to_edge, window, first_number = 3, 3, 3, 60, 0
+    /both.m3u8: the same as picture and sound, each of its own. `edges`: how many have been sent of each.
+    """
+
+    from_edge, to_edge, window, first_number = 3, 3, 60, 0
     has_ended = is_gone = False
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
         self.RequestHandlerClass = _Handler
+        self.edges: dict[str, int] = {}
 
     @property
     def served(self) -> dict[int, int]:
+        return self.served_of("long")
+
+    def served_of(self, name: str) -> dict[int, int]:
         """How often each segment was asked for."""
-        names = {path: count for path, count in self.hits.items() if path.startswith("/long/")}
+        names = {path: count for path, count in self.hits.items() if path.startswith(f"/{name}/")}
         return {int(path.split("/")[2].partition(".")[0]): count for path, count in names.items()}
 
 
@@ -87,7 +109,7 @@ def duration_s(body: bytes, tmp_path: Path) -> float:
 def test_recording_of_several_invocations_is_that_of_one(cloud: Cloud, source: Broadcast, record: Record) -> None:
     source.to_edge = END
     expected = stored(cloud, invocation(cloud, record()))
-    source.edge = Broadcast.edge
+    source.edges.clear()
     source.hits.clear()
 
     job = record()
@@ -101,6 +123,38 @@ def test_recording_of_several_invocations_is_that_of_one(cloud: Cloud, source: B
     assert source.served == dict.fromkeys(range(first, first + SECONDS), 1)
     assert done.media is not None
     assert "missing" not in done.media.format_note
+
+
+@pytest.fixture
+def apart(media: Path) -> None:
+    """Picture and sound in segments of their own."""
+    kinds = {
+        "picture": [f"testsrc2=size=64x36:rate=10:duration={END}", "-c:v", "libx264", "-g", "10"],
+        "sound": [f"sine=frequency=440:duration={END}", "-c:a", "aac"],
+    }
+    for name, made in kinds.items():
+        if not (media / name).exists():
+            (media / name).mkdir()
+            ffmpeg("-f", "lavfi", "-i", *made, "-f", "segment", "-segment_time", "1", str(media / name / "%d.ts"))
+
+
+@pytest.mark.usefixtures("apart")
+def test_recording_of_two_tracks_goes_on_with_both(cloud: Cloud, source: Broadcast, submit: Submit) -> None:
+    source.to_edge = END
+    expected = stored(cloud, invocation(cloud, submit("both.m3u8", clip=Clip(end_s=SECONDS))))
+    source.edges.clear()
+    source.hits.clear()
+
+    job = submit("both.m3u8", clip=Clip(end_s=SECONDS))
+    for edge in (10, 15, 20):
+        begun(cloud, source, job, segments=edge)
+    source.to_edge = END
+    done = invocation(cloud, job)
+
+    assert stored(cloud, done) == expected
+    for name in ("picture", "sound"):
+        first = min(source.served_of(name))
+        assert source.served_of(name) == dict.fromkeys(range(first, first + SECONDS), 1)
 
 
 def test_what_is_gone_in_between_is_missing_and_is_said_to_be(

@@ -51,6 +51,7 @@ def test_four_invocations_make_one_file(
     assert (done.attempts, done.checkpoint, done.untidy) == (1, None, True)
     again = [first for first, count in source.asked if first + count == len(source.whole) and first]
     assert again == came[1:]  # from where the bytes stopped
+    assert [first for first, _ in source.asked].count(0) == 2  # looked at once, and begun once
     lost = sum(source.breath_bytes * number - so_far for number, so_far in enumerate(came))
     assert lost / 6 < len(source.whole) * 0.05  # what had come and was not used, of all invocations
 

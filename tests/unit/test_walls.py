@@ -3,6 +3,7 @@
 import ast
 import functools
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -114,10 +115,25 @@ def test_the_fetcher_alone_imports_yt_dlp() -> None:
 def test_only_handlers_and_the_command_touch_the_environment_and_hand_it_to_their_settings() -> None:
     functions = [path for name in (*ZIP_FUNCTIONS, "inspect_source") for path in files_below(f"functions/{name}")]
     touching = [path for path in [*functions, *files_below("layers/core")] if "os.environ" in path.read_text()]
-    assert {path.name for path in touching} == {"handler.py", "cli.py"}
+    assert {path.name for path in touching} == {"handler.py", "cli.py", "main.py"}
     assert all(
         path.read_text().count("os.environ") == path.read_text().count("from_env(os.environ)") for path in touching
     )
+
+
+@pytest.mark.parametrize("function", [*ZIP_FUNCTIONS, *sorted(IMAGE_FUNCTIONS)])
+def test_no_function_loads_the_client_or_the_command(function: str) -> None:
+    loaded = modules_loaded_by(f"{function}.handler")
+    assert not [
+        name for name in loaded if re.match(r"(httpx2|rich|argcomplete|reelhaul\.(client|command|cli))\b", name)
+    ]
+
+
+def test_the_client_knows_nothing_of_the_command_and_neither_loads_what_works_with_aws() -> None:
+    client, command = modules_loaded_by("reelhaul.client"), modules_loaded_by("reelhaul.command.main")
+    assert "reelhaul.client.sync" in client
+    assert not [name for name in client if name.startswith("reelhaul.command")]
+    assert command.isdisjoint({*AWS, "pydantic", "reelhaul.aws", "reelhaul.store", "reelhaul.keys", "infra"})
 
 
 def test_infra_imports_no_function() -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import itertools
+import weakref
 from pathlib import Path
 from typing import Any, Self
 
@@ -9,7 +10,7 @@ import yt_dlp
 from yt_dlp.extractor import gen_extractor_classes
 from yt_dlp.utils import MEDIA_EXTENSIONS, sanitize_url, unsmuggle_url
 
-from downloader.fetcher import patches
+from downloader.events import Direct
 from downloader.fetcher.marks import Watch, Watches
 from downloader.fetcher.numbers import number
 from downloader.fetcher.progress import Tracks
@@ -42,8 +43,28 @@ class Extractor(yt_dlp.YoutubeDL):  # type: ignore[misc]  # it ships no types
 
     watch: Watch | Watches | None = None  # looks at what the server of the medium answers
 
+    def __init__(self, params: dict[str, Any]) -> None:
+        self._replies: list[weakref.ref[Any]] = []
+        super().__init__(params)
+
     def urlopen(self, req: Any) -> Any:
-        return super().urlopen(req) if self.watch is None else self.watch.open(super().urlopen, req)
+        if self.watch is not None:
+            return self.watch.open(super().urlopen, req)
+        reply = super().urlopen(req)
+        self._replies.append(weakref.ref(reply))
+        return reply
+
+    def hang_up(self) -> None:
+        """End what was opened so far and is not read to its end.
+
+        To look at a file takes its first bytes. Its server would go on sending it, and may refuse whoever comes for it
+        with a second connection.
+        """
+        for reference in self._replies:
+            reply = reference()
+            if reply is not None:
+                reply.close()
+        self._replies.clear()
 
     def process_ie_result(self, ie_result: dict[str, Any], download: bool = True, extra_info: Any = None) -> Any:  # noqa: FBT001, FBT002 - as in the base class
         """A playlist is handed back as it is."""
@@ -123,6 +144,20 @@ def find(ydl: Extractor, request: Request) -> dict[str, Any] | Several:
             return _permitted(several, request)
         found = _resolved(ydl, found, entry)
     raise SourceUnsupported
+
+
+def direct(info: dict[str, Any], url: str) -> dict[str, str] | None:
+    """The fields of `Direct`, if the medium is the very file at `url`."""
+    if not info.get("direct") or info.get("extractor_key") not in _GENERIC or info.get("url") != url:
+        return None
+    return {"title": str(info["title"]), "extension": str(info["ext"])}
+
+
+def directly(ydl: Extractor, url: str, known: Direct, format_id: str) -> dict[str, Any]:
+    """Such a medium without looking: to do that is to have its server begin to send it."""
+    info = {"id": known.title, "title": known.title, "extractor": "generic", "extractor_key": "Generic", "direct": True}
+    one = {"format_id": format_id, "url": url, "ext": known.extension}
+    return dict(ydl.process_ie_result({**info, "webpage_url": url, "formats": [one]}, download=False))
 
 
 def _titled(found: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -227,13 +262,7 @@ def download(ydl: yt_dlp.YoutubeDL, info: dict[str, Any], *, tracks: Tracks, max
     """Fetch what has been found and checked. The file, all tracks merged; yt-dlp's silent failures raise, too."""
     check_size(info, max_bytes=max_bytes)
     tracks.expect(info)
-    patches.given_up.clear()
-    try:
-        result = ydl.process_ie_result(info, download=True) or {}
-    except ValueError as error:  # of fragments fetched side by side the first to fail closes the file for the others
-        if patches.given_up:
-            raise patches.given_up[0] from error
-        raise
+    result = ydl.process_ie_result(info, download=True) or {}
     downloads = result.get("requested_downloads") or []
     if len(downloads) != 1:
         raise ExtractorBroken(f"{len(downloads)} downloads")

@@ -207,10 +207,6 @@ def _retry_after_s(value: str | None) -> float | None:
 
 
 def _from_text(error: BaseException, chain: list[BaseException]) -> SourceError:
-    if any(isinstance(cause, ValueError) and "closed file" in str(cause) for cause in chain):
-        return (
-            errors.SourceInterrupted()
-        )  # of fragments fetched side by side the first to fail closes it for the others
     if _NO_FORMATS in str(error) and not _of_known_site(chain):
         return errors.SourceUnsupported()  # a page of anybody's: no extractor is to blame
     if any(isinstance(cause, ExtractorError) and not cause.expected for cause in chain):

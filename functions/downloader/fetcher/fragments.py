@@ -9,18 +9,18 @@ import json
 import os
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
 from downloader.fetcher.live import Place, Recording
+from downloader.fetcher.objections import Heeding, connections
 from downloader.fetcher.window import Stopped, Window
 from reelhaul.errors import SourceChanged
 
-__all__ = ["CONNECTIONS", "KEY", "Fragments", "Stopped"]
+__all__ = ["KEY", "Fragments", "Stopped"]
 
 KEY = "_reelhaul_fragments"  # in the info dict of a track, and of a format that is to become one
-CONNECTIONS = "_reelhaul_connections"  # in yt-dlp's parameters: how many a track may have at once
 AHEAD_BYTES = 32 * 1024**2  # fetched and not appended yet
 _SECONDS = re.compile(r"^#EXTINF:([\d.]{1,20})", re.MULTILINE | re.ASCII)
 
@@ -148,7 +148,8 @@ def bounded(original: Any) -> Any:
                 chosen = ours.unlisted(fragments, recording, there_bytes=_size(file))
             else:
                 chosen = ours.chosen(fragments, info_dict.get("fragments"), there_bytes=_size(file))
-            with _window(ours, file, width=self.params.get(CONNECTIONS, 1)) as window:
+            ctx["dl"].ydl = Heeding(ctx["dl"].ydl, self.params)
+            with _window(ours, file, width=lambda: connections(self.params)) as window:
                 ctx["dl"]._progress_hooks.insert(0, window.check)  # noqa: SLF001 - before the one that reports
                 done = original(self, ctx, chosen, info_dict, **{**options, "tpe": window})
             if done:
@@ -172,7 +173,7 @@ def noting(original: Any) -> Any:
     return classmethod(can_download)
 
 
-def _window(ours: Fragments, file: IO[bytes], *, width: int) -> Window:
+def _window(ours: Fragments, file: IO[bytes], *, width: Callable[[], int]) -> Window:
     """What yt-dlp takes for a pool of threads."""
     return Window(
         width=width,

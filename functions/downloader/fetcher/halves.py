@@ -4,10 +4,11 @@ import contextlib
 import dataclasses
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from downloader.events import Source
-from downloader.fetcher import fragments, patches, probe
+from downloader.fetcher import fragments, probe
 from downloader.fetcher.bounds import Bounds, InFragments, in_pieces
 from downloader.fetcher.feeding import Track
 from downloader.fetcher.fragments import Fragments, Stopped
@@ -15,7 +16,6 @@ from downloader.fetcher.marks import Watch
 from downloader.fetcher.probe import Probe
 from downloader.fetcher.remux import PATIENCE_S, Remux
 from downloader.fetcher.request import Request
-from downloader.fetcher.timing import Deadline
 from reelhaul.errors import SourceChanged, SourceInterrupted, SourceTooSlow
 
 _PLAIN = {"http", "https"}
@@ -81,12 +81,14 @@ class Half:
     def head(self) -> bytes:
         return self._track.head if self._track else self._head
 
-    def look(self, all_of_them: "list[Half]", deadline: Deadline) -> Probe:
-        """What is in it, as soon as that can be told. Raises `SourceNotMedia`, and what has gone wrong with any."""
+    def look(self, check: Callable[[], object]) -> Probe:
+        """What is in it, as soon as that can be told. `check` is called meanwhile, and may raise.
+
+        Raises `SourceNotMedia`.
+        """
         looks, looked_at, seen_bytes = list(_LOOKS_BYTES), time.monotonic(), 0
         while True:
-            errors_of(all_of_them)
-            deadline.left()
+            check()
             has_ended = not self.is_running
             self._is_whole = has_ended or not looks
             come_bytes = self._come_bytes
@@ -209,7 +211,5 @@ def hold(halves: list[Half], status: dict[str, Any]) -> None:
 def errors_of(halves: list[Half]) -> None:
     """Raises what has gone wrong with any."""
     errors = [half.error for half in halves if half.error and not isinstance(half.error, _Stopped | Stopped)]
-    if errors and isinstance(errors[0], ValueError) and patches.given_up:
-        raise patches.given_up[0] from errors[0]  # of fragments side by side the first to fail closes it for the others
     if errors:
         raise errors[0]

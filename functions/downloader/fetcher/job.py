@@ -11,6 +11,7 @@ from downloader.fetcher import (
     finishing,
     formats,
     live,
+    objections,
     options,
     patches,
     sidebyside,
@@ -20,7 +21,6 @@ from downloader.fetcher import (
 from downloader.fetcher.extract import Extractor, Several
 from downloader.fetcher.extras import Extra, Session
 from downloader.fetcher.finishing import Output
-from downloader.fetcher.fragments import CONNECTIONS
 from downloader.fetcher.growth import Growth
 from downloader.fetcher.pausing import Pause, Pausing, same_again
 from downloader.fetcher.progress import Tracks
@@ -41,9 +41,12 @@ def run(request: Request, reporter: Reporter) -> None:
     patches.apply()
     tracks = Tracks(reporter, max_bytes=request.max_bytes)
     with Extractor(options.parameters(request, on_progress=tracks)) as ydl:
+        if request.resume and request.resume.is_alone:
+            objections.heed(ydl.params)
         formats.install(ydl, request)
         cookies.install(ydl.cookiejar, request.cookies)
         found = _found(ydl, request)
+        ydl.hang_up()
         if isinstance(found, Several):
             _tell_several(found, request, reporter)
         elif request.resume and extract.is_live(found) and not request.goes_on_recording:
@@ -58,11 +61,16 @@ def run(request: Request, reporter: Reporter) -> None:
             try:
                 reporter.told("finished", _fetched(ydl, again, request, tracks, told, deadline=deadline))
             except Pause as pause:
-                reporter.told("paused", pause.fields)
+                alone = objections.was_heard(ydl.params)
+                reporter.told(
+                    "paused", {**pause.fields, "is_alone": alone, "direct": extract.direct(found, request.url)}
+                )
 
 
 def _found(ydl: Extractor, request: Request) -> dict[str, Any] | Several:
     """What is at the address. A stream that is over by now, and so gone, has been recorded to its end."""
+    if request.resume and request.resume.direct:
+        return extract.directly(ydl, request.url, request.resume.direct, request.resume.tracks[0].format_id)
     try:
         return extract.find(ydl, request)
     except Exception as error:
@@ -107,7 +115,7 @@ def _fetched(
     ydl.add_postprocessor_hook(lambda _: tracks.finishing())
     if sidebyside.is_possible(info, request):
         extract.check_size(info, max_bytes=request.max_bytes)
-        ydl.params[CONNECTIONS] = max(1, request.connections // 2)  # for each of the two
+        ydl.params[objections.CONNECTIONS] = max(1, objections.connections(ydl.params) // 2)  # for each of the two
         output = sidebyside.fetch(ydl, info, request, told, tracks, deadline=deadline)
     else:
         output = _one_after_the_other(ydl, info, request, tracks, told, deadline=deadline)

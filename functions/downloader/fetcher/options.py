@@ -2,15 +2,17 @@
 
 import logging
 import os
+import random
 from collections.abc import Callable
 from typing import Any
 
-from downloader.fetcher import fragments, guard
+from downloader.fetcher import guard, objections
 from downloader.fetcher.reporting import for_the_log
 from downloader.fetcher.request import Request
 
 SOCKET_TIMEOUT_S = 20
-RETRIES = 2  # at once: what takes patience goes back to the queue
+RETRIES = 2  # soon: what takes more patience goes back to the queue
+_PATIENCE_S = 0.5
 
 # Of formats that look the same, those that every player knows and that fit mp4.
 _PREFERENCES = ["lang", "quality", "res", "fps", "hdr:12", "vcodec:h264", "channels", "acodec:aac"]
@@ -46,11 +48,17 @@ def parameters(request: Request, *, on_progress: Callable[[dict[str, Any]], None
         "retries": RETRIES,
         "fragment_retries": RETRIES,
         "extractor_retries": 1,
+        "retry_sleep_functions": {"http": _patience_s, "fragment": _patience_s},
         "file_access_retries": 0,
         "concurrent_fragment_downloads": 8,  # more than one for each track: then it takes the window of `fragments`
-        fragments.CONNECTIONS: request.connections,
+        objections.CONNECTIONS: request.connections,
         "_no_ytdl_file": True,  # nothing is gone on with by yt-dlp's own account of what it has, see `fragments`
     }
+
+
+def _patience_s(n: int) -> float:
+    """After the failure number `n`, from 0: exponential, with full jitter."""
+    return random.uniform(0, _PATIENCE_S * 2**n)  # noqa: S311 - spreads load, protects nothing
 
 
 def _walls(request: Request) -> dict[str, Any]:

@@ -11,37 +11,24 @@ from yt_dlp.downloader.http import HttpFD
 from yt_dlp.extractor.common import InfoExtractor
 from yt_dlp.utils import DownloadError
 
-from downloader.fetcher import fragments, ranges
+from downloader.fetcher import fragments, ranges, reading
 from reelhaul.errors import SourceUnsupported
-
-# What is read at once is lost when a fetch is stopped meanwhile. Half as much takes a second of CPU time more per GB.
-MAX_BLOCK_BYTES = 256 * 1024
-
-given_up: list[DownloadError] = []  # what was tried in vain, again and again, since somebody last cleared it
 
 
 def apply() -> None:
     """No plugins, no ffmpeg on the network, errors that keep their type, and no live stream that has ended.
 
-    Fragments are fetched as `fragments` has it, and files as `ranges` has.
+    Fragments are fetched as `fragments` has it, and files as `ranges` has; both are read as `reading` has.
     """
     ytdlp_globals.plugin_dirs.value = []
     FFmpegFD.available = classmethod(lambda *_: False)
     FFmpegFD.real_download = _refuse_ffmpeg
-    FileDownloader.best_block_size = staticmethod(_up_to(MAX_BLOCK_BYTES, FileDownloader.best_block_size))
     FileDownloader.report_retry = _keeping_the_error(FileDownloader.report_retry)
     FragmentFD.download_and_append_fragments = fragments.bounded(FragmentFD.download_and_append_fragments)
     HlsFD.can_download = fragments.noting(HlsFD.__dict__["can_download"])
-    HttpFD.real_download = ranges.ranged(HttpFD.real_download)
+    HttpFD.real_download = ranges.ranged(reading.as_it_comes(HttpFD.real_download))
     # Private, as yt-dlp has no other place for it; a version without it fails here, at once and for every test.
     InfoExtractor._parse_m3u8_vod_duration = _counting_any_end(InfoExtractor._parse_m3u8_vod_duration)  # noqa: SLF001
-
-
-def _up_to(most: int, original: Any) -> Any:
-    def best_block_size(elapsed_time: float, bytes: int) -> int:  # noqa: A002 - as in the original
-        return min(most, int(original(elapsed_time, bytes)))
-
-    return best_block_size
 
 
 def _refuse_ffmpeg(*_: Any) -> bool:
@@ -53,9 +40,7 @@ def _keeping_the_error(original: Any) -> Any:
     def report_retry(self: Any, err: Any, count: int, retries: int, *fragment: Any) -> Any:
         """When it gives up, yt-dlp keeps only the error's text. `fragment`: its index, and whether it is needed."""
         if count > retries and isinstance(err, BaseException) and fragment[1:] != (False,):
-            error = DownloadError(str(err), (type(err), err, err.__traceback__))
-            given_up.append(error)
-            raise error from err
+            raise DownloadError(str(err), (type(err), err, err.__traceback__)) from err
         return original(self, err, count, retries, *fragment)
 
     return report_retry

@@ -7,7 +7,7 @@ bytes have stopped, so nothing is lost by it.
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from yt_dlp.downloader.http import HttpFD
 from yt_dlp.networking.exceptions import HTTPError, RequestError
 from yt_dlp.utils import DownloadError
 
-from downloader.fetcher.fragments import CONNECTIONS
+from downloader.fetcher import objections
 from downloader.fetcher.marks import RangeRequest, Watch
 from downloader.fetcher.window import Task, Window
 from reelhaul.errors import SourceTooSlow
@@ -29,7 +29,6 @@ AHEAD_BYTES = 16 * 1024**2
 TAIL_BYTES = 64 * 1024  # are left to the one connection that ends it
 _BLOCK_BYTES = 64 * 1024
 _PATIENCE_S = (0.5, 1.0, 2.0, 4.0)  # for a server that has objected, before it is asked for the rest
-_OBJECTIONS = {403, 429, 503}
 
 
 class _Switch(Exception):
@@ -44,31 +43,39 @@ def ranged(original: Any) -> Any:
     """`HttpFD.real_download`, for the files of tracks."""
 
     def real_download(self: Any, filename: str, info_dict: dict[str, Any]) -> Any:
-        if not _is_possible(self, filename, info_dict):
+        def by_one() -> Any:
             return original(self, filename, info_dict)
+
+        if not _is_possible(self, filename, info_dict):
+            return _patiently(by_one, _PATIENCE_S[:1])
         ranges = _Ranges(self, filename, info_dict)
         try:
             with ranges.looking():
-                return original(self, filename, info_dict)
+                return _patiently(by_one, _PATIENCE_S[:1])
         except _Switch:
             ranges.give_up_the_first()
-        for patience_s in (*_PATIENCE_S, None) if ranges.fetch() else (None,):
-            try:
-                return original(self, filename, info_dict)
-            except (HTTPError, DownloadError) as error:
-                if patience_s is None or _status(error) not in _OBJECTIONS:
-                    raise
-                time.sleep(patience_s)
-        return False
+        return _patiently(by_one, _PATIENCE_S if ranges.fetch() else ())
 
     return real_download
+
+
+def _patiently(fetch: Callable[[], Any], pauses_s: Iterable[float]) -> Any:
+    """A server that counts connections may still see one that is closed, as that by which the file was looked at."""
+    for pause_s in pauses_s:
+        try:
+            return fetch()
+        except (HTTPError, DownloadError) as error:
+            if not _is_objection(error):
+                raise
+        time.sleep(pause_s)
+    return fetch()
 
 
 def _is_possible(downloader: Any, filename: str, info: dict[str, Any]) -> bool:
     """Fragments come by a subclass."""
     return (
         type(downloader) is HttpFD
-        and downloader.params.get(CONNECTIONS, 1) > 1
+        and objections.connections(downloader.params) > 1
         and not downloader.params.get("test")
         and filename != "-"
         and not info.get("request_data")
@@ -76,9 +83,9 @@ def _is_possible(downloader: Any, filename: str, info: dict[str, Any]) -> bool:
     )
 
 
-def _status(error: HTTPError | DownloadError) -> int | None:
+def _is_objection(error: HTTPError | DownloadError) -> bool:
     cause = error.exc_info[1] if isinstance(error, DownloadError) and error.exc_info else error
-    return cause.status if isinstance(cause, HTTPError) else None
+    return isinstance(cause, HTTPError) and cause.status in objections.STATUSES
 
 
 class _Watched:
@@ -86,7 +93,6 @@ class _Watched:
 
     def __init__(self, ydl: Any, watch: Watch) -> None:
         self._ydl, self._watch = ydl, watch
-
         self.reply: Any = None  # to whoever goes on alone
 
     def urlopen(self, request: Any) -> Any:
@@ -136,10 +142,12 @@ class _Ranges:
         size = self._part.stat().st_size
         total = self._total_bytes - TAIL_BYTES
         began_at, began_bytes = time.monotonic(), size
-        width = self._downloader.params[CONNECTIONS]
+        width = objections.connections(self._downloader.params)
         with self._part.open("ab", buffering=0) as file:
             try:
-                with Window(width=width, ahead_bytes=AHEAD_BYTES, size_of=lambda piece: len(piece[1])) as window:
+                with Window(
+                    width=lambda: width, ahead_bytes=AHEAD_BYTES, size_of=lambda piece: len(piece[1])
+                ) as window:
                     self._window = window
                     for start, data in window.map(self._range, self._pieces(size, total)):
                         view = memoryview(data)[max(0, size - start) :]
@@ -148,6 +156,7 @@ class _Ranges:
                             view, size = view[written:], size + written
                         self._report(size, (size - began_bytes) / max(time.monotonic() - began_at, 1e-3))
             except (RequestError, SourceTooSlow, _Objection):
+                objections.heed(self._downloader.params)
                 return True
         return False
 
@@ -189,6 +198,7 @@ class _Ranges:
         """Raises `_Switch` if two connections brought so much more than one."""
         assert self._probe is not None  # noqa: S101 - for the type checker
         if self._probe.error is not None:
+            objections.heed(self._downloader.params)
             return
         _, data, seconds = self._probe.value
         if self._look.rate + len(data) / max(seconds, 1e-3) >= GAIN * self._alone_rate:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from downloader.answers import Resume
-from downloader.events import Source
+from downloader.events import Direct, Source
 from downloader.kernel import Support
 from reelhaul.options import Clip, Options
 from reelhaul.sites.cookies import Cookie
@@ -103,7 +103,8 @@ def _resume(fields: dict[str, Any] | None) -> Resume | None:
     if fields is None:
         return None
     tracks = tuple(Source(**one) for one in fields["tracks"])
-    return Resume(**{**fields, "tracks": tracks, "files": tuple(fields["files"])})
+    direct = Direct(**fields["direct"]) if fields["direct"] else None
+    return Resume(**{**fields, "tracks": tracks, "files": tuple(fields["files"]), "direct": direct})
 
 
 def _options(fields: dict[str, Any]) -> Options:

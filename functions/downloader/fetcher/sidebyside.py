@@ -4,7 +4,7 @@ import dataclasses
 import time
 from typing import Any
 
-from downloader.fetcher import aside, patches, recipes
+from downloader.fetcher import aside, recipes
 from downloader.fetcher.aside import Aside
 from downloader.fetcher.finishing import Output
 from downloader.fetcher.growth import Growth
@@ -48,7 +48,6 @@ def fetch(
 ) -> Output:
     """Raises `SourceError`, whatever yt-dlp does, and `Pause`."""
     tracks.expect(info)
-    patches.given_up.clear()
     before = _before(request)
     sources = request.resume.tracks if request.resume else (None, None)
     both = [
@@ -132,7 +131,7 @@ class _Merge:
 
     def _look(self) -> tuple[Probe, dict[int, float]]:
         """What there is in both together, and when each that is left starts on its own clock."""
-        looks = {half.number: half.look(self._left, self._deadline) for half in self._left}
+        looks = {half.number: half.look(self._check_looking) for half in self._left}
         starts_s = {number: found.start_s for number, found in looks.items()}
         if self._before is not None:
             return self._before.found, starts_s
@@ -141,6 +140,17 @@ class _Merge:
         if not found.video or not found.audio:
             raise SourceNotMedia
         return found, starts_s
+
+    def _check_looking(self) -> None:
+        """Raises what has gone wrong. There is nothing yet to go on with for whoever is out of time."""
+        errors_of(self._left)
+        self._deadline.left()
+        if self._request.pauses and self._left_s <= 0:
+            raise self._given_up()
+
+    def _given_up(self) -> Pause | SourceTooSlow:
+        """Nothing of what has come now can be gone on with: they are begun again, unless that was done before."""
+        return afresh(self._info) if self._request.resume is None else SourceTooSlow()
 
     def _begun(self, found: Probe, wanted: Recipe, starts_s: dict[int, float]) -> Remux:
         target = self._request.directory / f"finished.{wanted.extension}"
@@ -184,9 +194,7 @@ class _Merge:
         try:
             places = dict(zip([half.number for half in self._left], remux.cut(), strict=True))
         except SourceTooSlow:
-            if self._request.resume is not None:
-                raise
-            raise afresh(self._info) from None
+            raise self._given_up() from None
         if all(place is None for place in places.values()):
             return
         made_bytes, state = remux.pause(deadline=self._deadline)

@@ -16,7 +16,7 @@ class Stopped(BaseException):
 
 
 class Window:
-    """A context manager, which is over when that is left. `width`: how many pieces are fetched at once.
+    """A context manager, which is over when that is left. `width`: how many pieces may be fetched at once now.
 
     `size_of` tells how many bytes a piece has that has been fetched; `ahead_bytes` of those may wait. `used` is called
     for each piece. Once `is_stopping` says so nothing new is asked for.
@@ -25,7 +25,7 @@ class Window:
     def __init__(
         self,
         *,
-        width: int,
+        width: Callable[[], int],
         ahead_bytes: int,
         size_of: Callable[[Any], int],
         used: Callable[[], object] = lambda: None,
@@ -82,7 +82,7 @@ class Window:
             return not self._asked  # what came before is used first
         sizes = [self._size_of(one.value) for one in self._asked if one.has_ended and one.error is None]
         self._most_bytes = max([self._most_bytes, *sizes])
-        at_once = min(self._width, max(AHEAD_COUNT, self._ahead_bytes // max(1, self._most_bytes)))
+        at_once = min(self._width(), max(AHEAD_COUNT, self._ahead_bytes // max(1, self._most_bytes)))
         is_near = len(sizes) < AHEAD_COUNT or sum(sizes) < self._ahead_bytes
         return is_near and len(self._asked) - len(sizes) < at_once
 

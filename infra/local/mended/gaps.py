@@ -4,11 +4,15 @@ Installed before the engine reads its state.
 """
 # ruff: noqa: SLF001 - who mends the engine has to reach into it
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
+from ministack.core.lambda_runtime import Worker
 from ministack.services import sqs
 from ministack.services.cloudformation import provisioners
+
+_FIRST_LINE_S = 0.003
 
 
 def install() -> None:
@@ -16,6 +20,7 @@ def install() -> None:
     _understand_cors()
     _give_messages_back()
     _accept_metric_math()
+    _answer_at_once()
 
 
 def _accept_rotation_schedules() -> None:
@@ -74,3 +79,12 @@ def _simplifying(handle: Callable[..., Any], position: int) -> Callable[..., Any
         return handle(*arguments[:position], properties, *arguments[position + 1 :], **options)
 
     return handle_simplified
+
+
+def _answer_at_once() -> None:
+    """The engine holds the reply of a call that logs nothing back for 50 ms, in case that a line is still to come.
+
+    What a handler has written before it answers is in the pipe by then: all it takes is for a thread to read it.
+    """
+    drain = Worker._drain_stderr_bounded
+    Worker._drain_stderr_bounded = functools.partialmethod(drain, first_line_wait=_FIRST_LINE_S)

@@ -9,8 +9,9 @@ import pytest
 
 from downloader.answers import MAX_FORMATS, Answer, FetchRequest, Resume
 from downloader.content_types import MAX_EXTRA_BYTES
-from downloader.events import Implausible, Paused, Source
+from downloader.events import Direct, Paused, Source
 from downloader.fetch import Entry, Fetched, FoundPlaylist, Inspection
+from downloader.plausible import Implausible
 from reelhaul.errors import WorkerCrashed
 from reelhaul.options import Options
 from tests.unit.downloader.test_events import FINISHED, FORMAT, INSPECTED
@@ -184,6 +185,13 @@ def test_pause_of_what_lies_in_files(tmp_path: Path) -> None:
     assert said.place == 43
 
 
+def test_pause_of_the_file_at_the_address_itself(tmp_path: Path) -> None:
+    said = {**paused(0), "direct": {"title": "A\u202etitle", "extension": "mp4"}}
+    outcome = answer(tmp_path, said, pauses=True).outcome()
+    assert isinstance(outcome, Paused)
+    assert outcome.direct == Direct(title="A title", extension="mp4")
+
+
 def test_live_list_has_no_length(tmp_path: Path) -> None:
     live = {**FRAGMENTS, "place": 5000, "fragments": 0}
     assert isinstance(answer(tmp_path, paused(0, live), pauses=True).outcome(), Paused)
@@ -216,6 +224,10 @@ def test_live_list_has_no_length(tmp_path: Path) -> None:
         (lambda _: [paused(0, files=[f"{number}" for number in range(9)])], {}),
         (lambda _: [paused(0, files=[None])], {}),
         (lambda _: [{**paused(0), "files": "all"}], {}),
+        (lambda _: [{**paused(0), "direct": True}], {}),
+        (lambda _: [{**paused(0), "direct": {"title": "A title"}}], {}),
+        (lambda _: [{**paused(0), "direct": {"title": None, "extension": "mp4"}}], {}),
+        (lambda _: [{**paused(0), "direct": {"title": "A title", "extension": "../mp4"}}], {}),
     ],
 )
 def test_pause_that_makes_no_sense_is_not_believed(tmp_path: Path, said: Any, asked: dict[str, Any]) -> None:

@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
-from downloader import events
-from downloader.events import Failed, Finished, Implausible, Inspected, Listed, Several
+from downloader import events, plausible
+from downloader.events import Failed, Finished
+from downloader.plausible import Implausible
+from downloader.sightings import Inspected, Listed, Several
 from reelhaul.errors import ExtractorBroken, SourceError, SourceNotFound
 from reelhaul.findings import Format
 from reelhaul.jobs import Phase, Progress
@@ -92,7 +94,7 @@ def test_entry_is_read_with_its_own_address_or_without() -> None:
 
 def test_end_of_a_playlist_is_read() -> None:
     event = parse({"event": "playlist", "title": "x" * 1000, "truncated": True})
-    assert event == Several(title="x" * events.MAX_TITLE_CHARS, truncated=True)
+    assert event == Several(title="x" * plausible.MAX_TITLE_CHARS, truncated=True)
 
 
 def test_format_is_read() -> None:
@@ -255,7 +257,7 @@ def test_implausible_extras_are_refused(extras: Any) -> None:
 
 def test_title_loses_what_could_deceive_and_its_excess() -> None:
     assert finished(title="a\u202egpj.exe\u0000\x1b[2J\r\nb").media.title == "a gpj.exe [2J b"
-    assert len(finished(title="x" * 5000).media.title) == events.MAX_TITLE_CHARS
+    assert len(finished(title="x" * 5000).media.title) == plausible.MAX_TITLE_CHARS
     assert finished(title="\ud800x").media.title.encode() == b"x"
 
 

@@ -142,10 +142,6 @@ def test_retry_after_may_be_a_date() -> None:
     assert failures.verdict(answer(429, Retry_After=date)).retry_after_s == pytest.approx(1000, abs=5)
 
 
-def test_file_closed_by_another_fragments_failure_is_an_interruption() -> None:
-    assert failures.verdict(ValueError("write to closed file")).code == "source.interrupted"
-
-
 @pytest.mark.parametrize(
     ("error", "extractor"),
     [

@@ -20,7 +20,8 @@ from yt_dlp.networking.exceptions import HTTPError
 from yt_dlp.utils import DownloadError
 
 from downloader.fetcher import fragments, live, patches
-from downloader.fetcher.fragments import CONNECTIONS, KEY, Fragments, Stopped
+from downloader.fetcher.fragments import KEY, Fragments, Stopped
+from downloader.fetcher.objections import CONNECTIONS
 from downloader.fetcher.timing import TimeUp, at_most
 from infra.local.media import ffmpeg
 from reelhaul.errors import SourceChanged
@@ -302,6 +303,35 @@ def test_fragment_that_is_gone_is_an_error_of_its_own_and_what_came_before_is_ke
     assert caught.value.exc_info[1].status == 403
     assert ours.done == 12
     assert _part(tmp_path / "track").read_bytes() == expected[: ours.done_bytes]
+
+
+def test_source_that_objects_to_several_connections_is_asked_by_one(
+    server: Lists,
+    fetch: Callable[..., None],
+    plain: Callable[[str], bytes],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    expected = plain("ts/list.m3u8")
+    monkeypatch.setitem(_PARAMETERS, "fragment_retries", 2)
+    monkeypatch.setattr(fragments, "AHEAD_BYTES", 1)  # then two are under way, and two wait
+    server.most_busy = 0
+    busy_at: dict[int, int] = {}
+
+    def before(path: str, _: int) -> None:
+        if not path.endswith(".ts"):
+            return
+        number = int(path.removeprefix("/ts/list").removesuffix(".ts"))
+        busy_at[number] = len(server.busy)
+        if number == 1:
+            wait_for(lambda: server.most_busy > 1)
+        if number == 6:
+            server.broken = {path: "429"} if server.asked.count(path) == 1 else {}
+
+    server.before = before
+    fetch("ts/list.m3u8", tmp_path / "track", Fragments())
+    assert (tmp_path / "track").read_bytes() == expected
+    assert {busy_at[number] for number in range(6 + 2 + 2 + 1, 25)} == {1}
 
 
 def test_whoever_is_out_of_time_does_not_wait_for_what_is_under_way(

@@ -14,9 +14,10 @@ import yt_dlp
 from yt_dlp.downloader.common import FileDownloader
 from yt_dlp.downloader.http import HttpFD
 from yt_dlp.networking.exceptions import HTTPError
+from yt_dlp.utils import DownloadError
 
 from downloader.fetcher import patches, ranges
-from downloader.fetcher.fragments import CONNECTIONS
+from downloader.fetcher.objections import CONNECTIONS
 from downloader.fetcher.timing import TimeUp, at_most
 from infra.local.media import MediaHandler, MediaServer
 from reelhaul.errors import SourceChanged
@@ -151,6 +152,24 @@ def test_one_connection_is_enough_if_it_is_fast_or_no_other_is_wanted(
     server.slow_s = 0.005
     assert fetch(connections=connections).read_bytes() == WHOLE
     assert server.asked == [None]
+
+
+@pytest.mark.parametrize("connections", [1, 4])
+@pytest.mark.parametrize("status", [403, 429, 503])
+def test_server_that_does_not_take_the_first_connection_yet_is_asked_again_once(
+    server: Miserly, fetch: Fetch, connections: int, status: int
+) -> None:
+    refusals = [status]
+    server.slow_s, server.refuse_one = 0.0, lambda: refusals.pop() if refusals else None
+    assert fetch(connections=connections).read_bytes() == WHOLE
+    assert server.asked == [None, None]
+
+
+def test_server_that_takes_no_connection_is_not_pestered(server: Miserly, fetch: Fetch) -> None:
+    server.refuse_one = lambda: 429
+    with pytest.raises((HTTPError, DownloadError)):
+        fetch()
+    assert server.asked == [None, None]
 
 
 def test_source_that_divides_its_speed_among_connections_is_asked_by_one(server: Miserly, fetch: Fetch) -> None:

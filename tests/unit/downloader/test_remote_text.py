@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from downloader.answers import Answer, Fetched, FetchRequest, FoundPlaylist
 from downloader.content_types import CONTENT_TYPES
-from downloader.events import Failed, Implausible
+from downloader.events import Failed
+from downloader.plausible import Implausible
 from reelhaul import ids, items, jobs, names, steps
 from reelhaul.contracts import downloads, info, offline
 from reelhaul.errors import ExtractorBroken, SourceError, WorkerCrashed

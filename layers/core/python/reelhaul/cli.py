@@ -1,4 +1,7 @@
-"""The command `reelhaul`: the service on this machine, and the access keys and secrets of any deployment."""
+"""The part of the command for whoever runs a service: here, or its access keys and secrets anywhere.
+
+`reelhaul.command` is the rest, and hands over to it.
+"""
 
 import argparse
 import dataclasses
@@ -13,9 +16,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
+from reelhaul.command.place import Place
 from reelhaul.errors import InvalidRequest, ReelhaulError
 from reelhaul.keys import KeyRecord, KeyStore, check_tenant, pepper_from
 from reelhaul.limits import MAX_JOBS, Limits, format_size, parse_size
@@ -24,7 +27,6 @@ from reelhaul.settings import OperatorSettings
 from reelhaul.sites import commands as sites
 from reelhaul.webhooks.signing import WebhookSecrets, as_secret
 
-_LOCAL_STACK = "Reelhaul-local"
 _LOCAL_TENANT = "local"
 _DAY_S = 86_400
 _ANSWER_S = 60.0  # for a first request, which takes a second where nothing else is going on
@@ -66,8 +68,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     _add_keys(commands)
     _add_webhooks(commands)
-    links.add(commands, add_place=_add_place, place=_Place)
-    sites.add(commands, add_place=_add_place, place=_Place)
+    links.add(commands, add_place=_add_place, place=_place)
+    sites.add(commands, add_place=_add_place, place=_place)
     return parser
 
 
@@ -241,7 +243,7 @@ def _row(record: KeyRecord) -> tuple[str, ...]:
 
 
 def _key_store(options: argparse.Namespace) -> KeyStore:
-    place = _Place(options)
+    place = _place(options)
     pepper = pepper_from(place.client("secretsmanager"), place.outputs["PepperSecretArn"])
     return KeyStore(place.client("dynamodb"), place.outputs["TableName"], pepper)
 
@@ -251,7 +253,7 @@ def _key_store(options: argparse.Namespace) -> KeyStore:
 
 def _show_webhook_secret(options: argparse.Namespace) -> None:
     check_tenant(options.tenant)
-    place = _Place(options)
+    place = _place(options)
     secrets = WebhookSecrets(place.client("secretsmanager"), place.outputs["WebhookSecretArn"])
     print(as_secret(secrets.keys(options.tenant)[0]))
 
@@ -259,22 +261,9 @@ def _show_webhook_secret(options: argparse.Namespace) -> None:
 # --- where -----------------------------------------------------------------------------------------------------------
 
 
-class _Place:
-    """The deployment that `--local` or `--stack` names."""
-
-    def __init__(self, options: argparse.Namespace) -> None:
-        self._access: dict[str, Any] = {"region_name": OperatorSettings.from_env(os.environ).aws_region}
-        if options.local:
-            self._access = {
-                "endpoint_url": options.local, "region_name": "us-east-1", "aws_access_key_id": "test",
-                "aws_secret_access_key": "test",
-            }  # fmt: skip
-        stack = _LOCAL_STACK if options.local else options.stack
-        found = self.client("cloudformation").describe_stacks(StackName=stack)["Stacks"][0]
-        self.outputs = {output["OutputKey"]: output["OutputValue"] for output in found.get("Outputs", [])}
-
-    def client(self, service: str) -> Any:
-        return boto3.client(service, **self._access)  # type: ignore[call-overload]  # stubs: literal names only
+def _place(options: argparse.Namespace) -> Place:
+    options.operator = OperatorSettings.from_env(os.environ)
+    return Place(options)
 
 
 # --- arguments -------------------------------------------------------------------------------------------------------

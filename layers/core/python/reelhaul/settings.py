@@ -9,6 +9,10 @@ import types
 from collections.abc import Mapping
 from typing import Any, Self, get_args, get_origin, get_type_hints
 
+from reelhaul.connections import Connections
+
+_CONNECTIONS = Connections("4")
+
 
 class SettingsError(Exception):
     """A setting is missing or makes no sense; the message names the variable."""
@@ -125,7 +129,7 @@ class DownloaderSettings(_Settings):
     max_bytes: int = 8 * 1024**3  # what leaves room for a merge on Lambda's largest /tmp is set by the template
     max_duration_s: int = 0  # of a medium; 0: any
     max_total_s: int = 21_600  # that a job may take over all invocations
-    source_connections: int = 4  # that it may have to a source at once
+    source_connections: Connections = _CONNECTIONS  # that it may have to a source at once
     stack_name: str = "Reelhaul"  # what its metrics go by
     work_directory: str = "/tmp"  # noqa: S108 - the only place Lambda lets a function write
     require_seccomp: bool = False  # no job is taken on a kernel without
@@ -174,3 +178,13 @@ class OperatorSettings(_Settings):
     """For the command line."""
 
     aws_region: str | None = None  # where the CDK deploys to; boto3 reads AWS_DEFAULT_REGION only
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class CommandSettings(_Settings):
+    """For the command of those who want files."""
+
+    reelhaul_url: str | None = None
+    reelhaul_key: str | None = dataclasses.field(default=None, repr=False)
+    xdg_config_home: str | None = None
+    home: str | None = None

@@ -114,7 +114,7 @@ def test_permanent_error_ends_the_job(worker: Worker, cloud: Cloud, job: Job, fe
 def test_transient_error_puts_the_job_back_until_its_attempts_are_spent(
     worker: Worker, cloud: Cloud, job: Job, fetching: Fetching, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("downloader.worker._BACKOFF_S", 0.0)  # so that the message is there to be seen
+    monkeypatch.setattr("downloader.verdicts._BACKOFF_S", 0.0)  # so that the message is there to be seen
     fetching.act = failing(SourceInterrupted())
 
     for attempt in range(1, MAX_ATTEMPTS):
@@ -154,7 +154,7 @@ def test_what_a_crashed_process_started_is_ended_by_the_next(cloud: Cloud, fetch
 def test_worker_without_room_for_a_directory_gives_the_job_back(
     cloud: Cloud, job: Job, fetching: Fetching, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("downloader.worker._BACKOFF_S", 0.0)
+    monkeypatch.setattr("downloader.verdicts._BACKOFF_S", 0.0)
     work = tmp_path / "work"
     work.mkdir()
     worker = made(cloud, fetching, work)

@@ -1,0 +1,194 @@
+"""`AsyncClient`: the service, called by many tasks at once. It does what `Client` does, whose words it borrows."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+from typing import Any, Self, TypeVar, Unpack
+
+import httpx2
+
+from reelhaul.client import calls
+from reelhaul.client.calls import Call, Options, Reply
+from reelhaul.client.errors import Broken, DownloadFailed, StillRunning, Unavailable, Unreachable
+from reelhaul.client.files import LinkExpired, PartialFile, Tries, main_piece, subtitle_pieces
+from reelhaul.client.jobs import Job, Page, ServiceInfo, Status
+from reelhaul.client.sync import LINK_TIMEOUT, OnProgress, trusted
+
+T = TypeVar("T")
+
+
+class AsyncClient:
+    """`Client` for asyncio: the same calls, to be awaited; `jobs` is iterated with `async for`.
+
+    An asynchronous context manager; or await `close`.
+    """
+
+    def __init__(self, url: str, key: str | None, *, timeout_s: float = calls.TIMEOUT_S) -> None:
+        headers = {} if key is None else {calls.KEY_HEADER: calls.checked_key(key)}
+        self.url = calls.checked_address(url)
+        self._http = httpx2.AsyncClient(base_url=self.url, headers=headers, timeout=timeout_s, verify=trusted())
+        self._links = httpx2.AsyncClient(
+            timeout=LINK_TIMEOUT, verify=trusted()
+        )  # a key has no business where links lead to
+
+    async def close(self) -> None:
+        await self._http.aclose()
+        await self._links.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    # --- jobs ---------------------------------------------------------------------------------------------------------
+
+    async def submit(self, url: str, *, idempotency_key: str | None = None, **options: Unpack[Options]) -> Job:
+        """Ask for the medium behind `url`. Returns the job, which has just begun.
+
+        With the same `idempotency_key` the same request gives the same job for a day.
+        """
+        return await self._call(calls.submit(url, options, idempotency_key=idempotency_key))
+
+    async def job(self, job_id: str) -> Job:
+        """The job as it is now, with a fresh link if it is done."""
+        return await self._call(calls.job(job_id))
+
+    async def wait(self, job_id: str, *, timeout_s: float | None = None) -> Job:
+        """The job once it has ended, well or not. It is not polled: the service answers when there is something to say.
+
+        Raises `StillRunning` after `timeout_s`, and then up to 20 s.
+        """
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            asked_at = time.monotonic()
+            if await self._call(calls.held(job_id)):
+                return await self._call(calls.job(job_id, patient=True))
+            if deadline is not None and time.monotonic() >= deadline:
+                raise StillRunning(f"{job_id} has not ended after {timeout_s:.0f} s. It goes on.")
+            await asyncio.sleep(max(0.0, calls.POLL_S - (time.monotonic() - asked_at)))
+
+    async def page(self, *, count: int = 50, status: Status | str | None = None, next_token: str | None = None) -> Page:
+        """A part of the list of jobs, newest first. `status`: only those. `next_token`: what follows another page."""
+        return await self._call(calls.page(count=count, status=status, next_token=next_token))
+
+    async def jobs(self, *, status: Status | str | None = None) -> AsyncIterator[Job]:
+        """All jobs, newest first, page by page as they are asked for."""
+        token: str | None = None
+        while True:
+            page = await self.page(count=200, status=status, next_token=token)
+            for job in page.jobs:
+                yield job
+            token = page.next_token
+            if token is None:
+                return
+
+    async def retry(self, job_id: str) -> Job:
+        """Have a job that failed, was cancelled or has expired done again. Raises `Conflict` for another."""
+        return await self._call(calls.retry(job_id))
+
+    async def cancel(self, job_id: str) -> None:
+        """Stop a job. It stays in the list, as one that was cancelled."""
+        await self._call(calls.cancel(job_id))
+
+    async def remove(self, job_id: str) -> None:
+        """Delete the job and its file. Running ones are cancelled, of a playlist all items are deleted."""
+        await self._call(calls.remove(job_id))
+
+    async def inspect(self, url: str) -> Mapping[str, Any]:
+        """What would be downloaded: title, duration, formats, as `POST /api/info` answers."""
+        return await self._call(calls.inspect(url))
+
+    async def service(self) -> ServiceInfo:
+        """Which version answers, and how wrong this machine's clock is. Raises `NotReelhaul`. The key plays no part."""
+        return await self._call(calls.service_info())
+
+    # --- files --------------------------------------------------------------------------------------------------------
+
+    async def fetch(self, url: str, directory: Path | str = ".", **options: Unpack[Options]) -> Path:
+        """Everything at once: submit `url`, wait, and save the file in `directory`. Raises `DownloadFailed`."""
+        begun = await self.submit(url, **options)
+        ended = await self.wait(begun.id)
+        return await self.download(ended.id, directory)
+
+    async def download(
+        self,
+        job_id: str,
+        directory: Path | str = ".",
+        *,
+        filename: str | None = None,
+        overwrite: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> Path:
+        """Save the file of a job that is done in `directory`, under its own name or `filename`. Returns where.
+
+        What has come before, also in another process, is not fetched again; size and checksum are checked. Where
+        another file has the name it gets a number, unless it is to `overwrite`. Raises `DownloadFailed` for a job
+        without a file, `Broken` (what has come stays), `FileDamaged`, and `OSError`.
+        """
+        job = await self.job(job_id)
+        piece = main_piece(job)
+        if piece is None:
+            raise DownloadFailed(job)
+        with PartialFile(piece, Path(directory), filename=filename, overwrite=overwrite) as part:
+            return part.path or await self._filled(part, job_id, on_progress)
+
+    async def download_subtitles(
+        self, job_id: str, directory: Path | str = ".", *, beside: str | None = None
+    ) -> list[Path]:
+        """Save the job's subtitles, called as the file `beside` (else the job's) with language and format behind."""
+        job = await self.job(job_id)
+        saved: list[Path] = []
+        for piece in subtitle_pieces(job, beside or job.name):
+            with PartialFile(piece, Path(directory)) as part:
+                saved.append(part.path or await self._filled(part, None))
+        return saved
+
+    async def _filled(self, part: PartialFile, job_id: str | None, on_progress: OnProgress | None = None) -> Path:
+        """`job_id`: whose link it is, where a fresh one may be asked for."""
+        tries = Tries(part)
+        while not part.is_whole():
+            try:
+                await self._fill(part, on_progress)
+            except LinkExpired as error:
+                await asyncio.sleep(tries.pause_s(error))
+                part.renew(None if job_id is None else main_piece(await self.job(job_id)))
+            except (httpx2.TransportError, Broken) as error:
+                await asyncio.sleep(tries.pause_s(error))
+        return part.finish()
+
+    async def _fill(self, part: PartialFile, on_progress: OnProgress | None) -> None:
+        async with self._links.stream("GET", part.piece.url, headers=part.headers) as reply:
+            part.accept(reply.status_code, reply.headers)
+            async for data in reply.aiter_raw():
+                part.write(data)
+                if on_progress is not None:
+                    on_progress(part.received, part.piece.size)
+        part.end()
+
+    # --- calls --------------------------------------------------------------------------------------------------------
+
+    async def _call(self, call: Call[T]) -> T:
+        for wait_s in call.waits_s:
+            try:
+                return call.read(await self._exchanged(call))
+            except (Unreachable, Unavailable) as error:
+                await asyncio.sleep(calls.pause_s(error, wait_s))
+        return call.read(await self._exchanged(call))
+
+    async def _exchanged(self, call: Call[Any]) -> Reply:
+        started, body = time.monotonic(), bytearray()
+        try:
+            async with self._http.stream(call.method, call.path, json=call.body, headers=dict(call.headers)) as reply:
+                async for part in reply.aiter_bytes():
+                    calls.add_bounded(body, part)
+        except httpx2.HTTPError as error:
+            raise Unreachable(f"{self.url} does not answer: {error or type(error).__name__}") from error
+        return Reply(
+            status=reply.status_code,
+            headers={name.lower(): value for name, value in reply.headers.items()},
+            body=bytes(body),
+            received_at=time.time(),
+            took_s=time.monotonic() - started,
+        )

@@ -1,0 +1,241 @@
+"""Files that come from links: begun, gone on with, and named once they are whole. No HTTP here, only the disk.
+
+What has come lies beside its place, as `<name>.<beginning of its checksum>.part`. So a later try goes on with nothing
+but bytes of the same content, whichever job they came from; the checksum of the whole decides in the end. Without a
+checksum nothing is gone on with.
+"""
+
+import contextlib
+import dataclasses
+import hashlib
+import itertools
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Self
+
+from reelhaul.client.errors import Broken, FileDamaged
+from reelhaul.client.jobs import Job
+from reelhaul.names import MAX_BYTES, safe_name
+
+CHUNK_BYTES = 256 * 1024
+FIRST_PAUSE_S = 0.25  # and twice as much each time
+_TAG_CHARS = 12
+_STALLS = 4  # tries that bring not one byte more
+_ROOM_BYTES = 24  # for what part files and second ones have after the name
+_PARTIAL, _WHOLE, _EXPIRED = 206, 200, 403
+_RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)", re.ASCII)
+
+
+class LinkExpired(Exception):
+    """The link is not good any more; a fresh one is to be asked for."""
+
+    def __str__(self) -> str:
+        return "the storage refuses its link"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """A file to be fetched. `size` (bytes) and `sha256` (hexadecimal) are what it has to be, where that is known."""
+
+    url: str
+    name: str
+    size: int | None = None
+    sha256: str | None = None
+
+
+def main_piece(job: Job) -> Piece | None:
+    """The job's own file, under a name that every system takes. `None` where there is none."""
+    if job.download_url is None:
+        return None
+    return Piece(url=job.download_url, name=_safe(job.name), size=job.size, sha256=job.checksum_sha256)
+
+
+def subtitle_pieces(job: Job, beside: str) -> list[Piece]:
+    """One for each language, called as the file `beside` which they are to lie."""
+    stem = Path(beside).stem
+    return [
+        Piece(url=one.url, name=safe_name(stem, tail=f".{one.language}.{one.format}"), size=one.size)
+        for one in job.subtitles
+    ]
+
+
+def _safe(name: str) -> str:
+    return safe_name(name, max_bytes=MAX_BYTES - _ROOM_BYTES)
+
+
+class PartialFile:
+    """What of a `Piece` is here. A context manager; what has come stays when it is left before the end.
+
+    `accept` looks at the head of a reply, `write` takes its bytes, and `finish` gives the file its name. `path` is set
+    from the start if the whole file is there already.
+    """
+
+    def __init__(self, piece: Piece, directory: Path, *, filename: str | None = None, overwrite: bool = False) -> None:
+        self.piece = piece
+        self.path: Path | None = None
+        self._target = directory / (filename or piece.name)
+        self._overwrite = overwrite
+        self._part = self._target.with_name(f"{self._target.name}.{(piece.sha256 or 'new')[:_TAG_CHARS]}.part")
+        self._etag: str | None = None
+        self._ended = False
+        self._started_anew = False
+        self.received = 0
+
+    def __enter__(self) -> Self:
+        self._target.parent.mkdir(parents=True, exist_ok=True)
+        if self._is_there_already():
+            self.path = self._target
+            return self
+        mode = "r+b" if self.piece.sha256 and self._part.exists() else "w+b"
+        self._file = self._part.open(mode)
+        self._resume()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.path is None:
+            self._file.close()
+            if not self.received or self.piece.sha256 is None:
+                self._part.unlink(missing_ok=True)  # of no use to anybody
+
+    def _is_there_already(self) -> bool:
+        wanted, target = self.piece, self._target
+        if wanted.sha256 is None or not target.is_file() or target.stat().st_size != wanted.size:
+            return False
+        with target.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == wanted.sha256
+
+    def _resume(self) -> None:
+        self._digest, self.received = hashlib.sha256(), 0
+        while data := self._file.read(CHUNK_BYTES):
+            self._digest.update(data)
+            self.received += len(data)
+        if self.piece.size is not None and self.received > self.piece.size:
+            self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._file.seek(0)
+        self._file.truncate()
+        self._digest, self.received, self._etag = hashlib.sha256(), 0, None
+
+    def renew(self, piece: Piece | None) -> None:
+        """Go on with a fresh link to the same. Raises `Broken` if there is none any more."""
+        if piece is None or piece.sha256 != self.piece.sha256:
+            raise Broken(f"{self.piece.name} is not there any more, or is another file by now.")
+        self.piece = piece
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """What to ask for: the rest, and all of it if the object is not the same any more."""
+        asked = {"Accept-Encoding": "identity"}
+        if self.received:
+            asked["Range"] = f"bytes={self.received}-"
+            if self._etag:
+                asked["If-Range"] = self._etag
+        return asked
+
+    def accept(self, status: int, headers: Mapping[str, str]) -> None:
+        """Whether the bytes of this reply are wanted. Raises `LinkExpired`, and `Broken` for any other refusal."""
+        if status == _EXPIRED:
+            raise LinkExpired
+        if status == _WHOLE:
+            self._begin_anew()
+        elif status != _PARTIAL or not self._goes_on(headers.get("content-range", "")):
+            raise Broken(f"The storage answers {status} to the link of {self.piece.name}.")
+        self._etag = _strong(headers.get("etag"))
+
+    def _goes_on(self, content_range: str) -> bool:
+        match = _RANGE.fullmatch(content_range)
+        return match is not None and int(match[1]) == self.received and self.piece.size in {None, int(match[2])}
+
+    def write(self, data: bytes) -> None:
+        """Raises `OSError` when the disk takes no more, and `FileDamaged` for more than the file has."""
+        if self.piece.size is not None and self.received + len(data) > self.piece.size:
+            self._begin_anew()
+            raise FileDamaged(f"The link of {self.piece.name} leads to a longer file than the job says.")
+        self._file.write(data)
+        self._digest.update(data)
+        self.received += len(data)
+
+    def end(self) -> None:
+        """A reply has come to its end."""
+        self._ended = True
+
+    def is_whole(self) -> bool:
+        """Whether everything is here and is what the job says.
+
+        What is not is thrown away, once; the second time it is `FileDamaged`.
+        """
+        wanted = self.piece
+        if not self._ended if wanted.size is None else self.received < wanted.size:
+            return False
+        if wanted.sha256 in {None, self._digest.hexdigest()}:
+            return True
+        self._begin_anew()
+        if self._started_anew:
+            raise FileDamaged(f"What came for {wanted.name} is not what the job says, twice.")
+        self._started_anew = True
+        return False
+
+    def finish(self) -> Path:
+        """Give it its name, or that with a number where another file has it. Returns where it is."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        self.path = self._replaced() if self._overwrite else self._named()
+        return self.path
+
+    def _replaced(self) -> Path:
+        self._part.replace(self._target)
+        return self._target
+
+    def _named(self) -> Path:
+        """Nobody else's file is replaced, not even one that appears at this moment: the name is taken, or it is not."""
+        for number in itertools.count(1):
+            path = self._target if number == 1 else _numbered(self._target, number)
+            with contextlib.suppress(FileExistsError):
+                _take(self._part, path)
+                return path
+        raise AssertionError  # numbers do not end
+
+
+class Tries:
+    """How long a file is tried: while something comes that was not there yet, and a few times more."""
+
+    def __init__(self, part: PartialFile) -> None:
+        self._part = part
+        self._most = part.received
+        self._stalls = 0
+
+    def pause_s(self, error: Exception) -> float:
+        """How long to wait before the next try after `error`. Raises `Broken` when there is to be none."""
+        received = self._part.received
+        self._stalls = 0 if received > self._most else self._stalls + 1
+        self._most = max(self._most, received)
+        if self._stalls > _STALLS:
+            why = str(error) or type(error).__name__
+            raise Broken(f"{self._part.piece.name} did not come to its end: {why}") from error
+        return 0.0 if not self._stalls else FIRST_PAUSE_S * 2**self._stalls
+
+
+def _take(part: Path, path: Path) -> None:
+    """Raises `FileExistsError`."""
+    try:
+        path.hardlink_to(part)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without hard links: take the name first, then put the file there
+        path.open("xb").close()
+        part.replace(path)
+        return
+    part.unlink()
+
+
+def _numbered(path: Path, number: int) -> Path:
+    return path.with_name(f"{path.stem} ({number}){path.suffix}")
+
+
+def _strong(etag: str | None) -> str | None:
+    """`If-Range` wants an ETag that stands for the bytes (RFC 9110, 13.1.5)."""
+    return None if etag is None or etag.startswith("W/") else etag

@@ -1,0 +1,193 @@
+"""`Client`: the service, called one thing at a time."""
+
+import functools
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Self, TypeVar, Unpack
+
+import httpx2
+
+from reelhaul.client import calls
+from reelhaul.client.calls import Call, Options, Reply
+from reelhaul.client.errors import Broken, DownloadFailed, StillRunning, Unavailable, Unreachable
+from reelhaul.client.files import LinkExpired, PartialFile, Tries, main_piece, subtitle_pieces
+from reelhaul.client.jobs import Job, Page, ServiceInfo, Status
+
+T = TypeVar("T")
+OnProgress = Callable[[int, int | None], None]  # bytes that are here, and in all if that is known
+LINK_TIMEOUT = httpx2.Timeout(60.0, connect=15.0)
+# Whom this machine trusts, which takes a tenth of a second to find out.
+trusted = functools.cache(httpx2.create_ssl_context)
+
+
+class Client:
+    """Calls the service at `url` with the access key `key`. A context manager; or call `close`.
+
+    Whatever goes wrong is a `ClientError`: of the network (`Unreachable`), of what the service refuses (`Refused` and
+    below), or of a server that is another one (`NotReelhaul`). What may be repeated is, a few times, without making two
+    jobs of one. Raises `BadAddress` and `BadKey` for what no service has; without a key only `service` is answered. Not
+    for several threads at once.
+    """
+
+    def __init__(self, url: str, key: str | None, *, timeout_s: float = calls.TIMEOUT_S) -> None:
+        headers = {} if key is None else {calls.KEY_HEADER: calls.checked_key(key)}
+        self.url = calls.checked_address(url)
+        self._http = httpx2.Client(base_url=self.url, headers=headers, timeout=timeout_s, verify=trusted())
+        self._links = httpx2.Client(timeout=LINK_TIMEOUT, verify=trusted())  # a key has no business where links lead to
+
+    def close(self) -> None:
+        self._http.close()
+        self._links.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- jobs ---------------------------------------------------------------------------------------------------------
+
+    def submit(self, url: str, *, idempotency_key: str | None = None, **options: Unpack[Options]) -> Job:
+        """Ask for the medium behind `url`. Returns the job, which has just begun.
+
+        With the same `idempotency_key` the same request gives the same job for a day.
+        """
+        return self._call(calls.submit(url, options, idempotency_key=idempotency_key))
+
+    def job(self, job_id: str) -> Job:
+        """The job as it is now, with a fresh link if it is done."""
+        return self._call(calls.job(job_id))
+
+    def wait(self, job_id: str, *, timeout_s: float | None = None) -> Job:
+        """The job once it has ended, well or not. It is not polled: the service answers when there is something to say.
+
+        Raises `StillRunning` after `timeout_s`, and then up to 20 s.
+        """
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        while True:
+            asked_at = time.monotonic()
+            if self._call(calls.held(job_id)):
+                return self._call(calls.job(job_id, patient=True))
+            if deadline is not None and time.monotonic() >= deadline:
+                raise StillRunning(f"{job_id} has not ended after {timeout_s:.0f} s. It goes on.")
+            time.sleep(max(0.0, calls.POLL_S - (time.monotonic() - asked_at)))
+
+    def page(self, *, count: int = 50, status: Status | str | None = None, next_token: str | None = None) -> Page:
+        """A part of the list of jobs, newest first. `status`: only those. `next_token`: what follows another page."""
+        return self._call(calls.page(count=count, status=status, next_token=next_token))
+
+    def jobs(self, *, status: Status | str | None = None) -> Iterator[Job]:
+        """All jobs, newest first, page by page as they are asked for."""
+        token: str | None = None
+        while True:
+            page = self.page(count=200, status=status, next_token=token)
+            yield from page.jobs
+            token = page.next_token
+            if token is None:
+                return
+
+    def retry(self, job_id: str) -> Job:
+        """Have a job that failed, was cancelled or has expired done again. Raises `Conflict` for another."""
+        return self._call(calls.retry(job_id))
+
+    def cancel(self, job_id: str) -> None:
+        """Stop a job. It stays in the list, as one that was cancelled."""
+        self._call(calls.cancel(job_id))
+
+    def remove(self, job_id: str) -> None:
+        """Delete the job and its file. Running ones are cancelled, of a playlist all items are deleted."""
+        self._call(calls.remove(job_id))
+
+    def inspect(self, url: str) -> Mapping[str, Any]:
+        """What would be downloaded: title, duration, formats, as `POST /api/info` answers."""
+        return self._call(calls.inspect(url))
+
+    def service(self) -> ServiceInfo:
+        """Which version answers, and how wrong this machine's clock is. Raises `NotReelhaul`. The key plays no part."""
+        return self._call(calls.service_info())
+
+    # --- files --------------------------------------------------------------------------------------------------------
+
+    def fetch(self, url: str, directory: Path | str = ".", **options: Unpack[Options]) -> Path:
+        """Everything at once: submit `url`, wait, and save the file in `directory`. Raises `DownloadFailed`."""
+        return self.download(self.wait(self.submit(url, **options).id).id, directory)
+
+    def download(
+        self,
+        job_id: str,
+        directory: Path | str = ".",
+        *,
+        filename: str | None = None,
+        overwrite: bool = False,
+        on_progress: OnProgress | None = None,
+    ) -> Path:
+        """Save the file of a job that is done in `directory`, under its own name or `filename`. Returns where.
+
+        What has come before, also in another process, is not fetched again; size and checksum are checked. Where
+        another file has the name it gets a number, unless it is to `overwrite`. Raises `DownloadFailed` for a job
+        without a file, `Broken` (what has come stays), `FileDamaged`, and `OSError`.
+        """
+        job = self.job(job_id)
+        piece = main_piece(job)
+        if piece is None:
+            raise DownloadFailed(job)
+        with PartialFile(piece, Path(directory), filename=filename, overwrite=overwrite) as part:
+            return part.path or self._filled(part, job_id, on_progress)
+
+    def download_subtitles(self, job_id: str, directory: Path | str = ".", *, beside: str | None = None) -> list[Path]:
+        """Save the job's subtitles, called as the file `beside` (else the job's) with language and format behind."""
+        job = self.job(job_id)
+        saved: list[Path] = []
+        for piece in subtitle_pieces(job, beside or job.name):
+            with PartialFile(piece, Path(directory)) as part:
+                saved.append(part.path or self._filled(part, None))
+        return saved
+
+    def _filled(self, part: PartialFile, job_id: str | None, on_progress: OnProgress | None = None) -> Path:
+        """`job_id`: whose link it is, where a fresh one may be asked for."""
+        tries = Tries(part)
+        while not part.is_whole():
+            try:
+                self._fill(part, on_progress)
+            except LinkExpired as error:
+                time.sleep(tries.pause_s(error))
+                part.renew(None if job_id is None else main_piece(self.job(job_id)))
+            except (httpx2.TransportError, Broken) as error:
+                time.sleep(tries.pause_s(error))
+        return part.finish()
+
+    def _fill(self, part: PartialFile, on_progress: OnProgress | None) -> None:
+        with self._links.stream("GET", part.piece.url, headers=part.headers) as reply:
+            part.accept(reply.status_code, reply.headers)
+            for data in reply.iter_raw():
+                part.write(data)
+                if on_progress is not None:
+                    on_progress(part.received, part.piece.size)
+        part.end()
+
+    # --- calls --------------------------------------------------------------------------------------------------------
+
+    def _call(self, call: Call[T]) -> T:
+        for wait_s in call.waits_s:
+            try:
+                return call.read(self._exchanged(call))
+            except (Unreachable, Unavailable) as error:
+                time.sleep(calls.pause_s(error, wait_s))
+        return call.read(self._exchanged(call))
+
+    def _exchanged(self, call: Call[Any]) -> Reply:
+        started, body = time.monotonic(), bytearray()
+        try:
+            with self._http.stream(call.method, call.path, json=call.body, headers=dict(call.headers)) as reply:
+                for part in reply.iter_bytes():
+                    calls.add_bounded(body, part)
+        except httpx2.HTTPError as error:
+            raise Unreachable(f"{self.url} does not answer: {error or type(error).__name__}") from error
+        return Reply(
+            status=reply.status_code,
+            headers={name.lower(): value for name, value in reply.headers.items()},
+            body=bytes(body),
+            received_at=time.time(),
+            took_s=time.monotonic() - started,
+        )
