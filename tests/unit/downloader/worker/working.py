@@ -67,7 +67,7 @@ def failing(error: Exception) -> Act:
     return act
 
 
-def made(cloud: Cloud, fetching: Fetch, work_directory: Path, **settings: float) -> Worker:
+def made(cloud: Cloud, fetching: Fetch, work_directory: Path, *, max_total_s: float = 21_600) -> Worker:
     return Worker(
         store=cloud.store,
         queue=cloud.queue,
@@ -77,7 +77,7 @@ def made(cloud: Cloud, fetching: Fetch, work_directory: Path, **settings: float)
         work_directory=work_directory,
         logger=_Logger(logging.getLogger("worker")),
         measures=Measures("Reelhaul-test"),
-        **settings,
+        max_total_s=max_total_s,
     )
 
 
