@@ -7,7 +7,7 @@ from pathlib import Path
 from reelhaul.jobs import STEPS, State
 
 README = Path(__file__).resolve().parents[2] / "README.md"
-BLOCK = re.compile(r"```mermaid\n.*?```\n", re.DOTALL)
+BLOCK = re.compile(r"```mermaid\nstateDiagram.*?```\n", re.DOTALL)
 
 
 def diagram() -> str:
