@@ -99,6 +99,8 @@ class Half:
                 continue
             looks, looked_at, seen_bytes = looks[is_enough:], time.monotonic(), come_bytes
             found = self._seen(has_ended=has_ended)
+            if found is None and come_bytes > self._ahead_bytes:
+                looks = []  # as of an mp4 with its index at its end: it does not tell before all of it is there
             if found is not None and (found.video or found.audio):
                 path = self.part if self.part.exists() else self.path  # it may have been completed meanwhile
                 self._is_whole = self._is_whole and not self._is_in_pieces(found)
@@ -135,9 +137,9 @@ class Half:
         return 0
 
     def hold(self, *, at_all: bool) -> None:
-        """Called as more of it comes: wait while it is too far ahead."""
+        """Called as more of it comes: wait while it is too far ahead, unless nothing can be done before it is whole."""
         until = time.monotonic() + PATIENCE_S
-        while at_all and self.remux is None and time.monotonic() < until and not self._is_stopping:
+        while at_all and self._may_still_tell and time.monotonic() < until and not self._is_stopping:
             if self._come_bytes <= self._ahead_bytes:
                 break
             time.sleep(_POLL_S)
@@ -145,6 +147,11 @@ class Half:
             raise _Stopped
         if self.remux is not None and not self._is_draining:
             self.remux.hold(self.track)
+
+    @property
+    def _may_still_tell(self) -> bool:
+        """What it is, so that it can be merged as it comes."""
+        return self.remux is None and not self._is_whole
 
     @property
     def _is_stopping(self) -> bool:

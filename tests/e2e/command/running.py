@@ -14,6 +14,8 @@ from pathlib import Path
 from tests import canaries
 from tests.e2e.running import KEY, REELHAUL, until
 
+# As in a shell that somebody types into: where tests run in the background, interrupts are ignored from birth.
+INTERRUPTIBLE = ["env", "--default-signal=INT", REELHAUL]
 _ORDERS = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
@@ -49,7 +51,7 @@ class Command:
         """The same with a terminal of its own, in which keys can be pressed. What is shown there has no key in it."""
         ours, theirs = pty.openpty()
         process = subprocess.Popen(
-            ["setsid", "--ctty", REELHAUL, *arguments], stdin=theirs, stdout=theirs, stderr=theirs,
+            ["setsid", "--ctty", *INTERRUPTIBLE, *arguments], stdin=theirs, stdout=theirs, stderr=theirs,
             cwd=self.directory, env=self.environment(),
         )  # fmt: skip
         os.close(theirs)

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.e2e.clients.titles import TITLES, page_titled
-from tests.e2e.command.running import Command
+from tests.e2e.command.running import INTERRUPTIBLE, Command
 from tests.e2e.command.slow_proxy import SlowProxy
-from tests.e2e.running import KEY, REELHAUL, Client, Service, until
+from tests.e2e.running import KEY, Client, Service, until
 from tests.media import SourceServer, probed
 
 pytestmark = pytest.mark.e2e
@@ -110,7 +110,7 @@ def test_without_a_terminal_an_interrupt_says_how_to_go_on(
     command: Command, client: Client, source: SourceServer
 ) -> None:
     process = subprocess.Popen(
-        [REELHAUL, "get", source.url("slow/clip.mp4?rate=2000")], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        [*INTERRUPTIBLE, "get", source.url("slow/clip.mp4?rate=2000")], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         text=True, cwd=command.directory, env=command.environment(), stdin=subprocess.DEVNULL,
     )  # fmt: skip
     assert process.stdout is not None
