@@ -113,7 +113,8 @@ def test_two_files_that_cannot_be_cut_are_merged_once_both_are_there(
     for kind, name in (("v", "picture.mp4"), ("a", "sound.m4a")):
         ffmpeg("-i", str(large / "front.mp4"), "-map", f"0:{kind}", "-c", "copy", *index, str(large / name))
     (large / "both.mpd").write_text(_BOTH_PLAIN)
-    single.write_bytes(at_once(cloud, source, submit("large/both.mpd")))
+    source.give(ENOUGH)
+    single.write_bytes(stored(cloud, invocation(cloud, submit("large/both.mpd"))))  # nobody is held up until it is over
     source.asked.clear()
     source.breath_bytes = (large / "picture.mp4").stat().st_size * 3 // 10
     job = submit("large/both.mpd")

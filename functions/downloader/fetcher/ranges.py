@@ -28,6 +28,7 @@ LEAST_BYTES, MOST_BYTES = 128 * 1024, 4 * 1024**2  # of a range; else what one c
 AHEAD_BYTES = 16 * 1024**2
 TAIL_BYTES = 64 * 1024  # are left to the one connection that ends it
 _BLOCK_BYTES = 64 * 1024
+_FIRST_PATIENCE_S = (0.5, 1.0)  # for one that refuses to begin: it may notice late that nobody looks any more
 _PATIENCE_S = (0.5, 1.0, 2.0, 4.0)  # for a server that has objected, before it is asked for the rest
 
 
@@ -47,11 +48,11 @@ def ranged(original: Any) -> Any:
             return original(self, filename, info_dict)
 
         if not _is_possible(self, filename, info_dict):
-            return _patiently(by_one, _PATIENCE_S[:1])
+            return _patiently(by_one, _FIRST_PATIENCE_S)
         ranges = _Ranges(self, filename, info_dict)
         try:
             with ranges.looking():
-                return _patiently(by_one, _PATIENCE_S[:1])
+                return _patiently(by_one, _FIRST_PATIENCE_S)
         except _Switch:
             ranges.give_up_the_first()
         return _patiently(by_one, _PATIENCE_S if ranges.fetch() else ())

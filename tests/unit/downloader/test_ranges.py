@@ -112,6 +112,7 @@ def fetch(server: Miserly, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> F
     for name, value in {"LOOK_S": 0.3, "WORTH_S": 0.5, **sizes}.items():
         monkeypatch.setattr(ranges, name, value)
     monkeypatch.setattr(ranges, "_PATIENCE_S", (0.1, 0.1, 0.1))
+    monkeypatch.setattr(ranges, "_FIRST_PATIENCE_S", (0.1, 0.1))
     monkeypatch.setattr(HttpFD, "real_download", ranges.ranged(HttpFD.real_download))
     monkeypatch.setattr(FileDownloader, "best_block_size", staticmethod(lambda *_: _BLOCK_BYTES))
     keeping = patches._keeping_the_error(FileDownloader.report_retry)  # noqa: SLF001 - as `apply`, for this once
@@ -169,7 +170,7 @@ def test_server_that_takes_no_connection_is_not_pestered(server: Miserly, fetch:
     server.refuse_one = lambda: 429
     with pytest.raises((HTTPError, DownloadError)):
         fetch()
-    assert server.asked == [None, None]
+    assert server.asked == [None, None, None]
 
 
 def test_source_that_divides_its_speed_among_connections_is_asked_by_one(server: Miserly, fetch: Fetch) -> None:
