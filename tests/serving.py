@@ -2,15 +2,15 @@
 
 import dataclasses
 import hashlib
-import http.server
 import json
 import re
 import threading
 from collections import defaultdict
 from collections.abc import Callable
-from typing import Any, Self
+from typing import Any
 
 from reelhaul.documentation.document import EXAMPLES
+from tests.loopback import Loopback, QuietHandler
 
 JOB_ID = "download-01m81hr3h0fp2xycha2ghd03gq"
 CONTENT = bytes(range(256)) * 400
@@ -86,7 +86,7 @@ class Storage:
         return Said(self.content[first:], 206, said, cut)
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     protocol_version = "HTTP/1.1"
     server: "Server"
 
@@ -105,19 +105,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_DELETE = answer  # noqa: N815 - named by the base class
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - named by the base class
-        """Say nothing."""
 
-
-class Server(http.server.ThreadingHTTPServer):
+class Server(Loopback):
     """A context manager. What is not told is answered as the service answers an unknown job."""
 
-    daemon_threads = True
-    block_on_close = False
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        super().__init__(_Handler)
         self.asked: list[Asked] = []
         self._answers: dict[str, list[Answer]] = defaultdict(list)
         self._lock = threading.Lock()
@@ -149,16 +142,3 @@ class Server(http.server.ThreadingHTTPServer):
 
     def paths(self) -> list[str]:
         return [f"{asked.method} {asked.path}" for asked in self.asked]
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients come and go as they please."""
-
-    def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.shutdown()
-        self._thread.join()
-        self.server_close()

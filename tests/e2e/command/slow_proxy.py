@@ -1,16 +1,15 @@
 """A proxy for plain HTTP, as `HTTP_PROXY` names one, that lets replies through slowly and remembers what was asked."""
 
 import http.client
-import http.server
-import threading
 import time
-from typing import Any, Self
 from urllib.parse import urlsplit
+
+from tests.loopback import Loopback, QuietHandler
 
 _PIECE = 8192
 
 
-class _Handler(http.server.BaseHTTPRequestHandler):
+class _Handler(QuietHandler):
     server: "SlowProxy"
 
     def forward(self) -> None:
@@ -34,31 +33,11 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     do_GET = do_POST = do_DELETE = forward  # noqa: N815 - named by the base class
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - named by the base class
-        """Say nothing."""
 
-
-class SlowProxy(http.server.ThreadingHTTPServer):
+class SlowProxy(Loopback):
     """A context manager. `ranges` are the `Range` headers of all requests so far, `None` for one without."""
 
-    daemon_threads = True
-    block_on_close = False
-
     def __init__(self, bytes_per_s: float) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
-        self.url = f"http://127.0.0.1:{self.server_address[1]}"
+        super().__init__(_Handler)
         self.bytes_per_s = bytes_per_s
         self.ranges: list[str | None] = []
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """Clients come and go as they please."""
-
-    def __enter__(self) -> Self:
-        self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
-        self._thread.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.shutdown()
-        self._thread.join()
-        self.server_close()

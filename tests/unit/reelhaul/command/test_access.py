@@ -80,10 +80,10 @@ def test_file_is_replaced_whole_and_private_even_if_it_was_not(settings: Command
 
 
 def test_place_of_the_file_follows_xdg(tmp_path: Path) -> None:
-    given = CommandSettings(home="/home/ada", xdg_config_home=str(tmp_path))
+    given = CommandSettings(home=str(tmp_path / "ada"), xdg_config_home=str(tmp_path))
     assert access.config_file(given) == tmp_path / "reelhaul" / "config.toml"
-    relative = CommandSettings(home="/home/ada", xdg_config_home="relative")
-    assert access.config_file(relative) == Path("/home/ada/.config/reelhaul/config.toml")
+    relative = CommandSettings(home=str(tmp_path / "ada"), xdg_config_home="relative")
+    assert access.config_file(relative) == tmp_path / "ada" / ".config" / "reelhaul" / "config.toml"
 
 
 @pytest.mark.parametrize(
