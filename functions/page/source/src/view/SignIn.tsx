@@ -1,7 +1,7 @@
 /** Asks for the key, and says what is wrong with one that does not open the door. */
 
 import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { CallFailed } from "../api";
 import { keyComplaint, sentenceFor, UNKNOWN_KEY } from "../failures";
 import * as pages from "../pages";
@@ -14,7 +14,7 @@ export function SignIn() {
   const complaint = useSignal(farewell.peek());
   const isBusy = useSignal(false);
   const field = useRef<HTMLInputElement>(null);
-  useEffect(() => field.current?.focus(), []);
+  useLayoutEffect(() => field.current?.focus(), []); // at once: an effect comes later, and misses what is typed before
 
   async function signIn(event: Event): Promise<void> {
     event.preventDefault();
