@@ -44,9 +44,9 @@ class MediaBucket(Construct):
         self._refuse_old_signatures()
 
     @property
-    def origins(self) -> list[str]:
-        """Where links to objects lead. Which of the two names it is depends on the region, see botocore's endpoints."""
-        return [f"https://{name}" for name in (self.bucket.bucket_domain_name, self.bucket.bucket_regional_domain_name)]
+    def origin(self) -> str:
+        """Where links to objects lead."""
+        return f"https://{self.bucket.bucket_regional_domain_name}"
 
     # The CDK's own grant_read, grant_put and grant_delete say s3:GetObject*, s3:List* and the like, and so include
     # versions, access lists, tags and legal holds.

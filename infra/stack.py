@@ -74,9 +74,9 @@ class ReelhaulStack(Stack):
             return LinkKey(self, "LinkKey")
         return LinkDistribution(self, "LinkDistribution", bucket=self.media.bucket, keys=settings.cloudfront_public_key)
 
-    def _link_origins(self) -> list[str]:
+    def _link_origin(self) -> str:
         """Where links lead, and so what the page shows media and images from."""
-        return self.media.origins if isinstance(self.links, LinkKey) else [self.links.origin]
+        return self.media.origin if isinstance(self.links, LinkKey) else self.links.origin
 
     def _add_functions(self, settings: Settings) -> None:
         table = {"TABLE_NAME": self.jobs.table.table_name}
@@ -121,7 +121,7 @@ class ReelhaulStack(Stack):
                 max_retention_days=settings.max_retention_days, max_playlist_items=settings.max_playlist_items
             ),
         )
-        self.page = zipped.add("page", {"LINK_ORIGINS": ",".join(self._link_origins())}, code=assets.page_function())
+        self.page = zipped.add("page", {"LINK_ORIGIN": self._link_origin()}, code=assets.page_function())
         self.announcer = zipped.add(
             "announcer",
             table | webhook_queue | measured | {"BUS_NAME": self.announcements.bus.event_bus_name},

@@ -9,5 +9,5 @@ from reelhaul.settings import Settings
 class PageSettings(Settings):
     """For the function that serves the page."""
 
-    link_origins: frozenset[str]  # where links lead: scheme and host, and no path
+    link_origin: str  # where links lead: scheme and host, and no path
     aws_endpoint_url: str | None = None  # the embedded engine's, which tells it all its functions

@@ -110,7 +110,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Docs]:
     """The function as it is deployed: with the page's files beside its handler. Links lead to `LINK_ORIGIN`."""
     folder = tmp_path_factory.mktemp("asset")
     infra_page.put_together(folder)
-    with _deployed(folder, "page", LINK_ORIGINS=LINK_ORIGIN) as function:
+    with _deployed(folder, "page", LINK_ORIGIN=LINK_ORIGIN) as function:
         yield function
 
 

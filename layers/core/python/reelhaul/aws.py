@@ -6,7 +6,7 @@ By botocore, of which boto3's clients are made: what boto3 adds is for other thi
 import functools
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -29,7 +29,8 @@ _CONFIG = Config(
 S3_CONFIG = _CONFIG.merge(
     Config(
         signature_version="s3v4",
-        s3={"addressing_style": "virtual"},
+        # In us-east-1 as elsewhere: the older address there has no region in it.
+        s3={"addressing_style": "virtual", "us_east_1_regional_endpoint": "regional"},
         read_timeout=20,  # S3 takes its time to put a large object together
         retries={"mode": "standard", "max_attempts": 4},
     )
@@ -75,15 +76,41 @@ def _made(service: str) -> Any:
 @functools.cache
 def _session() -> Session:
     session = Session()
-    session.register_component("data_loader", _Loader())
+    session.register_component("data_loader", LeanLoader())
     return session
 
 
-class _Loader(Loader):
-    """botocore's, but for looking through the folders of all 400 services to see whether ours are among them."""
+class LeanLoader(Loader):
+    """botocore's, without what takes a cold start a sixth of its time and has no say in where our services are."""
 
     def list_available_services(self, type_name: str) -> Any:  # noqa: ARG002 - as in the base class
-        return _SERVICES
+        return _SERVICES  # not looked for in the folders of all 400
+
+    def load_data_with_path(self, name: str) -> Any:
+        """`endpoints`, a megabyte of all services' hosts, is what came before rules for each service.
+
+        Only what it says of whole partitions is used with them, and that is in `partitions` as well.
+        """
+        if name != "endpoints":
+            return super().load_data_with_path(name)
+        rules, path = super().load_data_with_path("partitions")
+        return {"version": 3, "partitions": [_legacy(one) for one in rules["partitions"]]}, path
+
+
+def _legacy(partition: Mapping[str, Any]) -> dict[str, Any]:
+    """A partition in the older form, where services are at the addresses that most have."""
+    return {
+        "partition": partition["id"],
+        "dnsSuffix": partition["outputs"]["dnsSuffix"],
+        "regionRegex": partition["regionRegex"],
+        "regions": partition["regions"],
+        "defaults": {
+            "hostname": "{service}.{region}.{dnsSuffix}",
+            "protocols": ["https"],
+            "signatureVersions": ["v4"],
+        },
+        "services": {},
+    }
 
 
 @contextmanager
