@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.compat import HTTPHeaders
 from botocore.config import Config
 from botocore.exceptions import ClientError, EndpointConnectionError, UnknownServiceError
 from botocore.session import Session
@@ -26,7 +27,7 @@ def test_s3_is_signed_with_sigv4_and_addressed_by_the_buckets_own_host(cloud: Cl
 
 
 def test_links_have_their_region_in_their_host_in_the_oldest_one_too() -> None:
-    client = Session().create_client(
+    client: Any = Session().create_client(
         "s3", "us-east-1", aws_access_key_id="A", aws_secret_access_key="s", config=aws.S3_CONFIG
     )
     link = client.generate_presigned_url("get_object", Params={"Bucket": "media", "Key": "k"})
@@ -87,9 +88,9 @@ def _sent(session: Session, region: str, service: str, operation: str, arguments
     """The address that a request would go to, and what it is signed for. Nothing is sent."""
     seen: list[AWSPreparedRequest] = []
 
-    def instead(request: AWSPreparedRequest, **_: Any) -> AWSResponse:
+    def instead(request: AWSPreparedRequest, **_: Any) -> Any:
         seen.append(request)
-        return AWSResponse(request.url, 500, {}, None)
+        return AWSResponse(request.url, 500, HTTPHeaders(), None)
 
     config = (aws.S3_CONFIG if service == "s3" else Config()).merge(Config(retries={"total_max_attempts": 1}))
     client = session.create_client(service, region, aws_access_key_id="A", aws_secret_access_key="s", config=config)
