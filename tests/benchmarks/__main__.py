@@ -24,7 +24,7 @@ from tests.benchmarks.programs import NotDone
 from tests.benchmarks.rows import Bench, Measure, Row, markdown
 from tests.benchmarks.source import NoSource
 
-ROWS = ("transfer", "small", "whole", "playlist", "relay", "starts", "warm", "listing", "price")
+ROWS = ("transfer", "huge", "small", "whole", "playlist", "relay", "starts", "warm", "listing", "price")
 RESULTS = Path(__file__).with_name("RESULTS.md")
 _TEXT = """# What was measured
 
@@ -64,7 +64,7 @@ def _measured(name: str, measure: Measure, asked: argparse.Namespace) -> Iterato
     with _directory(name) as directory:
         bench = Bench(
             directory=directory, runs=asked.runs, size_mb=asked.size_mb, rate_mb_s=asked.rate_mb_s,
-            relay_s=asked.relay_s, burst=asked.burst, items=asked.items,
+            huge_mb=asked.huge_mb, relay_s=asked.relay_s, burst=asked.burst, items=asked.items,
         )  # fmt: skip
         try:
             yield from measure(bench)
@@ -126,6 +126,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("rows", nargs="*", choices=[[], *ROWS], metavar="ROW", help=", ".join(ROWS))
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--size-mb", type=int, default=400)
+    parser.add_argument("--huge-mb", type=int, default=5_000)
     parser.add_argument("--rate-mb-s", type=int, default=40)
     parser.add_argument("--relay-s", type=int, default=60)
     parser.add_argument("--burst", type=int, default=20)

@@ -6,10 +6,10 @@ from contextlib import ExitStack
 
 from infra.settings import Settings
 from tests.benchmarks import source
+from tests.benchmarks.files import make_media
 from tests.benchmarks.programs import NotDone
 from tests.benchmarks.rows import Bench, Row
 from tests.benchmarks.source import Sent
-from tests.benchmarks.transfer import make_media
 from tests.e2e.running import serve
 
 _ITEM_S = 4  # what an item takes to send, so that they overlap

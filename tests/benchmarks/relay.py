@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 from tests.benchmarks import source
+from tests.benchmarks.files import make_media
 from tests.benchmarks.rows import Bench, Row
-from tests.benchmarks.transfer import make_media
 from tests.e2e.running import serve
 
 _INVOCATION_S = 10

@@ -42,6 +42,7 @@ class Bench:
     runs: int
     size_mb: int
     rate_mb_s: int
+    huge_mb: int = 5_000
     small_mb: int = 1
     burst: int = 20
     items: int = 50

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 from tests.benchmarks import programs, source
+from tests.benchmarks.files import make_media
 from tests.benchmarks.rows import Bench, Row
-from tests.benchmarks.transfer import make_media
 
 PEER = "yt-dlp in MeTube's order, warm, uploads nothing"
 # Where MeTube itself was measured, it took 220 to 243 ms, and the command 0.9 to 1.3 s.

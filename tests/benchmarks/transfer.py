@@ -6,11 +6,10 @@ import os
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from urllib.parse import urlsplit
 
-from infra.local.media import ffmpeg
 from tests.benchmarks import programs, source
+from tests.benchmarks.files import SMALLER_MB, make_media, parts_of
 from tests.benchmarks.programs import NotDone, Warm, Worker
 from tests.benchmarks.rows import Bench, Row
 from tests.benchmarks.source import Source
@@ -18,16 +17,6 @@ from tests.benchmarks.usage import Usage, watched
 
 ONE_GOAL, MERGED_GOAL = 1.08, 1.15
 DISK_MB, MEMORY_MB = 128 * 1.048576, 350 * 1.048576  # MiB are meant
-_SMALLER_MB = 50
-_MPD = """<?xml version="1.0"?>
-<MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT{seconds:.0f}S"
- profiles="urn:mpeg:dash:profile:isoff-on-demand:2011"><Period>
-<AdaptationSet mimeType="video/mp4">
-<Representation id="v" bandwidth="8000000" codecs="avc1.42c01e" width="640" height="360">
-<BaseURL>video.mp4?rate={rate:.0f}</BaseURL></Representation></AdaptationSet>
-<AdaptationSet mimeType="audio/mp4"><Representation id="a" bandwidth="128000" codecs="mp4a.40.2">
-<BaseURL>audio.m4a?rate={rate:.0f}</BaseURL></Representation></AdaptationSet></Period></MPD>
-"""
 
 
 def measure(bench: Bench) -> Iterator[Row]:
@@ -44,12 +33,12 @@ def measure(bench: Bench) -> Iterator[Row]:
         for name in ("small.mp4", "small.mp4"):
             ours.run(files.url(name))  # what happens only once
             other.run(files.url(name))
-        smaller = yield from _file(bench, files, ours, other, "smaller.mp4", f"{_SMALLER_MB} MB", s3=s3, goal=None)
+        smaller = yield from _file(bench, files, ours, other, "smaller.mp4", f"{SMALLER_MB} MB", s3=s3, goal=None)
         larger = yield from _file(
             bench, files, ours, other, "large.mp4", f"{bench.size_mb} MB, one track", s3=s3, goal=ONE_GOAL
         )
         if smaller and larger:
-            what = f"memory for {bench.size_mb} MB, against that for {_SMALLER_MB} MB"
+            what = f"memory for {bench.size_mb} MB, against that for {SMALLER_MB} MB"
             yield Row(what, larger.memory_mb, "MB", "the smaller file's", smaller.memory_mb, 1.1)
         yield from _file(
             bench, files, ours, other, "two.mpd", f"{bench.size_mb} MB, video + audio merged", s3=s3, goal=MERGED_GOAL
@@ -60,7 +49,7 @@ def _file(
     bench: Bench, files: Source, ours: Worker, other: Warm, name: str, what: str, *, s3: str, goal: float | None
 ) -> Generator[Row, None, Usage | None]:
     """All that is measured of one file. Returns what ours took."""
-    parts = ("video.mp4", "audio.m4a") if name.endswith(".mpd") else (name,)
+    parts = parts_of(name)
     rate = bench.rate_mb_s * 1e6
     url = files.url(name, rate=rate)
     size = sum((files.media / part).stat().st_size for part in parts)
@@ -69,7 +58,7 @@ def _file(
     seen: Usage | None = None
     try:
         with watched(ours.processes, ours.work) as seen:
-            seconds = bench.median(lambda: _whole(files, ours, url, parts))
+            seconds = bench.median(lambda: whole(files, ours, url, parts))
         yield Row(f"{what}: transfer", seconds, "s", against, bound, goal or ONE_GOAL)
         yield Row("  peak memory, all processes of the job", seen.memory_mb, "MB", "350 MiB", MEMORY_MB)
         yield Row("  peak disk, allocated", seen.disk_mb, "MB", "128 MiB", DISK_MB)
@@ -85,7 +74,7 @@ def _file(
     return seen
 
 
-def _whole(files: Source, ours: Worker, url: str, parts: tuple[str, ...]) -> float:
+def whole(files: Source, ours: Worker, url: str, parts: tuple[str, ...]) -> float:
     """Seconds of a job. Raises `NotDone` unless it has fetched all parts to their ends, each of them once at least."""
     before = len(files.sent())
     seconds, _ = ours.run(url)
@@ -126,57 +115,3 @@ def put(s3: str, size: int) -> float:
     connection.getresponse().read()
     connection.close()
     return time.perf_counter() - started
-
-
-# --- media ------------------------------------------------------------------------------------------------------------
-
-
-def make_media(folder: Path, size: float, *, rate: float) -> None:
-    """small.mp4 (1 MB), smaller.mp4, large.mp4 (`size` bytes), and as two tracks of fragmented mp4 two.mpd.
-
-    Noise that is encoded once and then repeated, so that it really is as large, and really has to be merged. The small
-    one plays for ten seconds, as what is so small does.
-    """
-    _make_small(folder / "small.mp4")
-    piece = folder.parent / "piece.mp4"
-    picture = ["-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25:duration=4,noise=alls=60:allf=t"]
-    sound = ["-f", "lavfi", "-i", "anoisesrc=duration=4:amplitude=0.3"]
-    coded = ["-c:v", "libx264", "-preset", "ultrafast", "-qp", "22", "-pix_fmt", "yuv420p", "-g", "25"]
-    ffmpeg(*picture, *sound, *coded, "-c:a", "aac", "-b:a", "128k", str(piece))
-    whole = ["-c", "copy", "-movflags", "+faststart"]
-    for name, wanted in (("smaller.mp4", _SMALLER_MB * 1e6), ("large.mp4", size)):
-        _repeat(piece, folder / name, wanted, *whole)
-    fragments = ["-c", "copy", "-movflags", "+frag_keyframe+empty_moov+default_base_moof"]
-    times = _repeat(piece, folder / "video.mp4", size, *fragments, "-map", "0:v")
-    _repeat(piece, folder / "audio.m4a", size, *fragments, "-map", "0:a", "-f", "mp4")
-    (folder / "two.mpd").write_text(_MPD.format(seconds=4 * times, rate=rate))
-    for path in folder.iterdir():
-        path.chmod(0o644)
-
-
-def _make_small(path: Path) -> None:
-    picture = ["-f", "lavfi", "-i", "testsrc2=size=640x360:rate=25:duration=10,noise=alls=8:allf=t"]
-    sound = ["-f", "lavfi", "-i", "anoisesrc=duration=10:amplitude=0.1"]
-    coded = [
-        "-c:v",
-        "libx264",
-        "-b:v",
-        "690k",
-        "-maxrate",
-        "800k",
-        "-bufsize",
-        "800k",
-        "-pix_fmt",
-        "yuv420p",
-        "-g",
-        "50",
-    ]
-    ffmpeg(*picture, *sound, *coded, "-b:a", "128k", "-pix_fmt", "yuv420p", "-movflags", "+faststart", str(path))
-
-
-def _repeat(piece: Path, path: Path, size: float, *how: str) -> int:
-    """How often `piece` has to be there for `size` bytes; at least as many bytes as its part of that come of it."""
-    times = max(1, round(size / piece.stat().st_size))
-    cut = ["-t", f"{4 * size / piece.stat().st_size:.2f}"] if size < piece.stat().st_size else []
-    ffmpeg("-stream_loop", str(times - 1), "-i", str(piece), *cut, *how, str(path))
-    return times

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 from tests.benchmarks import programs, source
+from tests.benchmarks.files import make_media
 from tests.benchmarks.peer import AT_ONCE
 from tests.benchmarks.programs import NotDone
 from tests.benchmarks.rows import Bench, Row
 from tests.benchmarks.small import PEER
-from tests.benchmarks.transfer import make_media
 from tests.e2e.running import Client, serve
 
 _LIMIT_S = 300
