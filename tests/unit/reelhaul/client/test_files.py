@@ -282,6 +282,32 @@ def test_subtitles_lie_beside_their_file_under_its_name(server: Server, call: Ca
     assert path.read_bytes() == text.content
 
 
+@pytest.mark.parametrize(
+    ("language", "kind", "saved_as"),
+    [("/../../out", "vtt", "a talk._______out.vtt"), ("en", "/../../out", "a talk.en._______out"),
+     ("x" * 300, "vtt", f"a talk.{'x' * 35}.vtt"), ("", "", "a talk"), ("en\x1b", "v\0t", "a talk.en_.v_t")],
+)  # fmt: skip
+def test_subtitles_of_any_language_stay_in_their_directory(
+    server: Server, call: Call, tmp_path: Path, language: str, kind: str, saved_as: str
+) -> None:
+    row = {"language": language, "format": kind, "filesize": 7, "url": f"{server.url}/subtitles"}
+    server.tell_of_file(Storage(), subtitles=[row])
+    server.tell("GET /subtitles", Storage(b"WEBVTT\n"))
+
+    saved = call(lambda client: client.download_subtitles(JOB_ID, tmp_path / "in" / "here", beside="a talk.mp4"))
+
+    assert saved == [tmp_path / "in" / "here" / saved_as]
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == saved
+
+
+def test_subtitles_of_the_longest_name_are_saved(server: Server, call: Call, tmp_path: Path) -> None:
+    row = {"language": "en", "format": "vtt", "filesize": 7, "url": f"{server.url}/subtitles"}
+    server.tell_of_file(Storage(), subtitles=[row])
+    server.tell("GET /subtitles", Storage(b"WEBVTT\n"))
+    [path] = call(lambda client: client.download_subtitles(JOB_ID, tmp_path, beside="文" * 83 + ".mp4"))
+    assert path.name.endswith("文.en.vtt")
+
+
 def test_subtitles_whose_link_is_refused_are_given_up(server: Server, call: Call, tmp_path: Path) -> None:
     row = {"language": "en", "format": "vtt", "filesize": 7, "url": f"{server.url}/subtitles"}
     server.tell_of_file(Storage(), subtitles=[row])

@@ -6,7 +6,6 @@ checksum nothing is gone on with.
 """
 
 import contextlib
-import dataclasses
 import fcntl
 import hashlib
 import itertools
@@ -17,14 +16,12 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from reelhaul.client.errors import Broken, FileDamaged
-from reelhaul.client.jobs import Job
-from reelhaul.names import MAX_BYTES, safe_name
+from reelhaul.client.naming import Piece, numbered
 
 CHUNK_BYTES = 256 * 1024
 FIRST_PAUSE_S = 0.25  # and twice as much each time
 _TAG_CHARS = 12
 _STALLS = 4  # tries that bring not one byte more
-_ROOM_BYTES = 24  # for what part files and second ones have after the name
 _PARTIAL, _WHOLE, _EXPIRED = 206, 200, 403
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)", re.ASCII)
 
@@ -34,36 +31,6 @@ class LinkExpired(Exception):
 
     def __str__(self) -> str:
         return "the storage refuses its link"
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
-    """A file to be fetched. `size` (bytes) and `sha256` (hexadecimal) are what it has to be, where that is known."""
-
-    url: str
-    name: str
-    size: int | None = None
-    sha256: str | None = None
-
-
-def main_piece(job: Job) -> Piece | None:
-    """The job's own file, under a name that every system takes. `None` where there is none."""
-    if job.download_url is None:
-        return None
-    return Piece(url=job.download_url, name=_safe(job.name), size=job.size, sha256=job.checksum_sha256)
-
-
-def subtitle_pieces(job: Job, beside: str) -> list[Piece]:
-    """One for each language, called as the file `beside` which they are to lie."""
-    stem = Path(beside).stem
-    return [
-        Piece(url=one.url, name=safe_name(stem, tail=f".{one.language}.{one.format}"), size=one.size)
-        for one in job.subtitles
-    ]
-
-
-def _safe(name: str) -> str:
-    return safe_name(name, max_bytes=MAX_BYTES - _ROOM_BYTES)
 
 
 class PartialFile:
@@ -204,8 +171,7 @@ class PartialFile:
 
     def _named(self) -> Path:
         """Nobody else's file is replaced, not even one that appears at this moment: the name is taken, or it is not."""
-        for number in itertools.count(1):
-            path = self._target if number == 1 else _numbered(self._target, number)
+        for path in numbered(self._target):
             with contextlib.suppress(FileExistsError):
                 _take(self._part, path)
                 return path
@@ -259,10 +225,6 @@ def _is(path: Path, file: BinaryIO) -> bool:
         return os.path.samestat(path.stat(), os.fstat(file.fileno()))
     except FileNotFoundError:
         return False
-
-
-def _numbered(path: Path, number: int) -> Path:
-    return path.with_name(f"{path.stem} ({number}){path.suffix}")
 
 
 def _strong(etag: str | None) -> str | None:

@@ -11,8 +11,9 @@ import httpx2
 from reelhaul.client import calls
 from reelhaul.client.calls import Call, Options, Reply
 from reelhaul.client.errors import Broken, DownloadFailed, StillRunning, Unavailable, Unreachable
-from reelhaul.client.files import LinkExpired, PartialFile, Tries, main_piece, subtitle_pieces
+from reelhaul.client.files import LinkExpired, PartialFile, Tries
 from reelhaul.client.jobs import Job, Page, ServiceInfo, Status
+from reelhaul.client.naming import main_piece, subtitle_pieces
 
 T = TypeVar("T")
 OnProgress = Callable[[int, int | None], None]  # bytes that are here, and in all if that is known
