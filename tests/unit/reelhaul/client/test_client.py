@@ -12,6 +12,7 @@ from reelhaul.client import (
     AsyncClient,
     BadAddress,
     BadKey,
+    BadProxy,
     Client,
     ClientError,
     Conflict,
@@ -249,6 +250,30 @@ def test_key_is_sent_to_no_senseless_or_unprotected_address(url: str) -> None:
     for kind in (Client, AsyncClient):
         with pytest.raises(BadAddress):
             kind(url, KEY)
+
+
+def test_key_for_a_service_on_this_machine_is_shown_to_no_proxy(
+    server: Server, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.tell(f"GET /download/{JOB_ID}", shown(RUNNING))
+    with Server() as proxy:
+        for name in ("HTTP_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.url)
+            monkeypatch.setenv(name.lower(), proxy.url)
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.setenv(name, "")
+        assert call(lambda client: client.job(JOB_ID)).id == JOB_ID
+    assert proxy.asked == []
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1080", "gopher://127.0.0.1:70", "http://[::1", "http://a:b:c"])
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_proxy_that_cannot_be_used_is_said_as_such(
+    kind: type[Client | AsyncClient], proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    with pytest.raises(BadProxy, match="HTTPS_PROXY"):
+        kind("https://api.example", KEY)
 
 
 @pytest.mark.parametrize("key", ["", "  ", "sk-ä", "sk a", "sk-a\nx-evil: 1", "x" * 256])

@@ -9,6 +9,7 @@ from reelhaul.client.calls import Clip, Options
 from reelhaul.client.errors import (
     BadAddress,
     BadKey,
+    BadProxy,
     Broken,
     ClientError,
     Conflict,
@@ -27,7 +28,8 @@ from reelhaul.client.jobs import Item, Job, Page, ServiceInfo, Status, Subtitles
 from reelhaul.client.sync import Client
 
 __all__ = [
-    "AsyncClient", "BadAddress", "BadKey", "Broken", "Client", "ClientError", "Clip", "Conflict", "DownloadFailed",
-    "FileDamaged", "Item", "Job", "KeyRefused", "LimitReached", "NotFound", "NotReelhaul", "Options", "Page", "Refused",
-    "ServiceInfo", "Status", "StillRunning", "Subtitles", "Unavailable", "Unreachable",
+    "AsyncClient", "BadAddress", "BadKey", "BadProxy", "Broken", "Client", "ClientError", "Clip", "Conflict",
+    "DownloadFailed", "FileDamaged", "Item", "Job", "KeyRefused", "LimitReached", "NotFound", "NotReelhaul", "Options",
+    "Page", "Refused", "ServiceInfo", "Status", "StillRunning", "Subtitles", "Unavailable",
+    "Unreachable",
 ]  # fmt: skip

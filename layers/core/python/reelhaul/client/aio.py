@@ -14,7 +14,8 @@ from reelhaul.client.errors import Broken, DownloadFailed, StillRunning, Unavail
 from reelhaul.client.files import LinkExpired, PartialFile, Tries
 from reelhaul.client.jobs import Job, Page, ServiceInfo, Status
 from reelhaul.client.naming import main_piece, subtitle_pieces
-from reelhaul.client.sync import LINK_TIMEOUT, OnProgress, trusted
+from reelhaul.client.sync import OnProgress
+from reelhaul.client.transport import LINK_TIMEOUT, proxies_understood, trusted, uses_proxies
 
 T = TypeVar("T")
 
@@ -28,10 +29,13 @@ class AsyncClient:
     def __init__(self, url: str, key: str | None, *, timeout_s: float = calls.TIMEOUT_S) -> None:
         headers = {} if key is None else {calls.KEY_HEADER: calls.checked_key(key)}
         self.url = calls.checked_address(url)
-        self._http = httpx2.AsyncClient(base_url=self.url, headers=headers, timeout=timeout_s, verify=trusted())
-        self._links = httpx2.AsyncClient(
-            timeout=LINK_TIMEOUT, verify=trusted()
-        )  # a key has no business where links lead to
+        with proxies_understood():
+            self._http = httpx2.AsyncClient(
+                base_url=self.url, headers=headers, timeout=timeout_s, verify=trusted(),
+                trust_env=uses_proxies(self.url),
+            )  # fmt: skip
+            # Another one, as a key has no business where links lead to.
+            self._links = httpx2.AsyncClient(timeout=LINK_TIMEOUT, verify=trusted())
 
     async def close(self) -> None:
         await self._http.aclose()

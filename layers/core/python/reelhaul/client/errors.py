@@ -36,6 +36,12 @@ class BadKey(ClientError):
     code = "client.bad_key"
 
 
+class BadProxy(ClientError):
+    """The environment names a proxy that cannot be used."""
+
+    code = "client.bad_proxy"
+
+
 class StillRunning(ClientError):
     """The job has not ended in the time that there was. It goes on."""
 

@@ -1,6 +1,5 @@
 """`Client`: the service, called one thing at a time."""
 
-import functools
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -14,12 +13,10 @@ from reelhaul.client.errors import Broken, DownloadFailed, StillRunning, Unavail
 from reelhaul.client.files import LinkExpired, PartialFile, Tries
 from reelhaul.client.jobs import Job, Page, ServiceInfo, Status
 from reelhaul.client.naming import main_piece, subtitle_pieces
+from reelhaul.client.transport import LINK_TIMEOUT, proxies_understood, trusted, uses_proxies
 
 T = TypeVar("T")
 OnProgress = Callable[[int, int | None], None]  # bytes that are here, and in all if that is known
-LINK_TIMEOUT = httpx2.Timeout(60.0, connect=15.0)
-# Whom this machine trusts, which takes a tenth of a second to find out.
-trusted = functools.cache(httpx2.create_ssl_context)
 
 
 class Client:
@@ -27,15 +24,20 @@ class Client:
 
     Whatever goes wrong is a `ClientError`: of the network (`Unreachable`), of what the service refuses (`Refused` and
     below), or of a server that is another one (`NotReelhaul`). What may be repeated is, a few times, without making two
-    jobs of one. Raises `BadAddress` and `BadKey` for what no service has; without a key only `service` is answered. Not
-    for several threads at once.
+    jobs of one. Raises `BadAddress` and `BadKey` for what no service has, and `BadProxy`; without a key only `service`
+    is answered. Not for several threads at once.
     """
 
     def __init__(self, url: str, key: str | None, *, timeout_s: float = calls.TIMEOUT_S) -> None:
         headers = {} if key is None else {calls.KEY_HEADER: calls.checked_key(key)}
         self.url = calls.checked_address(url)
-        self._http = httpx2.Client(base_url=self.url, headers=headers, timeout=timeout_s, verify=trusted())
-        self._links = httpx2.Client(timeout=LINK_TIMEOUT, verify=trusted())  # a key has no business where links lead to
+        with proxies_understood():
+            self._http = httpx2.Client(
+                base_url=self.url, headers=headers, timeout=timeout_s, verify=trusted(),
+                trust_env=uses_proxies(self.url),
+            )  # fmt: skip
+            # Another one, as a key has no business where links lead to.
+            self._links = httpx2.Client(timeout=LINK_TIMEOUT, verify=trusted())
 
     def close(self) -> None:
         self._http.close()
