@@ -107,7 +107,7 @@ def test_file_that_others_may_read_is_wrong(
 
 
 def test_service_that_is_down_on_this_machine_is_to_be_started(run: Run) -> None:
-    out = run("doctor", "--url", "http://127.0.0.1:9", "--json")[1]
+    out = run("doctor", "--url", "http://127.0.0.1:9", "--key", KEY, "--json")[1]
     assert states(out)["service"] == "wrong"
     assert advice(out, "service") == "Start it: reelhaul serve"
     assert states(out)["download"] == "skipped"
@@ -120,7 +120,15 @@ def test_server_that_is_none_of_ours_is_wrong(run: Run, sound: Server, said: Sai
     sound.tell("GET /openapi.json", said)
     out = run("doctor", "--json")[1]
     assert states(out)["service"] == "wrong"
-    assert not any("x-access-token" in asked.headers and asked.path != "/openapi.json" for asked in sound.asked)
+    assert sound.asked
+    assert not any("x-access-token" in asked.headers for asked in sound.asked)
+
+
+def test_proxy_that_cannot_be_used_is_said(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "gopher://127.0.0.1:70")
+    code, out, _ = run("doctor", "--json")
+    assert (code, states(out)["service"]) == (1, "wrong")
+    assert "HTTPS_PROXY" in out
 
 
 def test_key_of_another_service_is_wrong(run: Run, sound: Server) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from reelhaul.command.get import clip
 from tests.serving import CONTENT, DONE, FAILED, JOB_ID, RUNNING, Said, Server, Storage, error, example, job, shown
-from tests.unit.reelhaul.command.conftest import Run
+from tests.unit.reelhaul.command.conftest import KEY, Run
 
 URL = "https://media.example/talk.mp4"
 ITEM_IDS = [row["id"] for row in job("playlist")["items"]]
@@ -247,7 +247,7 @@ def test_service_that_cannot_be_used_ends_everything_with_3(run: Run, talk: Serv
 
 
 def test_nobody_there_is_3(run: Run) -> None:
-    code, _, err = run("get", URL, "--url", "http://127.0.0.1:9")
+    code, _, err = run("get", URL, "--url", "http://127.0.0.1:9", "--key", KEY)
     assert code == 3
     assert "does not answer" in err
 
