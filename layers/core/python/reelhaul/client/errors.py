@@ -106,13 +106,13 @@ class Conflict(Refused):
 
 
 class LimitReached(Refused):
-    """The key allows no more now, or there were too many requests. `retry_after_s` says when to ask again, if known."""
+    """The key allows no more now. `retry_after_s` says when to ask again, if known."""
 
     statuses = (429,)
 
 
 class Unavailable(Refused):
-    """The service has a trouble of its own, which may pass."""
+    """The service has a trouble of its own, which may pass, or too many requests from everybody (429)."""
 
     statuses = (500, 502, 503, 504)
 

@@ -5,23 +5,25 @@ but bytes of the same content, whichever job they came from; the checksum of the
 checksum nothing is gone on with.
 """
 
-import contextlib
-import fcntl
+import filecmp
 import hashlib
 import itertools
 import os
 import re
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO, Self
 
+from reelhaul.client.calls import PATIENT_WAITS_S
 from reelhaul.client.errors import Broken, FileDamaged
-from reelhaul.client.naming import Piece, numbered
+from reelhaul.client.locking import NoLocks, is_named, locked
+from reelhaul.client.naming import Overwriting, Piece, numbered
 
 CHUNK_BYTES = 256 * 1024
-FIRST_PAUSE_S = 0.25  # and twice as much each time
+PAUSES_S = PATIENT_WAITS_S  # between tries that bring not one byte more
+_REFUSALS = 4
 _TAG_CHARS = 12
-_STALLS = 4  # tries that bring not one byte more
 _PARTIAL, _WHOLE, _EXPIRED = 206, 200, 403
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)", re.ASCII)
 
@@ -36,53 +38,87 @@ class LinkExpired(Exception):
 class PartialFile:
     """What of a `Piece` is here. A context manager; what has come stays when it is left before the end.
 
-    `accept` looks at the head of a reply, `write` takes its bytes, and `finish` gives the file its name. `path` is set
-    from the start if the whole file is there already.
+    `accept` looks at the head of a reply, `write` takes its bytes, `settle` puts them on the disk, and `finish` gives
+    the file its name. `path` is set from the start if the whole file is there already. What takes time is `open`, which
+    reads what is there, and `settle`.
     """
 
-    def __init__(self, piece: Piece, directory: Path, *, filename: str | None = None, overwrite: bool = False) -> None:
+    def __init__(
+        self, piece: Piece, directory: Path, *, filename: str | None = None, overwrite: Overwriting | bool = False
+    ) -> None:
         self.piece = piece
         self.path: Path | None = None
         self._target = directory / (filename or piece.name)
-        self._overwrite = overwrite
+        self._overwriting = overwrite if isinstance(overwrite, Overwriting) else Overwriting() if overwrite else None
+        self._lasts = piece.sha256 is not None  # whether a later try can go on with what has come
+        self._content = piece.sha256 or secrets.token_hex()  # what is not known is like nothing else
         self._etag: str | None = None
+        self._is_open = False
         self._ended = False
         self._started_anew = False
         self.received = 0
 
     def __enter__(self) -> Self:
-        self._target.parent.mkdir(parents=True, exist_ok=True)
-        if self._is_there_already():
-            self.path = self._target
-            return self
-        self._part, self._file = self._opened()
-        self._resume()
+        if not self._is_open:
+            self.open()
         return self
+
+    def open(self) -> None:
+        """What entering begins with, for whoever has it done in another thread."""
+        self._target.parent.mkdir(parents=True, exist_ok=True)
+        self.path = self._there_already()
+        if self.path is None:
+            self._part, self._file = self._opened()
+            self._resume()
+        self._is_open = True
 
     def _opened(self) -> tuple[Path, BinaryIO]:
         """A part that nobody else writes to, in this process or another: who comes second begins one of its own."""
         tag = (self.piece.sha256 or "new")[:_TAG_CHARS]
         for number in itertools.count(1):
-            own = tag if number == 1 else f"{tag}-{number}"
-            part = self._target.with_name(f"{self._target.name}.{own}.part")
+            part = self._beside(tag if number == 1 else f"{tag}-{number}")
             file = part.open("a+b")
-            if _locked(file) and _is(part, file):
-                return part, file
+            try:
+                if locked(file) and is_named(part, file):
+                    return part, file
+            except NoLocks:
+                file.close()
+                return self._opened_alone(tag, part)
             file.close()
         raise AssertionError  # numbers do not end
 
+    def _opened_alone(self, tag: str, part: Path) -> tuple[Path, BinaryIO]:
+        """One that nobody else knows, and so nobody goes on with, where `part` cannot be locked."""
+        if not part.stat().st_size:
+            part.unlink()
+        self._lasts = False
+        alone = self._beside(f"{tag}-{secrets.token_hex(2)}")
+        return alone, alone.open("x+b")
+
+    def _beside(self, own: str) -> Path:
+        return self._target.with_name(f"{self._target.name}.{own}.part")
+
     def __exit__(self, *_: object) -> None:
         if self.path is None:
-            if not self.received or self.piece.sha256 is None:
+            if not self.received or not self._lasts:
                 self._part.unlink(missing_ok=True)  # of no use to anybody
             self._file.close()
 
-    def _is_there_already(self) -> bool:
-        wanted, target = self.piece, self._target
-        if wanted.sha256 is None or not target.is_file() or target.stat().st_size != wanted.size:
+    def _there_already(self) -> Path | None:
+        """The same file under the same name, perhaps with a number; none with one where it is to replace the first."""
+        if self.piece.sha256 is None:
+            return None
+        replaces = self._overwriting is not None and self._overwriting.is_free(self._target)
+        for path in [self._target] if replaces else itertools.takewhile(Path.exists, numbered(self._target)):
+            if self._is_at(path) and (self._overwriting is None or self._overwriting.takes(path, self._content)):
+                return path
+        return None
+
+    def _is_at(self, path: Path) -> bool:
+        if not path.is_file() or path.stat().st_size != self.piece.size:
             return False
-        with target.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == wanted.sha256
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == self.piece.sha256
 
     def _resume(self) -> None:
         self._digest, self.received = hashlib.sha256(), 0
@@ -157,29 +193,48 @@ class PartialFile:
         self._started_anew = True
         return False
 
-    def finish(self) -> Path:
-        """Give it its name, or that with a number where another file has it. Returns where it is."""
+    def settle(self) -> None:
+        """It is to be on the disk before it has its name: what has it is whole, also after a power cut."""
         self._file.flush()
         os.fsync(self._file.fileno())
-        self.path = self._replaced() if self._overwrite else self._named()
+
+    def finish(self) -> Path:
+        """Give it its name, or that with a number where another file has it. Returns where it is."""
+        self.path = self._replaced() if self._overwriting is not None else self._named()
         self._file.close()  # not before: whoever waits for the part could take this file for it
         return self.path
 
     def _replaced(self) -> Path:
+        overwriting = self._overwriting
+        if overwriting is None or not overwriting.takes(self._target, self._content):
+            return self._named()
         self._part.replace(self._target)
         return self._target
 
     def _named(self) -> Path:
         """Nobody else's file is replaced, not even one that appears at this moment: the name is taken, or it is not."""
         for path in numbered(self._target):
-            with contextlib.suppress(FileExistsError):
+            try:
                 _take(self._part, path)
-                return path
+            except FileExistsError:
+                if not self._is_like(path):
+                    continue
+                self._part.unlink()
+            if self._overwriting is not None:
+                self._overwriting.takes(path, self._content)
+            return path
         raise AssertionError  # numbers do not end
+
+    def _is_like(self, path: Path) -> bool:
+        """Whether it came before: without a checksum that is not known until it is here again."""
+        return self.piece.sha256 is None and path.is_file() and filecmp.cmp(self._part, path, shallow=False)
 
 
 class Tries:
-    """How long a file is tried: while something comes that was not there yet, and a few times more."""
+    """How long a file is tried: while something comes that was not there yet, and a few times more.
+
+    Where nobody answers that is 45 s, as for a job that is waited for; a storage that refuses changes its mind sooner.
+    """
 
     def __init__(self, part: PartialFile) -> None:
         self._part = part
@@ -191,10 +246,11 @@ class Tries:
         received = self._part.received
         self._stalls = 0 if received > self._most else self._stalls + 1
         self._most = max(self._most, received)
-        if self._stalls > _STALLS:
+        refused = isinstance(error, LinkExpired | Broken)
+        if self._stalls > (_REFUSALS if refused else len(PAUSES_S)):
             why = str(error) or type(error).__name__
             raise Broken(f"{self._part.piece.name} did not come to its end: {why}") from error
-        return 0.0 if not self._stalls else FIRST_PAUSE_S * 2**self._stalls
+        return 0.0 if not self._stalls else PAUSES_S[self._stalls - 1]
 
 
 def _take(part: Path, path: Path) -> None:
@@ -208,23 +264,6 @@ def _take(part: Path, path: Path) -> None:
         part.replace(path)
         return
     part.unlink()
-
-
-def _locked(file: BinaryIO) -> bool:
-    """Whether `file` is ours until it is closed, or this process ends."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _is(path: Path, file: BinaryIO) -> bool:
-    """Whether `file` still has that name."""
-    try:
-        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
-    except FileNotFoundError:
-        return False
 
 
 def _strong(etag: str | None) -> str | None:

@@ -3,6 +3,7 @@
 import dataclasses
 import itertools
 import re
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +23,20 @@ class Piece:
     name: str
     size: int | None = None
     sha256: str | None = None
+
+
+class Overwriting:
+    """For files that may replace others, but not each other: of two that have one name the second gets a number."""
+
+    def __init__(self) -> None:
+        self._taken: dict[str, str] = {}
+
+    def takes(self, path: Path, content: str) -> bool:
+        """Whether `path` is for `content`, a checksum or what else tells it from others; at once, for threads, too."""
+        return self._taken.setdefault(_alike(path), content) == content
+
+    def is_free(self, path: Path) -> bool:
+        return _alike(path) not in self._taken
 
 
 def main_piece(job: Job) -> Piece | None:
@@ -45,6 +60,11 @@ def numbered(path: Path) -> Iterator[Path]:
     yield path
     for number in itertools.count(2):
         yield path.with_name(f"{path.stem} ({number}){path.suffix}")
+
+
+def _alike(path: Path) -> str:
+    """The same for all names that some file system (of macOS, say) takes for one."""
+    return unicodedata.normalize("NFC", str(path.resolve()).casefold())
 
 
 def _safe(name: str, *, tail: str = "") -> str:
