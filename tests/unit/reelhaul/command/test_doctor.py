@@ -177,9 +177,11 @@ def _queue(name: str) -> str:
 
 
 def looked(stack: str) -> dict[str, Finding]:
-    operator = OperatorSettings(aws_region=REGION)
-    options = argparse.Namespace(stack=stack, local=None, operator=operator)
-    return {finding.what: finding for finding in deployment.examined(options)}
+    return {finding.what: finding for finding in deployment.examined(_options(stack))}
+
+
+def _options(stack: str) -> argparse.Namespace:
+    return argparse.Namespace(stack=stack, local=None, operator=OperatorSettings(aws_region=REGION))
 
 
 def test_stack_that_stands_is_said_with_what_waits(stack: str, cloud: Cloud) -> None:
@@ -195,6 +197,20 @@ def test_dead_letters_are_wrong(stack: str) -> None:
     found = looked(stack)["dead letters"]
     assert found.state is State.WRONG
     assert found.text == "1 in WebhookDeadLetter"
+
+
+def test_stack_of_something_else_is_wrong(cloud: Cloud) -> None:
+    template = {"Resources": {"Some": {"Type": "AWS::SQS::Queue"}}}
+    boto3.client("cloudformation").create_stack(StackName="Other", TemplateBody=json.dumps(template))
+    found = [finding for finding in deployment.examined(_options("Other")) if finding.state is State.WRONG]
+    assert [finding.what for finding in found] == ["stack"]
+    assert "QueueUrl" in found[0].text
+
+
+def test_local_deployment_without_a_scheme_is_a_mistake_of_writing(run: Run) -> None:
+    code, _, err = run("doctor", "--local", "127.0.0.1:8787")
+    assert code == 2
+    assert "it looks like http://127.0.0.1:8787" in err
 
 
 def test_stack_that_is_not_there_is_wrong(cloud: Cloud) -> None:

@@ -50,8 +50,16 @@ def add(commands: Any) -> None:
     doctor.add_argument("--json", action="store_true", help="an object a line")
     place = doctor.add_mutually_exclusive_group()
     place.add_argument("--stack", metavar="NAME", help="the deployment, such as Reelhaul-prod")
-    place.add_argument("--local", nargs="?", const=_LOCAL, metavar="URL", help="of a running `reelhaul serve`")
+    place.add_argument(
+        "--local", nargs="?", const=_LOCAL, type=_origin, metavar="URL", help="of a running `reelhaul serve`"
+    )
     access.add_options(doctor)
+
+
+def _origin(text: str) -> str:
+    if not text.startswith(("http://", "https://")):
+        raise argparse.ArgumentTypeError(f"{text!r} is no address; it looks like {_LOCAL}")
+    return text
 
 
 def _doctor(options: argparse.Namespace) -> int:
