@@ -63,7 +63,7 @@ def find(options: argparse.Namespace, settings: CommandSettings) -> Access:
     if url and key:
         return Access(url=url, key=checked_key(key), origin=origin)
     stored = read(config_file(settings))  # not before: what is wrong with it matters to nobody who has named both
-    url = url or (stored and stored.url)
+    url = url or (stored.url if stored else None)
     if not url:
         raise CommandFailed(
             "Which service? Log in once with `reelhaul login`, or name one with --url.", Exit.NO_SERVICE
