@@ -2,7 +2,12 @@
 
 import asyncio
 import errno
+import hashlib
+import os
+import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -162,7 +167,7 @@ def test_job_that_is_another_by_now_is_not_mixed_in(server: Server, call: Call, 
 def test_link_that_is_always_refused_is_given_up(
     server: Server, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reelhaul.client.files.PAUSES_S", (0.0,) * 7)
+    monkeypatch.setattr("reelhaul.client.tries.PAUSES_S", (0.0,) * 7)
     server.tell_of_file(Storage())
     server.tell("GET /file", Said(b"", 403))
     with pytest.raises(Broken, match="refuses its link"):
@@ -173,7 +178,7 @@ def test_link_that_is_always_refused_is_given_up(
 def test_what_has_come_stays_when_no_more_comes(
     server: Server, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reelhaul.client.files.PAUSES_S", (0.0,) * 7)
+    monkeypatch.setattr("reelhaul.client.tries.PAUSES_S", (0.0,) * 7)
     server.tell_of_file(Storage())
     server.tell("GET /file", Storage(cut=(HALF,)), Said(b"", 500))
 
@@ -312,7 +317,7 @@ def test_subtitles_of_the_longest_name_are_saved(server: Server, call: Call, tmp
 def test_subtitles_whose_link_is_refused_are_given_up(
     server: Server, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reelhaul.client.files.PAUSES_S", (0.0,) * 7)
+    monkeypatch.setattr("reelhaul.client.tries.PAUSES_S", (0.0,) * 7)
     row = {"language": "en", "format": "vtt", "filesize": 7, "url": f"{server.url}/subtitles"}
     server.tell_of_file(Storage(), subtitles=[row])
     server.tell("GET /subtitles", error(403, "x"))
@@ -386,7 +391,7 @@ def test_file_system_without_locks_takes_files_all_the_same(
 def test_connection_that_is_lost_is_borne_longer_than_a_refusal(
     server: Server, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reelhaul.client.files.PAUSES_S", (0.0,) * 7)
+    monkeypatch.setattr("reelhaul.client.tries.PAUSES_S", (0.0,) * 7)
     server.tell_of_file(Storage(cut=(0,) * 7))
     assert call(lambda client: client.download(JOB_ID, tmp_path)).read_bytes() == CONTENT
 
@@ -410,3 +415,34 @@ def test_expired_link_of_subtitles_is_exchanged_as_well(server: Server, call: Ca
     server.tell("GET /subtitles", Storage(b"WEBVTT\n"))
     [path] = call(lambda client: client.download_subtitles(JOB_ID, tmp_path))
     assert path.read_bytes() == b"WEBVTT\n"
+
+
+@pytest.mark.parametrize(("module", "slow"), [(os, "fsync"), (hashlib, "file_digest")])
+def test_disk_that_takes_its_time_does_not_hold_up_other_tasks(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: Any, slow: str
+) -> None:
+    really: Callable[..., Any] = getattr(module, slow)
+    begun, others_went_on = threading.Event(), threading.Event()
+    waited: list[bool] = []
+
+    def slowly(*arguments: Any) -> Any:
+        begun.set()
+        waited.append(others_went_on.wait(10))
+        return really(*arguments)
+
+    async def other() -> None:
+        while not begun.is_set():
+            await asyncio.sleep(0.01)
+        others_went_on.set()
+
+    async def both() -> None:
+        async with AsyncClient(server.url, KEY) as client:
+            await asyncio.gather(client.download(JOB_ID, tmp_path), other())
+
+    server.tell_of_file(Storage())
+    if module is hashlib:
+        (tmp_path / "a talk.mp4").write_bytes(CONTENT)
+    monkeypatch.setattr(module, slow, slowly)
+    asyncio.run(both())
+
+    assert waited == [True]

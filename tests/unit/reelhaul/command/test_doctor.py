@@ -213,6 +213,11 @@ def test_local_deployment_without_a_scheme_is_a_mistake_of_writing(run: Run) -> 
     assert "it looks like http://127.0.0.1:8787" in err
 
 
+def test_local_deployment_without_a_host_is_wrong(run: Run, sound: Server) -> None:
+    code, out, _ = run("doctor", "--local", "http://", "--json")
+    assert (code, states(out)["credentials"]) == (1, "wrong")
+
+
 def test_stack_that_is_not_there_is_wrong(cloud: Cloud) -> None:
     found = looked("Reelhaul-nowhere")
     assert found["stack"].state is State.WRONG

@@ -11,7 +11,6 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from reelhaul.client import Job
 from reelhaul.command.display import Bars
 from reelhaul.command.get import clip
 from tests.screen import screen
@@ -366,7 +365,7 @@ def test_overwriting_is_for_subtitles_as_well(run: Run, talk: Server, here: Path
 def test_failure_that_may_pass_says_how_to_go_on_with_its_job(
     run: Run, talk: Server, here: Path, target: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reelhaul.client.files.PAUSES_S", (0.0,) * 7)
+    monkeypatch.setattr("reelhaul.client.tries.PAUSES_S", (0.0,) * 7)
     (here / "file").touch()
     talk.tell("GET /file", Said(b"", 500))
     err = run("get", URL, "-o", target)[2]
@@ -403,16 +402,6 @@ def left_on(terminal: io.StringIO) -> str:
 def test_without_waiting_the_terminal_keeps_the_id(run: Run, talk: Server, bars: io.StringIO) -> None:
     assert run("get", URL, "--no-wait")[0] == 0
     assert f"submitted {JOB_ID} {URL}" in left_on(bars)
-
-
-def test_bar_of_a_playlist_goes_with_its_last_item(run: Run, talk: Server, bars: io.StringIO) -> None:
-    playlist(talk)
-    shown_by = Bars(Console(file=bars, force_terminal=True, width=160))
-    with shown_by:
-        shown_by.submitted(URL, Job.of(job("playlist")))
-        shown_by.ended(URL, Job.of(job("playlist")), Path("All"), saved=1)
-        shown_by.refresh()
-        assert "%" not in left_on(bars)
 
 
 def test_network_that_is_gone_for_seconds_ends_no_wait_at_a_terminal(

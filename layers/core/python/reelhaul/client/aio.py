@@ -11,11 +11,12 @@ import httpx2
 from reelhaul.client import calls
 from reelhaul.client.calls import Call, Options, Reply
 from reelhaul.client.errors import Broken, DownloadFailed, StillRunning, Unavailable, Unreachable
-from reelhaul.client.files import LinkExpired, PartialFile, Tries
+from reelhaul.client.files import PartialFile
 from reelhaul.client.jobs import Job, Page, ServiceInfo, Status
 from reelhaul.client.naming import Overwriting, Piece, main_piece, subtitle_pieces
 from reelhaul.client.sync import OnProgress
 from reelhaul.client.transport import LINK_TIMEOUT, proxies_understood, trusted, uses_proxies
+from reelhaul.client.tries import LinkExpired, Tries
 
 T = TypeVar("T")
 

@@ -5,6 +5,7 @@ but bytes of the same content, whichever job they came from; the checksum of the
 checksum nothing is gone on with.
 """
 
+import contextlib
 import filecmp
 import hashlib
 import itertools
@@ -15,24 +16,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO, Self
 
-from reelhaul.client.calls import PATIENT_WAITS_S
 from reelhaul.client.errors import Broken, FileDamaged
 from reelhaul.client.locking import NoLocks, is_named, locked
 from reelhaul.client.naming import Overwriting, Piece, numbered
+from reelhaul.client.tries import LinkExpired
 
 CHUNK_BYTES = 256 * 1024
-PAUSES_S = PATIENT_WAITS_S  # between tries that bring not one byte more
-_REFUSALS = 4
 _TAG_CHARS = 12
 _PARTIAL, _WHOLE, _EXPIRED = 206, 200, 403
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)", re.ASCII)
-
-
-class LinkExpired(Exception):
-    """The link is not good any more; a fresh one is to be asked for."""
-
-    def __str__(self) -> str:
-        return "the storage refuses its link"
 
 
 class PartialFile:
@@ -89,8 +81,9 @@ class PartialFile:
 
     def _opened_alone(self, tag: str, part: Path) -> tuple[Path, BinaryIO]:
         """One that nobody else knows, and so nobody goes on with, where `part` cannot be locked."""
-        if not part.stat().st_size:
-            part.unlink()
+        with contextlib.suppress(FileNotFoundError):
+            if not part.stat().st_size:
+                part.unlink()
         self._lasts = False
         alone = self._beside(f"{tag}-{secrets.token_hex(2)}")
         return alone, alone.open("x+b")
@@ -228,29 +221,6 @@ class PartialFile:
     def _is_like(self, path: Path) -> bool:
         """Whether it came before: without a checksum that is not known until it is here again."""
         return self.piece.sha256 is None and path.is_file() and filecmp.cmp(self._part, path, shallow=False)
-
-
-class Tries:
-    """How long a file is tried: while something comes that was not there yet, and a few times more.
-
-    Where nobody answers that is 45 s, as for a job that is waited for; a storage that refuses changes its mind sooner.
-    """
-
-    def __init__(self, part: PartialFile) -> None:
-        self._part = part
-        self._most = part.received
-        self._stalls = 0
-
-    def pause_s(self, error: Exception) -> float:
-        """How long to wait before the next try after `error`. Raises `Broken` when there is to be none."""
-        received = self._part.received
-        self._stalls = 0 if received > self._most else self._stalls + 1
-        self._most = max(self._most, received)
-        refused = isinstance(error, LinkExpired | Broken)
-        if self._stalls > (_REFUSALS if refused else len(PAUSES_S)):
-            why = str(error) or type(error).__name__
-            raise Broken(f"{self._part.piece.name} did not come to its end: {why}") from error
-        return 0.0 if not self._stalls else PAUSES_S[self._stalls - 1]
 
 
 def _take(part: Path, path: Path) -> None:

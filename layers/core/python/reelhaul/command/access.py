@@ -79,7 +79,7 @@ def _named_key(options: argparse.Namespace, settings: CommandSettings, url: str 
     """The key that somebody has named for `url`, and where."""
     if options.key:
         return options.key, "--key"
-    if settings.reelhaul_url and url != checked_address(settings.reelhaul_url):
+    if settings.reelhaul_key and settings.reelhaul_url and url != checked_address(settings.reelhaul_url):
         return None, ""
     return settings.reelhaul_key, "REELHAUL_KEY"
 

@@ -20,7 +20,7 @@ def examined(options: argparse.Namespace) -> Iterator[Finding]:
     try:
         account = Place.access(options)
         yield credentials(account("sts"))
-    except (ClientError, BotoCoreError) as error:
+    except (ClientError, BotoCoreError, ValueError) as error:  # the last for an address without a host
         yield wrong("credentials", f"AWS: {error}", "export AWS_PROFILE=... AWS_REGION=..., or aws sso login")
         return
     try:
