@@ -80,7 +80,7 @@ def test_playlist_becomes_a_directory_and_says_which_item_failed(command: Comman
 
 
 def test_bars_come_along_and_leave_a_line_for_the_file(command: Command, source: SourceServer) -> None:
-    with command.in_terminal("get", source.url("slow/clip.mp4?rate=60000"), "--name", "my video") as terminal:
+    with command.in_terminal("get", source.url("slow/clip.mp4?rate=20000"), "--name", "my video") as terminal:
         terminal.shows("fetching")
         terminal.shows("saved my video.mp4")
         assert terminal.ended() == 0
@@ -212,7 +212,7 @@ def test_doctor_finds_nothing_wrong_with_a_service_that_is_well(command: Command
 
 
 def test_doctor_says_what_to_do_where_nothing_runs(command: Command) -> None:
-    ended = command("doctor", "--url", "http://127.0.0.1:9", "--local", "http://127.0.0.1:9")
+    ended = command("doctor", "--local", "http://127.0.0.1:9", REELHAUL_URL="http://127.0.0.1:9")
     assert ended.returncode == 1
     assert "-> Start it: reelhaul serve" in ended.stdout
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import inspect
+import time
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import Any
@@ -12,6 +13,7 @@ from reelhaul.client import (
     AsyncClient,
     BadAddress,
     BadKey,
+    BadProxy,
     Client,
     ClientError,
     Conflict,
@@ -28,7 +30,7 @@ from reelhaul.client import (
     Unreachable,
 )
 from reelhaul.client.calls import MAX_REPLY_BYTES
-from tests.serving import DONE, FAILED, JOB_ID, RUNNING, Said, Server, Storage, error, example, job, shown
+from tests.serving import DONE, FAILED, JOB_ID, RUNNING, Asked, Said, Server, Storage, error, example, job, shown
 from tests.unit.reelhaul.client.conftest import KEY, Call
 
 SOURCE = "https://media.example/talk.mp4"
@@ -131,6 +133,37 @@ def test_trouble_of_the_service_that_passes_is_not_noticed(server: Server, call:
     assert call(lambda client: client.job(JOB_ID)).progress == 42.0
 
 
+def test_too_many_requests_of_everybody_are_made_again_after_a_while(server: Server, call: Call) -> None:
+    """API Gateway says so itself, without a code of ours."""
+    throttled = Said({"message": "Too Many Requests"}, 429, {"Retry-After": "0"})
+    server.tell(f"GET /download/{JOB_ID}", throttled, throttled, shown(RUNNING))
+    assert call(lambda client: client.job(JOB_ID)).progress == 42.0
+    server.tell(f"GET /download/{JOB_ID}", throttled)
+    with pytest.raises(Unavailable, match="429"):
+        call(lambda client: client.job(JOB_ID))
+
+
+def test_patient_question_outlasts_what_ends_another(
+    server: Server, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reelhaul.client.calls.PATIENT_WAITS_S", (0.0,) * 7)
+    broken = [Said(b"x", cut=0)] * 7
+    server.tell(f"GET /download/{JOB_ID}", *broken, shown(RUNNING))
+    assert call(lambda client: client.job(JOB_ID, patient=True)).progress == 42.0
+
+
+def test_reply_that_is_held_back_may_take_longer_than_any_other(server: Server) -> None:
+    def late(_: Asked) -> Said:
+        time.sleep(0.5)
+        return Said(example("GET /async-response/{id}", DONE))
+
+    server.tell(f"GET /async-response/{JOB_ID}", late)
+    server.tell(f"GET /download/{JOB_ID}", shown(DONE))
+    with Client(server.url, KEY, timeout_s=0.3) as client:
+        assert client.wait(JOB_ID).status is Status.DONE
+    assert server.paths().count(f"GET /async-response/{JOB_ID}") == 1
+
+
 @pytest.mark.parametrize(
     "said",
     [
@@ -138,7 +171,10 @@ def test_trouble_of_the_service_that_passes_is_not_noticed(server: Server, call:
         Said({"message": "Missing Authentication Token"}, 403), Said(b"", 301, {"Location": "https://other.example/"}),
         Said({"data": {"id": "a", "status": "mood"}}), Said({"data": [JOB_ID]}), Said(b"\xff\xfe"),
         Said({"success": True, "data": {"id": "a", "status": "done", "created_at": "soon"}}),
-        Said(b" " * (MAX_REPLY_BYTES + 1)),
+        Said(b" " * (MAX_REPLY_BYTES + 1)), Said(b"[" * 200_000),
+        shown(DONE, downloaded_bytes=float("inf")), shown(DONE, filesize="many"), shown(DONE, checksum_sha256="../x"),
+        shown(DONE, checksum_sha256=7), shown(DONE, download_url="file:///etc/passwd"), shown(DONE, progress=[]),
+        shown(DONE, subtitles=[{"language": "en", "format": "vtt", "url": "ftp://a/b"}]), shown(DONE, title={}),
     ],
 )  # fmt: skip
 def test_server_of_another_kind_is_recognised(server: Server, call: Call, said: Said) -> None:
@@ -249,6 +285,30 @@ def test_key_is_sent_to_no_senseless_or_unprotected_address(url: str) -> None:
     for kind in (Client, AsyncClient):
         with pytest.raises(BadAddress):
             kind(url, KEY)
+
+
+def test_key_for_a_service_on_this_machine_is_shown_to_no_proxy(
+    server: Server, call: Call, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.tell(f"GET /download/{JOB_ID}", shown(RUNNING))
+    with Server() as proxy:
+        for name in ("HTTP_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, proxy.url)
+            monkeypatch.setenv(name.lower(), proxy.url)
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.setenv(name, "")
+        assert call(lambda client: client.job(JOB_ID)).id == JOB_ID
+    assert proxy.asked == []
+
+
+@pytest.mark.parametrize("proxy", ["socks5://127.0.0.1:1080", "gopher://127.0.0.1:70", "http://[::1", "http://a:b:c"])
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+def test_proxy_that_cannot_be_used_is_said_as_such(
+    kind: type[Client | AsyncClient], proxy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ALL_PROXY", proxy)
+    with pytest.raises(BadProxy, match="HTTPS_PROXY"):
+        kind("https://api.example", KEY)
 
 
 @pytest.mark.parametrize("key", ["", "  ", "sk-ä", "sk a", "sk-a\nx-evil: 1", "x" * 256])

@@ -1,11 +1,17 @@
 """Files that come from links: whole, once, under a harmless name, whatever happens on the way."""
 
 import asyncio
+import errno
+import hashlib
+import os
+import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from reelhaul.client import AsyncClient, Broken, DownloadFailed, FileDamaged
+from reelhaul.client import AsyncClient, Broken, DownloadFailed, FileDamaged, Overwriting
 from tests.serving import CONTENT, DONE, JOB_ID, RUNNING, Said, Server, Storage, error, shown
 from tests.unit.reelhaul.client.conftest import KEY, Call
 
@@ -161,7 +167,7 @@ def test_job_that_is_another_by_now_is_not_mixed_in(server: Server, call: Call, 
 def test_link_that_is_always_refused_is_given_up(
     server: Server, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reelhaul.client.files.FIRST_PAUSE_S", 0.0)
+    monkeypatch.setattr("reelhaul.client.tries.PAUSES_S", (0.0,) * 7)
     server.tell_of_file(Storage())
     server.tell("GET /file", Said(b"", 403))
     with pytest.raises(Broken, match="refuses its link"):
@@ -172,7 +178,7 @@ def test_link_that_is_always_refused_is_given_up(
 def test_what_has_come_stays_when_no_more_comes(
     server: Server, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("reelhaul.client.files.FIRST_PAUSE_S", 0.0)
+    monkeypatch.setattr("reelhaul.client.tries.PAUSES_S", (0.0,) * 7)
     server.tell_of_file(Storage())
     server.tell("GET /file", Storage(cut=(HALF,)), Said(b"", 500))
 
@@ -282,9 +288,161 @@ def test_subtitles_lie_beside_their_file_under_its_name(server: Server, call: Ca
     assert path.read_bytes() == text.content
 
 
-def test_subtitles_whose_link_is_refused_are_given_up(server: Server, call: Call, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("language", "kind", "saved_as"),
+    [("/../../out", "vtt", "a talk._______out.vtt"), ("en", "/../../out", "a talk.en._______out"),
+     ("x" * 300, "vtt", f"a talk.{'x' * 35}.vtt"), ("", "", "a talk"), ("en\x1b", "v\0t", "a talk.en_.v_t")],
+)  # fmt: skip
+def test_subtitles_of_any_language_stay_in_their_directory(
+    server: Server, call: Call, tmp_path: Path, language: str, kind: str, saved_as: str
+) -> None:
+    row = {"language": language, "format": kind, "filesize": 7, "url": f"{server.url}/subtitles"}
+    server.tell_of_file(Storage(), subtitles=[row])
+    server.tell("GET /subtitles", Storage(b"WEBVTT\n"))
+
+    saved = call(lambda client: client.download_subtitles(JOB_ID, tmp_path / "in" / "here", beside="a talk.mp4"))
+
+    assert saved == [tmp_path / "in" / "here" / saved_as]
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == saved
+
+
+def test_subtitles_of_the_longest_name_are_saved(server: Server, call: Call, tmp_path: Path) -> None:
+    row = {"language": "en", "format": "vtt", "filesize": 7, "url": f"{server.url}/subtitles"}
+    server.tell_of_file(Storage(), subtitles=[row])
+    server.tell("GET /subtitles", Storage(b"WEBVTT\n"))
+    [path] = call(lambda client: client.download_subtitles(JOB_ID, tmp_path, beside="文" * 83 + ".mp4"))
+    assert path.name.endswith("文.en.vtt")
+
+
+def test_subtitles_whose_link_is_refused_are_given_up(
+    server: Server, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reelhaul.client.tries.PAUSES_S", (0.0,) * 7)
     row = {"language": "en", "format": "vtt", "filesize": 7, "url": f"{server.url}/subtitles"}
     server.tell_of_file(Storage(), subtitles=[row])
     server.tell("GET /subtitles", error(403, "x"))
     with pytest.raises(Broken):
         call(lambda client: client.download_subtitles(JOB_ID, tmp_path))
+
+
+def test_file_that_got_a_number_is_not_fetched_twice(server: Server, call: Call, tmp_path: Path) -> None:
+    server.tell_of_file(Storage())
+    (tmp_path / "a talk.mp4").write_bytes(b"precious")
+    (tmp_path / "a talk (2).mp4").write_bytes(CONTENT)
+    assert call(lambda client: client.download(JOB_ID, tmp_path)) == tmp_path / "a talk (2).mp4"
+    assert file_requests(server) == []
+
+
+def test_subtitles_that_are_there_get_no_second_copy(server: Server, call: Call, tmp_path: Path) -> None:
+    row = {"language": "en", "format": "vtt", "filesize": 7, "url": f"{server.url}/subtitles"}
+    server.tell_of_file(Storage(), subtitles=[row])
+    server.tell("GET /subtitles", Storage(b"WEBVTT\n"))
+    saved = [call(lambda client: client.download_subtitles(JOB_ID, tmp_path)) for _ in range(2)]
+    assert saved == [[tmp_path / "a talk.en.vtt"]] * 2
+    assert list(tmp_path.iterdir()) == saved[0]
+
+
+def test_subtitles_are_overwritten_where_that_is_asked_for(server: Server, call: Call, tmp_path: Path) -> None:
+    row = {"language": "en", "format": "vtt", "filesize": 7, "url": f"{server.url}/subtitles"}
+    server.tell_of_file(Storage(), subtitles=[row])
+    server.tell("GET /subtitles", Storage(b"WEBVTT\n"))
+    (tmp_path / "a talk.en.vtt").write_bytes(b"old")
+    [path] = call(lambda client: client.download_subtitles(JOB_ID, tmp_path, overwrite=True))
+    assert path == tmp_path / "a talk.en.vtt"
+    assert path.read_bytes() == b"WEBVTT\n"
+
+
+def test_files_of_one_run_replace_others_but_not_each_other(server: Server, call: Call, tmp_path: Path) -> None:
+    one, other = Storage(), Storage(b"x" * 1000)
+    (tmp_path / "a talk.mp4").write_bytes(b"old")
+    run = Overwriting()
+    for storage in (one, other, one):
+        server.tell_of_file(storage)
+        call(lambda client: client.download(JOB_ID, tmp_path, overwrite=run))
+    found = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert found == {"a talk.mp4": one.content, "a talk (2).mp4": other.content}
+
+
+def test_file_that_was_there_before_is_not_replaced_by_another_of_the_run(
+    server: Server, call: Call, tmp_path: Path
+) -> None:
+    (tmp_path / "a talk.mp4").write_bytes(CONTENT)
+    run = Overwriting()
+    for storage in (Storage(), Storage(b"x" * 1000)):
+        server.tell_of_file(storage)
+        call(lambda client: client.download(JOB_ID, tmp_path, overwrite=run))
+    assert (tmp_path / "a talk.mp4").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOTSUP])
+def test_file_system_without_locks_takes_files_all_the_same(
+    server: Server, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(number, "no locks here")
+
+    monkeypatch.setattr("fcntl.flock", refused)
+    server.tell_of_file(Storage())
+    path = call(lambda client: client.download(JOB_ID, tmp_path))
+    assert path.read_bytes() == CONTENT
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_connection_that_is_lost_is_borne_longer_than_a_refusal(
+    server: Server, call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reelhaul.client.tries.PAUSES_S", (0.0,) * 7)
+    server.tell_of_file(Storage(cut=(0,) * 7))
+    assert call(lambda client: client.download(JOB_ID, tmp_path)).read_bytes() == CONTENT
+
+
+def test_job_that_is_known_is_not_asked_for_again(server: Server, call: Call, tmp_path: Path) -> None:
+    server.tell_of_file(Storage())
+    known = call(lambda client: client.job(JOB_ID))
+    call(lambda client: client.download(known, tmp_path))
+    call(lambda client: client.download_subtitles(known, tmp_path))
+    assert server.paths() == [f"GET /download/{JOB_ID}", "GET /file"]
+
+
+def test_expired_link_of_subtitles_is_exchanged_as_well(server: Server, call: Call, tmp_path: Path) -> None:
+    row = {"language": "en", "format": "vtt", "filesize": 7}
+    links = [
+        shown(DONE, download_url=f"{server.url}/file", subtitles=[{**row, "url": f"{server.url}/{path}"}])
+        for path in ("old", "subtitles")
+    ]
+    server.tell(f"GET /download/{JOB_ID}", *links)
+    server.tell("GET /old", Said(b"", 403))
+    server.tell("GET /subtitles", Storage(b"WEBVTT\n"))
+    [path] = call(lambda client: client.download_subtitles(JOB_ID, tmp_path))
+    assert path.read_bytes() == b"WEBVTT\n"
+
+
+@pytest.mark.parametrize(("module", "slow"), [(os, "fsync"), (hashlib, "file_digest")])
+def test_disk_that_takes_its_time_does_not_hold_up_other_tasks(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: Any, slow: str
+) -> None:
+    really: Callable[..., Any] = getattr(module, slow)
+    begun, others_went_on = threading.Event(), threading.Event()
+    waited: list[bool] = []
+
+    def slowly(*arguments: Any) -> Any:
+        begun.set()
+        waited.append(others_went_on.wait(10))
+        return really(*arguments)
+
+    async def other() -> None:
+        while not begun.is_set():
+            await asyncio.sleep(0.01)
+        others_went_on.set()
+
+    async def both() -> None:
+        async with AsyncClient(server.url, KEY) as client:
+            await asyncio.gather(client.download(JOB_ID, tmp_path), other())
+
+    server.tell_of_file(Storage())
+    if module is hashlib:
+        (tmp_path / "a talk.mp4").write_bytes(CONTENT)
+    monkeypatch.setattr(module, slow, slowly)
+    asyncio.run(both())
+
+    assert waited == [True]

@@ -47,6 +47,35 @@ def test_kept_key_is_sent_to_no_other_service(settings: CommandSettings) -> None
     assert access.find(options(HERE), settings).key == "sk-kept"
 
 
+def test_key_of_the_environment_is_sent_to_no_other_service_than_that_of_the_environment(tmp_path: Path) -> None:
+    settings = CommandSettings(home=str(tmp_path), reelhaul_url=HERE, reelhaul_key="sk-environment")
+    with pytest.raises(CommandFailed, match=r"There is no key for https://there\.example"):
+        access.find(options(THERE), settings)
+    access.write(access.config_file(settings), url=THERE, key="sk-kept")
+    assert access.find(options(THERE), settings).key == "sk-kept"
+    assert access.find(options(f"{HERE}/"), settings).key == "sk-environment"
+
+
+def test_key_of_the_environment_alone_is_for_the_service_that_is_named(tmp_path: Path) -> None:
+    settings = CommandSettings(home=str(tmp_path), reelhaul_key="sk-environment")
+    assert access.find(options(THERE), settings).key == "sk-environment"
+
+
+def test_damaged_file_does_not_keep_whoever_names_both(settings: CommandSettings) -> None:
+    access.config_file(settings).write_text("[service")
+    assert access.find(options(THERE, "sk-a"), settings).key == "sk-a"
+
+
+def test_somebody_without_a_home_names_both_or_is_told_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", homeless)
+    assert access.find(options(THERE, "sk-a"), CommandSettings()).key == "sk-a"
+    with pytest.raises(CommandFailed, match="set HOME"):
+        access.find(options(THERE), CommandSettings())
+
+
 def test_without_a_service_it_is_said_how_to_log_in(tmp_path: Path) -> None:
     with pytest.raises(CommandFailed, match="reelhaul login"):
         access.find(options(), CommandSettings(home=str(tmp_path)))

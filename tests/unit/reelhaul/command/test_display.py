@@ -60,6 +60,17 @@ def test_what_has_ended_leaves_a_line_and_no_bar(tmp_path: Path) -> None:
     assert "%" not in text
 
 
+def test_bar_of_a_playlist_goes_with_its_last_item() -> None:
+    bars, terminal = shown()
+    with bars:
+        bars.submitted(URL, Job.of(job("playlist")))
+        bars.refresh()
+        assert "%" in screen(terminal.getvalue())
+        bars.ended(URL, Job.of(job("playlist")), Path("All"), saved=1)
+        bars.refresh()
+        assert "%" not in screen(terminal.getvalue())
+
+
 @pytest.fixture
 def terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     """Somebody sits there, and says yes to everything."""

@@ -107,7 +107,7 @@ def test_file_that_others_may_read_is_wrong(
 
 
 def test_service_that_is_down_on_this_machine_is_to_be_started(run: Run) -> None:
-    out = run("doctor", "--url", "http://127.0.0.1:9", "--json")[1]
+    out = run("doctor", "--url", "http://127.0.0.1:9", "--key", KEY, "--json")[1]
     assert states(out)["service"] == "wrong"
     assert advice(out, "service") == "Start it: reelhaul serve"
     assert states(out)["download"] == "skipped"
@@ -120,7 +120,15 @@ def test_server_that_is_none_of_ours_is_wrong(run: Run, sound: Server, said: Sai
     sound.tell("GET /openapi.json", said)
     out = run("doctor", "--json")[1]
     assert states(out)["service"] == "wrong"
-    assert not any("x-access-token" in asked.headers and asked.path != "/openapi.json" for asked in sound.asked)
+    assert sound.asked
+    assert not any("x-access-token" in asked.headers for asked in sound.asked)
+
+
+def test_proxy_that_cannot_be_used_is_said(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "gopher://127.0.0.1:70")
+    code, out, _ = run("doctor", "--json")
+    assert (code, states(out)["service"]) == (1, "wrong")
+    assert "HTTPS_PROXY" in out
 
 
 def test_key_of_another_service_is_wrong(run: Run, sound: Server) -> None:
@@ -169,9 +177,11 @@ def _queue(name: str) -> str:
 
 
 def looked(stack: str) -> dict[str, Finding]:
-    operator = OperatorSettings(aws_region=REGION)
-    options = argparse.Namespace(stack=stack, local=None, operator=operator)
-    return {finding.what: finding for finding in deployment.examined(options)}
+    return {finding.what: finding for finding in deployment.examined(_options(stack))}
+
+
+def _options(stack: str) -> argparse.Namespace:
+    return argparse.Namespace(stack=stack, local=None, operator=OperatorSettings(aws_region=REGION))
 
 
 def test_stack_that_stands_is_said_with_what_waits(stack: str, cloud: Cloud) -> None:
@@ -187,6 +197,25 @@ def test_dead_letters_are_wrong(stack: str) -> None:
     found = looked(stack)["dead letters"]
     assert found.state is State.WRONG
     assert found.text == "1 in WebhookDeadLetter"
+
+
+def test_stack_of_something_else_is_wrong(cloud: Cloud) -> None:
+    template = {"Resources": {"Some": {"Type": "AWS::SQS::Queue"}}}
+    boto3.client("cloudformation").create_stack(StackName="Other", TemplateBody=json.dumps(template))
+    found = [finding for finding in deployment.examined(_options("Other")) if finding.state is State.WRONG]
+    assert [finding.what for finding in found] == ["stack"]
+    assert "QueueUrl" in found[0].text
+
+
+def test_local_deployment_without_a_scheme_is_a_mistake_of_writing(run: Run) -> None:
+    code, _, err = run("doctor", "--local", "127.0.0.1:8787")
+    assert code == 2
+    assert "it looks like http://127.0.0.1:8787" in err
+
+
+def test_local_deployment_without_a_host_is_wrong(run: Run, sound: Server) -> None:
+    code, out, _ = run("doctor", "--local", "http://", "--json")
+    assert (code, states(out)["credentials"]) == (1, "wrong")
 
 
 def test_stack_that_is_not_there_is_wrong(cloud: Cloud) -> None:

@@ -2,13 +2,34 @@
 
 import io
 import json
+import os
+import signal
+import time
 from pathlib import Path
 
 import pytest
+from rich.console import Console
+from rich.text import Text
 
+from reelhaul.command.display import Bars
 from reelhaul.command.get import clip
-from tests.serving import CONTENT, DONE, FAILED, JOB_ID, RUNNING, Said, Server, Storage, error, example, job, shown
-from tests.unit.reelhaul.command.conftest import Run
+from tests.screen import screen
+from tests.serving import (
+    CONTENT,
+    DONE,
+    FAILED,
+    JOB_ID,
+    RUNNING,
+    Asked,
+    Said,
+    Server,
+    Storage,
+    error,
+    example,
+    job,
+    shown,
+)
+from tests.unit.reelhaul.command.conftest import KEY, Run
 
 URL = "https://media.example/talk.mp4"
 ITEM_IDS = [row["id"] for row in job("playlist")["items"]]
@@ -48,7 +69,7 @@ def test_json_is_an_object_a_line_with_stable_fields(run: Run, talk: Server) -> 
     assert submitted == {"event": "submitted", "asked": URL, "id": JOB_ID}
     assert saved == {
         "event": "saved", "asked": URL, "id": JOB_ID, "url": URL, "path": "a talk.mp4", "bytes": len(CONTENT),
-        "sha256": Storage().sha256,
+        "sha256": Storage().sha256, "playlist_id": None, "subtitles_missing": [],
     }  # fmt: skip
 
 
@@ -65,8 +86,8 @@ def test_failure_in_json_has_its_code(run: Run, talk: Server) -> None:
     code, out, _ = run("get", URL, "--json")
     assert code == 4
     assert events(out)[1] == {
-        "event": "failed", "asked": URL, "id": JOB_ID, "code": "source.not_found",
-        "message": "The source says that this media does not exist (any more).",
+        "event": "failed", "asked": URL, "id": JOB_ID, "url": URL, "code": "source.not_found",
+        "message": "The source says that this media does not exist (any more).", "playlist_id": None,
     }  # fmt: skip
 
 
@@ -129,6 +150,11 @@ def test_clip_is_read_as_people_write_it(text: str, seconds: tuple[float | None,
         ([URL, f"{URL}?2", "-o", "one.mp4"], "is no directory"),
         ([], "required: URL"),
         (["--", "-x"], "cannot be fetched"),
+        ([JOB_ID, "--no-wait"], "--no-wait is for URLs"),
+        ([URL, JOB_ID, "--audio"], "leave out what is wanted (audio_format, download_type)"),
+        ([JOB_ID, "--name", "x"], "as it was asked for"),
+        ([URL, "--name", "\udcff"], "is not UTF-8"),
+        ([f"{URL}?\udcff"], "is not UTF-8"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_anything_begins(
@@ -148,8 +174,24 @@ def test_every_senseless_url_of_several_is_named(run: Run, talk: Server) -> None
     assert "Nothing was begun." in err
 
 
+def given(monkeypatch: pytest.MonkeyPatch, said: bytes) -> None:
+    """What standard input says."""
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(said), encoding="utf-8"))
+
+
+@pytest.mark.parametrize("said", [f"# M\xe4rz\n{URL}\n".encode("latin-1"), f"{URL}\n".encode("utf-16")])
+def test_list_that_is_not_utf_8_is_said_as_such(
+    run: Run, talk: Server, monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    given(monkeypatch, said)
+    code, _, err = run("get", "-")
+    assert code == 2
+    assert "is not UTF-8" in err
+    assert talk.asked == []
+
+
 def test_urls_are_read_from_standard_input(run: Run, talk: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO(f"# my list\n{URL}\n\n{URL}\n"))
+    given(monkeypatch, f"\ufeff# my list\r\n{URL}\r\n\r\n{URL}\r\n".encode())
     code, out, _ = run("get", "-")
     assert code == 0
     assert out.count("submitted") == 1
@@ -189,18 +231,25 @@ def test_limit_of_a_day_is_a_failure(run: Run, talk: Server) -> None:
     assert "midnight UTC" in err
 
 
+def playlist(server: Server, **of_second: object) -> None:
+    """Of two items, the second of which has failed unless something else is said of it."""
+    first, second = ITEM_IDS
+    known = {"filesize": len(CONTENT), "checksum_sha256": Storage().sha256, "playlist_id": JOB_ID}
+    item = {"name": "first.mp4", "download_url": f"{server.url}/file", **known}
+    server.tell(f"GET /download/{JOB_ID}", shown("playlist", status="done", name="All/talks"))
+    server.tell(f"GET /download/{first}", shown(DONE, **{**item, "id": first}))
+    failed = shown(FAILED, id=second, playlist_id=JOB_ID, error_code="source.blocked", url="https://item.example/2")
+    server.tell(f"GET /download/{second}", shown(DONE, **{**item, "id": second, **of_second}) if of_second else failed)
+
+
 def test_playlist_becomes_a_directory_of_its_items(run: Run, talk: Server, here: Path) -> None:
-    done, failed = ITEM_IDS
-    link = talk.url + "/file"
-    item = {"id": done, "name": "first.mp4", "download_url": link, "filesize": len(CONTENT)}
-    talk.tell(f"GET /download/{JOB_ID}", shown("playlist", status="done", name="All/talks"))
-    talk.tell(f"GET /download/{done}", shown(DONE, checksum_sha256=Storage().sha256, **item))
-    talk.tell(f"GET /download/{failed}", shown(FAILED, id=failed))
+    failed = ITEM_IDS[1]
+    playlist(talk)
 
     code, out, err = run("get", URL)
 
     assert code == 4
-    assert "saved All_talks/first.mp4" in out
+    assert out.count("saved All_talks/first.mp4") == 1
     assert f"failed {failed}" in err
     assert (here / "All_talks" / "first.mp4").read_bytes() == CONTENT
 
@@ -247,7 +296,7 @@ def test_service_that_cannot_be_used_ends_everything_with_3(run: Run, talk: Serv
 
 
 def test_nobody_there_is_3(run: Run) -> None:
-    code, _, err = run("get", URL, "--url", "http://127.0.0.1:9")
+    code, _, err = run("get", URL, "--url", "http://127.0.0.1:9", "--key", KEY)
     assert code == 3
     assert "does not answer" in err
 
@@ -258,3 +307,126 @@ def test_running_job_that_is_asked_for_by_id_is_waited_for(run: Run, talk: Serve
     talk.tell(f"GET /download/{JOB_ID}", shown(RUNNING), shown(DONE, **done))
     assert run("get", JOB_ID)[0] == 0
     assert f"GET /async-response/{JOB_ID}" in talk.paths()
+
+
+def test_items_name_their_playlist_which_has_an_end(run: Run, talk: Server) -> None:
+    playlist(talk)
+    code, out, _ = run("get", URL, "--json")
+    assert code == 4
+    by_id = {event["id"]: event for event in events(out) if event["event"] in {"saved", "failed"}}
+    assert [by_id[item]["playlist_id"] for item in ITEM_IDS] == [JOB_ID, JOB_ID]
+    assert events(out)[-1] == {
+        "event": "playlist", "asked": URL, "id": JOB_ID, "url": URL, "path": "All_talks", "saved": 1, "failed": 1,
+    }  # fmt: skip
+
+
+def test_each_item_is_asked_for_once_and_not_all_at_a_time(run: Run, talk: Server) -> None:
+    playlist(talk)
+    run("get", URL, "--at-once", "1")
+    assert [path for path in talk.paths() if path != "POST /download"] == [
+        f"GET /async-response/{JOB_ID}", f"GET /download/{JOB_ID}", f"GET /download/{ITEM_IDS[0]}", "GET /file",
+        f"GET /download/{ITEM_IDS[1]}",
+    ]  # fmt: skip
+
+
+def test_advice_for_an_item_names_its_own_site(run: Run, talk: Server) -> None:
+    playlist(talk)
+    assert "sites set item.example" in run("get", URL)[2]
+
+
+def test_overwriting_loses_no_item_of_the_same_title(run: Run, talk: Server, here: Path) -> None:
+    other = Storage(b"x" * 1000)
+    playlist(talk, filesize=1000, checksum_sha256=other.sha256, download_url=f"{talk.url}/other")
+    talk.tell("GET /other", other)
+    (here / "All_talks").mkdir()
+    (here / "All_talks" / "first.mp4").write_bytes(b"old")
+    assert run("get", URL, "--overwrite")[0] == 0
+    found = sorted(path.read_bytes() for path in (here / "All_talks").iterdir())
+    assert found == sorted([CONTENT, other.content])
+
+
+def test_missing_subtitles_are_said(run: Run, talk: Server) -> None:
+    talk.tell_of_file(Storage(), subtitles_missing=["pt-BR"])
+    assert "a talk.mp4: there are no subtitles in pt-BR." in run("get", URL, "--subtitles", "pt-BR")[2]
+    out = run("get", URL, "--subtitles", "pt-BR", "--json")[1]
+    assert events(out)[-1]["subtitles_missing"] == ["pt-BR"]
+
+
+def test_overwriting_is_for_subtitles_as_well(run: Run, talk: Server, here: Path) -> None:
+    row = {"language": "en", "format": "vtt", "filesize": 7, "url": f"{talk.url}/subtitles"}
+    talk.tell_of_file(Storage(), subtitles=[row])
+    talk.tell("GET /subtitles", Storage(b"WEBVTT\n"))
+    (here / "a talk.en.vtt").write_bytes(b"old")
+    assert run("get", URL, "--subtitles", "en", "--overwrite")[0] == 0
+    assert (here / "a talk.en.vtt").read_bytes() == b"WEBVTT\n"
+
+
+@pytest.mark.parametrize("target", ["file/", "dir/"])
+def test_failure_that_may_pass_says_how_to_go_on_with_its_job(
+    run: Run, talk: Server, here: Path, target: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reelhaul.client.tries.PAUSES_S", (0.0,) * 7)
+    (here / "file").touch()
+    talk.tell("GET /file", Said(b"", 500))
+    err = run("get", URL, "-o", target)[2]
+    assert f"reelhaul get {JOB_ID}" in err
+    assert events(run("get", URL, "-o", target, "--json")[1])[-1]["id"] == JOB_ID
+
+
+def test_refusal_of_a_job_has_its_id(run: Run, talk: Server) -> None:
+    talk.tell(f"GET /download/{JOB_ID}", error(404, "job.not_found"))
+    assert events(run("get", JOB_ID, "--json")[1])[-1]["id"] == JOB_ID
+
+
+def test_what_ends_everything_says_what_is_left(run: Run, talk: Server) -> None:
+    talk.tell(f"GET /async-response/{JOB_ID}", error(401, "auth.unauthorized"))
+    code, _, err = run("get", URL, f"{URL}?2", "--at-once", "1")
+    assert code == 3
+    assert f"reelhaul get {JOB_ID}" in err
+    assert "Not begun: 1 URL." in err
+
+
+@pytest.fixture
+def bars(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """A terminal that the command shows its bars on."""
+    terminal = io.StringIO()
+    console = Console(file=terminal, force_terminal=True, width=160, highlight=False, legacy_windows=False)
+    monkeypatch.setattr("reelhaul.command.get.display", lambda **_: Bars(console))
+    return terminal
+
+
+def left_on(terminal: io.StringIO) -> str:
+    return Text.from_ansi(screen(terminal.getvalue())).plain
+
+
+def test_without_waiting_the_terminal_keeps_the_id(run: Run, talk: Server, bars: io.StringIO) -> None:
+    assert run("get", URL, "--no-wait")[0] == 0
+    assert f"submitted {JOB_ID} {URL}" in left_on(bars)
+
+
+def test_network_that_is_gone_for_seconds_ends_no_wait_at_a_terminal(
+    run: Run, talk: Server, bars: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("reelhaul.client.calls.PATIENT_WAITS_S", (0.0,) * 7)
+    done = {"name": "a talk.mp4", "download_url": f"{talk.url}/file", "filesize": len(CONTENT)}
+    gone = [Said(b"x", cut=0)] * 5
+    talk.tell(f"GET /download/{JOB_ID}", shown(RUNNING), *gone, shown(DONE, checksum_sha256=Storage().sha256, **done))
+    assert run("get", JOB_ID)[0] == 0
+    assert "saved a talk.mp4" in left_on(bars)
+
+
+def test_job_that_is_made_in_the_moment_of_an_interrupt_is_told(run: Run, talk: Server) -> None:
+    def interrupted(_: Asked) -> Said:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.3)  # the answer comes after the interrupt
+        return Said(example("POST /download", "a file under a name"))
+
+    talk.tell("POST /download", interrupted)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        code, _, err = run("get", URL, f"{URL}?2", f"{URL}?3", "--at-once", "1")
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert code == 130
+    assert f"reelhaul get {JOB_ID}" in err
+    assert "Not begun: 2 URLs." in err

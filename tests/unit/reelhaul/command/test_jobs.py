@@ -125,3 +125,30 @@ def test_open_of_a_job_without_a_file_says_why(run: Run, server: Server) -> None
     code, _, err = run("open", JOB_ID)
     assert code == 4
     assert "does not exist" in err
+
+
+def test_open_without_a_browser_goes_on_and_gives_the_link(
+    run: Run, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webbrowser.open", lambda _: False)
+    for each in (JOB_ID, OTHER_ID):
+        server.tell(f"GET /download/{each}", shown(DONE, id=each, download_url=f"https://files.example/{each}"))
+    code, _, err = run("open", JOB_ID, OTHER_ID)
+    assert code == 1
+    assert f"https://files.example/{JOB_ID}" in err
+    assert f"https://files.example/{OTHER_ID}" in err
+    told = json.loads(run("open", JOB_ID, "--json")[1])
+    assert (told["event"], told["id"], told["code"]) == ("failed", JOB_ID, "client.no_browser")
+
+
+def test_list_asks_on_until_it_has_as_many_as_are_wanted(run: Run, server: Server) -> None:
+    pages = [
+        Said({"success": True, "data": {"downloads": [job(DONE, id=each)], "total": 3, "next_token": f"after {each}"}})
+        for each in (JOB_ID, OTHER_ID)
+    ]
+    server.tell("GET /download", *pages)
+    out = run("list", "-n", "2")[1]
+    assert [line.split("\t")[0] for line in out.splitlines()] == [JOB_ID, OTHER_ID]
+    assert [asked.path for asked in server.asked] == [
+        "/download?count=2", f"/download?count=1&next_token=after+{JOB_ID}",
+    ]  # fmt: skip

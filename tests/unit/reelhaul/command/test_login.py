@@ -114,3 +114,36 @@ def test_key_for_a_service_on_the_way_to_which_others_read_is_not_asked_for(run:
     code, _, err = run("login", "--url", "http://reelhaul.example")
     assert code == 3
     assert "https://reelhaul.example" in err
+
+
+def test_what_was_mistyped_may_be_typed_again(
+    run: Run, server: Server, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a key that is none nor an address at which nobody is ours costs what was typed before."""
+    server.tell_of_service()
+    server.tell("GET /download", NOTHING)
+    typed(monkeypatch, "sk-ä", KEY)
+    monkeypatch.delenv("REELHAUL_URL")
+    addresses = ["reelhaul.example", f"{server.url}/elsewhere", server.url]
+    monkeypatch.setattr("builtins.input", lambda _: addresses.pop(0))
+
+    code, _, err = run("login")
+
+    assert code == 0
+    assert err.count("Once more, please.") == 3
+    assert KEY in file.read_text()
+    assert addresses == []
+
+
+def test_environment_that_says_something_else_is_named(
+    run: Run, server: Server, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.tell_of_service()
+    server.tell("GET /download", NOTHING)
+    typed(monkeypatch, KEY, KEY)
+    assert run("login")[2] == ""
+    monkeypatch.setenv("REELHAUL_URL", "https://other.example")
+    monkeypatch.setenv("REELHAUL_KEY", "sk-other")
+    err = run("login", "--url", server.url)[2]
+    assert "REELHAUL_URL and REELHAUL_KEY in your environment" in err
+    assert "sk-other" not in err

@@ -1,9 +1,11 @@
 """The command as a whole: its parts, its words, and what it loads."""
 
+import os
 import re
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -13,13 +15,14 @@ from reelhaul.command import advice, exits, words
 from reelhaul.command.exits import Exit
 from reelhaul.command.main import OPERATING
 from tests.named import ROOT
+from tests.serving import DONE, Said, Server, example, job
 from tests.unit.reelhaul.command.conftest import Run
 
 
 def known_codes() -> set[str]:
     """Of all errors, the service's and the client's."""
     left: list[type[errors.ReelhaulError] | type[ClientError]] = [errors.ReelhaulError, ClientError]
-    found = {"job.cancelled"}  # the first is none of an error: see `steps`
+    found = {"job.cancelled", "client.disk"}  # none of an error of ours: see `steps`, and of an OSError
     while left:
         cls = left.pop()
         found.add(cls.code)
@@ -67,6 +70,25 @@ def test_advice_names_the_job_and_the_site_that_it_is_about() -> None:
     assert advice.on("job.crashed", job_id="download-1") == "It may work later: reelhaul retry download-1"
     assert "sites set media.example" in str(advice.on("source.blocked", url="https://media.example/x"))
     assert advice.on("job.crashed") is None
+    assert "sites set example.com" in str(advice.on("source.blocked", url="http://[::1"))
+
+
+@pytest.mark.parametrize(
+    "arguments", [("list",), ("completion", "bash"), ("get", "https://media.example/a", "--no-wait")]
+)
+def test_reader_that_goes_away_is_no_news(run: Run, server: Server, arguments: tuple[str, ...], here: Path) -> None:
+    server.tell("POST /download", Said(example("POST /download", "a file under a name")))
+    server.tell("GET /download", Said({"success": True, "data": {"downloads": [job(DONE)], "total": 1}}))
+    ours, theirs = os.pipe()
+    os.close(ours)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
+    code = "import sys; from reelhaul.command.main import main; sys.exit(main())"
+    with os.fdopen(theirs, "wb") as gone:
+        ended = subprocess.run(
+            [sys.executable, "-c", code, *arguments], stdout=gone, stderr=subprocess.PIPE, text=True, check=False,
+            env=environment,
+        )  # fmt: skip
+    assert (ended.returncode, ended.stderr) == (1, "")
     assert advice.on("never.heard.of", job_id="a", url="b") is None
 
 

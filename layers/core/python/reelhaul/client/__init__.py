@@ -9,6 +9,7 @@ from reelhaul.client.calls import Clip, Options
 from reelhaul.client.errors import (
     BadAddress,
     BadKey,
+    BadProxy,
     Broken,
     ClientError,
     Conflict,
@@ -24,10 +25,12 @@ from reelhaul.client.errors import (
     Unreachable,
 )
 from reelhaul.client.jobs import Item, Job, Page, ServiceInfo, Status, Subtitles
+from reelhaul.client.naming import Overwriting
 from reelhaul.client.sync import Client
 
 __all__ = [
-    "AsyncClient", "BadAddress", "BadKey", "Broken", "Client", "ClientError", "Clip", "Conflict", "DownloadFailed",
-    "FileDamaged", "Item", "Job", "KeyRefused", "LimitReached", "NotFound", "NotReelhaul", "Options", "Page", "Refused",
-    "ServiceInfo", "Status", "StillRunning", "Subtitles", "Unavailable", "Unreachable",
+    "AsyncClient", "BadAddress", "BadKey", "BadProxy", "Broken", "Client", "ClientError", "Clip", "Conflict",
+    "DownloadFailed", "FileDamaged", "Item", "Job", "KeyRefused", "LimitReached", "NotFound", "NotReelhaul", "Options",
+    "Overwriting", "Page", "Refused", "ServiceInfo", "Status", "StillRunning", "Subtitles", "Unavailable",
+    "Unreachable",
 ]  # fmt: skip

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar, Unpack
 
@@ -11,9 +11,12 @@ import httpx2
 from reelhaul.client import calls
 from reelhaul.client.calls import Call, Options, Reply
 from reelhaul.client.errors import Broken, DownloadFailed, StillRunning, Unavailable, Unreachable
-from reelhaul.client.files import LinkExpired, PartialFile, Tries, main_piece, subtitle_pieces
+from reelhaul.client.files import PartialFile
 from reelhaul.client.jobs import Job, Page, ServiceInfo, Status
-from reelhaul.client.sync import LINK_TIMEOUT, OnProgress, trusted
+from reelhaul.client.naming import Overwriting, Piece, main_piece, subtitle_pieces
+from reelhaul.client.sync import OnProgress
+from reelhaul.client.transport import LINK_TIMEOUT, proxies_understood, trusted, uses_proxies
+from reelhaul.client.tries import LinkExpired, Tries
 
 T = TypeVar("T")
 
@@ -27,10 +30,13 @@ class AsyncClient:
     def __init__(self, url: str, key: str | None, *, timeout_s: float = calls.TIMEOUT_S) -> None:
         headers = {} if key is None else {calls.KEY_HEADER: calls.checked_key(key)}
         self.url = calls.checked_address(url)
-        self._http = httpx2.AsyncClient(base_url=self.url, headers=headers, timeout=timeout_s, verify=trusted())
-        self._links = httpx2.AsyncClient(
-            timeout=LINK_TIMEOUT, verify=trusted()
-        )  # a key has no business where links lead to
+        self._timeout_s = timeout_s
+        with proxies_understood():
+            self._http = httpx2.AsyncClient(
+                base_url=self.url, headers=headers, verify=trusted(), trust_env=uses_proxies(self.url)
+            )  # fmt: skip
+            # Another one, as a key has no business where links lead to.
+            self._links = httpx2.AsyncClient(timeout=LINK_TIMEOUT, verify=trusted())
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -51,14 +57,14 @@ class AsyncClient:
         """
         return await self._call(calls.submit(url, options, idempotency_key=idempotency_key))
 
-    async def job(self, job_id: str) -> Job:
-        """The job as it is now, with a fresh link if it is done."""
-        return await self._call(calls.job(job_id))
+    async def job(self, job_id: str, *, patient: bool = False) -> Job:
+        """The job as it is now, with a fresh link if it is done. `patient`: nobody's answering is borne for 45 s."""
+        return await self._call(calls.job(job_id, patient=patient))
 
     async def wait(self, job_id: str, *, timeout_s: float | None = None) -> Job:
         """The job once it has ended, well or not. It is not polled: the service answers when there is something to say.
 
-        Raises `StillRunning` after `timeout_s`, and then up to 20 s.
+        Raises `StillRunning` with the first answer after `timeout_s`: 20 s later, or more while nobody answers.
         """
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         while True:
@@ -109,54 +115,78 @@ class AsyncClient:
     async def fetch(self, url: str, directory: Path | str = ".", **options: Unpack[Options]) -> Path:
         """Everything at once: submit `url`, wait, and save the file in `directory`. Raises `DownloadFailed`."""
         begun = await self.submit(url, **options)
-        ended = await self.wait(begun.id)
-        return await self.download(ended.id, directory)
+        return await self.download(await self.wait(begun.id), directory)
 
     async def download(
         self,
-        job_id: str,
+        job: Job | str,
         directory: Path | str = ".",
         *,
         filename: str | None = None,
-        overwrite: bool = False,
+        overwrite: Overwriting | bool = False,
         on_progress: OnProgress | None = None,
     ) -> Path:
         """Save the file of a job that is done in `directory`, under its own name or `filename`. Returns where.
 
-        What has come before, also in another process, is not fetched again; size and checksum are checked. Where
-        another file has the name it gets a number, unless it is to `overwrite`. Raises `DownloadFailed` for a job
-        without a file, `Broken` (what has come stays), `FileDamaged`, and `OSError`.
+        `job` is its id, or what `wait` gave, which saves a call. What has come before, also in another process, is not
+        fetched again; size and checksum are checked. Where another file has the name it gets a number, unless it is to
+        `overwrite`; an `Overwriting` that several downloads share keeps them from replacing each other's. Raises
+        `DownloadFailed` for a job without a file, `Broken` (what has come stays), `FileDamaged`, and `OSError`.
         """
-        job = await self.job(job_id)
-        piece = main_piece(job)
+        job = await self.job(job) if isinstance(job, str) else job
+        job_id, piece = job.id, main_piece(job)
         if piece is None:
             raise DownloadFailed(job)
-        with PartialFile(piece, Path(directory), filename=filename, overwrite=overwrite) as part:
-            return part.path or await self._filled(part, job_id, on_progress)
+
+        async def renewed() -> Piece | None:
+            return main_piece(await self.job(job_id, patient=True))
+
+        part = PartialFile(piece, Path(directory), filename=filename, overwrite=overwrite)
+        return await self._saved(part, renewed, on_progress)
 
     async def download_subtitles(
-        self, job_id: str, directory: Path | str = ".", *, beside: str | None = None
+        self,
+        job: Job | str,
+        directory: Path | str = ".",
+        *,
+        beside: str | None = None,
+        overwrite: Overwriting | bool = False,
     ) -> list[Path]:
-        """Save the job's subtitles, called as the file `beside` (else the job's) with language and format behind."""
-        job = await self.job(job_id)
-        saved: list[Path] = []
-        for piece in subtitle_pieces(job, beside or job.name):
-            with PartialFile(piece, Path(directory)) as part:
-                saved.append(part.path or await self._filled(part, None))
+        """Save the job's subtitles, called as the file `beside` (else the job's) with language and format behind.
+
+        `job` and `overwrite` are as for `download`; where the same subtitles lie already they stay.
+        """
+        job = await self.job(job) if isinstance(job, str) else job
+        job_id, name, saved = job.id, beside or job.name, list[Path]()
+        for piece in subtitle_pieces(job, name):
+
+            async def renewed(name_of_piece: str = piece.name) -> Piece | None:
+                pieces = subtitle_pieces(await self.job(job_id, patient=True), name)
+                return next((each for each in pieces if each.name == name_of_piece), None)
+
+            part = PartialFile(piece, Path(directory), overwrite=overwrite)
+            saved.append(await self._saved(part, renewed))
         return saved
 
-    async def _filled(self, part: PartialFile, job_id: str | None, on_progress: OnProgress | None = None) -> Path:
-        """`job_id`: whose link it is, where a fresh one may be asked for."""
-        tries = Tries(part)
-        while not part.is_whole():
-            try:
-                await self._fill(part, on_progress)
-            except LinkExpired as error:
-                await asyncio.sleep(tries.pause_s(error))
-                part.renew(None if job_id is None else main_piece(await self.job(job_id)))
-            except (httpx2.TransportError, Broken) as error:
-                await asyncio.sleep(tries.pause_s(error))
-        return part.finish()
+    async def _saved(
+        self, part: PartialFile, renewed: Callable[[], Awaitable[Piece | None]], on_progress: OnProgress | None = None
+    ) -> Path:
+        """`renewed` asks for a fresh link. What the disk takes long for happens beside the other tasks."""
+        await asyncio.to_thread(part.open)
+        with part:
+            if part.path is not None:
+                return part.path
+            tries = Tries(part)
+            while not part.is_whole():
+                try:
+                    await self._fill(part, on_progress)
+                except LinkExpired as error:
+                    await asyncio.sleep(tries.pause_s(error))
+                    part.renew(await renewed())
+                except (httpx2.TransportError, Broken) as error:
+                    await asyncio.sleep(tries.pause_s(error))
+            await asyncio.to_thread(part.settle)
+            return part.finish()
 
     async def _fill(self, part: PartialFile, on_progress: OnProgress | None) -> None:
         async with self._links.stream("GET", part.piece.url, headers=part.headers) as reply:
@@ -180,7 +210,10 @@ class AsyncClient:
     async def _exchanged(self, call: Call[Any]) -> Reply:
         started, body = time.monotonic(), bytearray()
         try:
-            async with self._http.stream(call.method, call.path, json=call.body, headers=dict(call.headers)) as reply:
+            async with self._http.stream(
+                call.method, call.path, json=call.body, headers=dict(call.headers),
+                timeout=max(self._timeout_s, call.held_s),
+            ) as reply:  # fmt: skip
                 async for part in reply.aiter_bytes():
                     calls.add_bounded(body, part)
         except httpx2.HTTPError as error:

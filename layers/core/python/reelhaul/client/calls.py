@@ -18,10 +18,11 @@ T = TypeVar("T")
 TITLE = "Reelhaul"
 KEY_HEADER = "x-access-token"
 TIMEOUT_S = 35.0  # a reply may be held back for 20 s, and API Gateway gives up at 30
+_HELD_S = TIMEOUT_S
 POLL_S = 1.0  # between two held replies, should the service not hold them
 MAX_REPLY_BYTES = 16 * 1024**2  # Lambda's are 6 MB at most; whatever is longer is not from this service
 _WAITS_S = (0.5, 2.0)  # before a call that changes nothing twice is made again
-_PATIENT_WAITS_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 15.0)  # while a job is waited for: a laptop may change its network
+PATIENT_WAITS_S = (0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 15.0)  # while a job is waited for: a laptop may change its network
 _MAX_RETRY_AFTER_S = 15.0
 _OTHER = "The server answers with JSON, but not as Reelhaul does. Is it another one?"
 _KEY = re.compile(r"[!-~]{1,255}", re.ASCII)
@@ -72,7 +73,7 @@ class Reply:
     def _said(self) -> Any:
         try:
             return json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):  # the latter for a million brackets
             return None
 
     def _refuse(self, said: Any) -> None:
@@ -80,8 +81,10 @@ class Reply:
         code, message = given.get("code"), given.get("message")
         cls = refused_as(self.status)
         if not isinstance(code, str) or not isinstance(message, str):
-            # What stands before the service, as API Gateway, says such things in words of its own.
-            if not issubclass(cls, Unavailable | LimitReached):
+            # What stands before the service, as API Gateway, says such things in words of its own. Its 429 is about
+            # requests a second, of everybody's, and passes; a limit of the key has a code.
+            cls = Unavailable if issubclass(cls, LimitReached) else cls
+            if not issubclass(cls, Unavailable):
                 raise NotReelhaul(
                     f"The server answers {self.status}, which is not how Reelhaul does. Is it another one?"
                 )
@@ -104,6 +107,7 @@ class Call(Generic[T]):
     body: Any = None
     headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
     waits_s: tuple[float, ...] = _WAITS_S
+    held_s: float = 0.0  # for so long the service may have nothing to say
 
 
 def pause_s(error: Exception, planned_s: float) -> float:
@@ -127,6 +131,7 @@ def checked_address(url: str) -> str:
     try:
         parts = urlsplit(url.strip())
         host, _ = parts.hostname, parts.port
+        url.encode()  # what a shell took from other than UTF-8 has no encoding
     except ValueError as error:
         raise BadAddress(f"{url!r} is no address of a service: {error}.") from error
     if parts.scheme not in {"http", "https"} or not host:
@@ -172,14 +177,14 @@ def submit(url: str, options: Options, *, idempotency_key: str | None) -> Call[J
 
 def job(job_id: str, *, patient: bool = False) -> Call[Job]:
     path = f"/download/{quote(job_id, safe='')}"
-    waits_s = _PATIENT_WAITS_S if patient else _WAITS_S
+    waits_s = PATIENT_WAITS_S if patient else _WAITS_S
     return Call(method="GET", path=path, read=lambda reply: Job.of(_field(reply.json(), "data")), waits_s=waits_s)
 
 
 def held(job_id: str) -> Call[bool]:
     """Whether the job has ended. The reply is held back until it has, or for about 20 s."""
     path = f"/async-response/{quote(job_id, safe='')}"
-    return Call(method="GET", path=path, read=_has_ended, waits_s=_PATIENT_WAITS_S)
+    return Call(method="GET", path=path, read=_has_ended, waits_s=PATIENT_WAITS_S, held_s=_HELD_S)
 
 
 def page(*, count: int, status: Status | str | None, next_token: str | None) -> Call[Page]:
@@ -240,10 +245,10 @@ def _has_ended(reply: Reply) -> bool:
 
 def _page(reply: Reply) -> Page:
     data = _field(reply.json(), "data")
-    rows, total = data.get("downloads"), data.get("total")
-    if not isinstance(rows, list) or not isinstance(total, int):
+    rows, total, token = data.get("downloads"), data.get("total"), data.get("next_token")
+    if not isinstance(rows, list) or not isinstance(total, int) or not isinstance(token, str | None):
         raise NotReelhaul(_OTHER)
-    return Page(jobs=tuple(Job.of(row) for row in rows), total=total, next_token=data.get("next_token"))
+    return Page(jobs=tuple(Job.of(row) for row in rows), total=total, next_token=token)
 
 
 def _service_info(reply: Reply) -> ServiceInfo:
@@ -257,6 +262,6 @@ def _clock_off_s(reply: Reply) -> float | None:
     """A `Date` has whole seconds, and was written somewhere between the request and the reply."""
     try:
         theirs = email.utils.parsedate_to_datetime(reply.headers["date"]).timestamp()
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, OverflowError):
         return None
     return reply.received_at - reply.took_s / 2 - (theirs + 0.5)

@@ -36,6 +36,12 @@ class BadKey(ClientError):
     code = "client.bad_key"
 
 
+class BadProxy(ClientError):
+    """The environment names a proxy that cannot be used."""
+
+    code = "client.bad_proxy"
+
+
 class StillRunning(ClientError):
     """The job has not ended in the time that there was. It goes on."""
 
@@ -100,13 +106,13 @@ class Conflict(Refused):
 
 
 class LimitReached(Refused):
-    """The key allows no more now, or there were too many requests. `retry_after_s` says when to ask again, if known."""
+    """The key allows no more now. `retry_after_s` says when to ask again, if known."""
 
     statuses = (429,)
 
 
 class Unavailable(Refused):
-    """The service has a trouble of its own, which may pass."""
+    """The service has a trouble of its own, which may pass, or too many requests from everybody (429)."""
 
     statuses = (500, 502, 503, 504)
 

@@ -6,116 +6,112 @@ checksum nothing is gone on with.
 """
 
 import contextlib
-import dataclasses
-import fcntl
+import filecmp
 import hashlib
 import itertools
 import os
 import re
+import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import BinaryIO, Self
 
 from reelhaul.client.errors import Broken, FileDamaged
-from reelhaul.client.jobs import Job
-from reelhaul.names import MAX_BYTES, safe_name
+from reelhaul.client.locking import NoLocks, is_named, locked
+from reelhaul.client.naming import Overwriting, Piece, numbered
+from reelhaul.client.tries import LinkExpired
 
 CHUNK_BYTES = 256 * 1024
-FIRST_PAUSE_S = 0.25  # and twice as much each time
 _TAG_CHARS = 12
-_STALLS = 4  # tries that bring not one byte more
-_ROOM_BYTES = 24  # for what part files and second ones have after the name
 _PARTIAL, _WHOLE, _EXPIRED = 206, 200, 403
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)", re.ASCII)
-
-
-class LinkExpired(Exception):
-    """The link is not good any more; a fresh one is to be asked for."""
-
-    def __str__(self) -> str:
-        return "the storage refuses its link"
-
-
-@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
-    """A file to be fetched. `size` (bytes) and `sha256` (hexadecimal) are what it has to be, where that is known."""
-
-    url: str
-    name: str
-    size: int | None = None
-    sha256: str | None = None
-
-
-def main_piece(job: Job) -> Piece | None:
-    """The job's own file, under a name that every system takes. `None` where there is none."""
-    if job.download_url is None:
-        return None
-    return Piece(url=job.download_url, name=_safe(job.name), size=job.size, sha256=job.checksum_sha256)
-
-
-def subtitle_pieces(job: Job, beside: str) -> list[Piece]:
-    """One for each language, called as the file `beside` which they are to lie."""
-    stem = Path(beside).stem
-    return [
-        Piece(url=one.url, name=safe_name(stem, tail=f".{one.language}.{one.format}"), size=one.size)
-        for one in job.subtitles
-    ]
-
-
-def _safe(name: str) -> str:
-    return safe_name(name, max_bytes=MAX_BYTES - _ROOM_BYTES)
 
 
 class PartialFile:
     """What of a `Piece` is here. A context manager; what has come stays when it is left before the end.
 
-    `accept` looks at the head of a reply, `write` takes its bytes, and `finish` gives the file its name. `path` is set
-    from the start if the whole file is there already.
+    `accept` looks at the head of a reply, `write` takes its bytes, `settle` puts them on the disk, and `finish` gives
+    the file its name. `path` is set from the start if the whole file is there already. What takes time is `open`, which
+    reads what is there, and `settle`.
     """
 
-    def __init__(self, piece: Piece, directory: Path, *, filename: str | None = None, overwrite: bool = False) -> None:
+    def __init__(
+        self, piece: Piece, directory: Path, *, filename: str | None = None, overwrite: Overwriting | bool = False
+    ) -> None:
         self.piece = piece
         self.path: Path | None = None
         self._target = directory / (filename or piece.name)
-        self._overwrite = overwrite
+        self._overwriting = overwrite if isinstance(overwrite, Overwriting) else Overwriting() if overwrite else None
+        self._lasts = piece.sha256 is not None  # whether a later try can go on with what has come
+        self._content = piece.sha256 or secrets.token_hex()  # what is not known is like nothing else
         self._etag: str | None = None
+        self._is_open = False
         self._ended = False
         self._started_anew = False
         self.received = 0
 
     def __enter__(self) -> Self:
-        self._target.parent.mkdir(parents=True, exist_ok=True)
-        if self._is_there_already():
-            self.path = self._target
-            return self
-        self._part, self._file = self._opened()
-        self._resume()
+        if not self._is_open:
+            self.open()
         return self
+
+    def open(self) -> None:
+        """What entering begins with, for whoever has it done in another thread."""
+        self._target.parent.mkdir(parents=True, exist_ok=True)
+        self.path = self._there_already()
+        if self.path is None:
+            self._part, self._file = self._opened()
+            self._resume()
+        self._is_open = True
 
     def _opened(self) -> tuple[Path, BinaryIO]:
         """A part that nobody else writes to, in this process or another: who comes second begins one of its own."""
         tag = (self.piece.sha256 or "new")[:_TAG_CHARS]
         for number in itertools.count(1):
-            own = tag if number == 1 else f"{tag}-{number}"
-            part = self._target.with_name(f"{self._target.name}.{own}.part")
+            part = self._beside(tag if number == 1 else f"{tag}-{number}")
             file = part.open("a+b")
-            if _locked(file) and _is(part, file):
-                return part, file
+            try:
+                if locked(file) and is_named(part, file):
+                    return part, file
+            except NoLocks:
+                file.close()
+                return self._opened_alone(tag, part)
             file.close()
         raise AssertionError  # numbers do not end
 
+    def _opened_alone(self, tag: str, part: Path) -> tuple[Path, BinaryIO]:
+        """One that nobody else knows, and so nobody goes on with, where `part` cannot be locked."""
+        with contextlib.suppress(FileNotFoundError):
+            if not part.stat().st_size:
+                part.unlink()
+        self._lasts = False
+        alone = self._beside(f"{tag}-{secrets.token_hex(2)}")
+        return alone, alone.open("x+b")
+
+    def _beside(self, own: str) -> Path:
+        return self._target.with_name(f"{self._target.name}.{own}.part")
+
     def __exit__(self, *_: object) -> None:
         if self.path is None:
-            if not self.received or self.piece.sha256 is None:
+            if not self.received or not self._lasts:
                 self._part.unlink(missing_ok=True)  # of no use to anybody
             self._file.close()
 
-    def _is_there_already(self) -> bool:
-        wanted, target = self.piece, self._target
-        if wanted.sha256 is None or not target.is_file() or target.stat().st_size != wanted.size:
+    def _there_already(self) -> Path | None:
+        """The same file under the same name, perhaps with a number; none with one where it is to replace the first."""
+        if self.piece.sha256 is None:
+            return None
+        replaces = self._overwriting is not None and self._overwriting.is_free(self._target)
+        for path in [self._target] if replaces else itertools.takewhile(Path.exists, numbered(self._target)):
+            if self._is_at(path) and (self._overwriting is None or self._overwriting.takes(path, self._content)):
+                return path
+        return None
+
+    def _is_at(self, path: Path) -> bool:
+        if not path.is_file() or path.stat().st_size != self.piece.size:
             return False
-        with target.open("rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest() == wanted.sha256
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == self.piece.sha256
 
     def _resume(self) -> None:
         self._digest, self.received = hashlib.sha256(), 0
@@ -190,45 +186,41 @@ class PartialFile:
         self._started_anew = True
         return False
 
-    def finish(self) -> Path:
-        """Give it its name, or that with a number where another file has it. Returns where it is."""
+    def settle(self) -> None:
+        """It is to be on the disk before it has its name: what has it is whole, also after a power cut."""
         self._file.flush()
         os.fsync(self._file.fileno())
-        self.path = self._replaced() if self._overwrite else self._named()
+
+    def finish(self) -> Path:
+        """Give it its name, or that with a number where another file has it. Returns where it is."""
+        self.path = self._replaced() if self._overwriting is not None else self._named()
         self._file.close()  # not before: whoever waits for the part could take this file for it
         return self.path
 
     def _replaced(self) -> Path:
+        overwriting = self._overwriting
+        if overwriting is None or not overwriting.takes(self._target, self._content):
+            return self._named()
         self._part.replace(self._target)
         return self._target
 
     def _named(self) -> Path:
         """Nobody else's file is replaced, not even one that appears at this moment: the name is taken, or it is not."""
-        for number in itertools.count(1):
-            path = self._target if number == 1 else _numbered(self._target, number)
-            with contextlib.suppress(FileExistsError):
+        for path in numbered(self._target):
+            try:
                 _take(self._part, path)
-                return path
+            except FileExistsError:
+                if not self._is_like(path):
+                    continue
+                self._part.unlink()
+            if self._overwriting is not None:
+                self._overwriting.takes(path, self._content)
+            return path
         raise AssertionError  # numbers do not end
 
-
-class Tries:
-    """How long a file is tried: while something comes that was not there yet, and a few times more."""
-
-    def __init__(self, part: PartialFile) -> None:
-        self._part = part
-        self._most = part.received
-        self._stalls = 0
-
-    def pause_s(self, error: Exception) -> float:
-        """How long to wait before the next try after `error`. Raises `Broken` when there is to be none."""
-        received = self._part.received
-        self._stalls = 0 if received > self._most else self._stalls + 1
-        self._most = max(self._most, received)
-        if self._stalls > _STALLS:
-            why = str(error) or type(error).__name__
-            raise Broken(f"{self._part.piece.name} did not come to its end: {why}") from error
-        return 0.0 if not self._stalls else FIRST_PAUSE_S * 2**self._stalls
+    def _is_like(self, path: Path) -> bool:
+        """Whether it came before: without a checksum that is not known until it is here again."""
+        return self.piece.sha256 is None and path.is_file() and filecmp.cmp(self._part, path, shallow=False)
 
 
 def _take(part: Path, path: Path) -> None:
@@ -242,27 +234,6 @@ def _take(part: Path, path: Path) -> None:
         part.replace(path)
         return
     part.unlink()
-
-
-def _locked(file: BinaryIO) -> bool:
-    """Whether `file` is ours until it is closed, or this process ends."""
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _is(path: Path, file: BinaryIO) -> bool:
-    """Whether `file` still has that name."""
-    try:
-        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
-    except FileNotFoundError:
-        return False
-
-
-def _numbered(path: Path, number: int) -> Path:
-    return path.with_name(f"{path.stem} ({number}){path.suffix}")
 
 
 def _strong(etag: str | None) -> str | None:

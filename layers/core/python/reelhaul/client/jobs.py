@@ -2,11 +2,15 @@
 
 import dataclasses
 import enum
+import math
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Self
 
 from reelhaul.client.errors import NotReelhaul
+
+_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
 class Status(enum.StrEnum):
@@ -70,6 +74,7 @@ class Job:
     checksum_sha256: str | None = None
     content_type: str | None = None
     subtitles: tuple[Subtitles, ...] = ()
+    subtitles_missing: tuple[str, ...] = ()
     items_total: int | None = None
     items: tuple[Item, ...] = ()
     playlist_id: str | None = None
@@ -92,27 +97,29 @@ class Job:
                 id=str(row["id"]),
                 status=Status(row["status"]),
                 name=str(row.get("name") or row["id"]),
-                progress=float(row.get("progress") or 0),
-                downloaded_bytes=int(row.get("downloaded_bytes") or 0),
-                size=row.get("filesize"),
-                eta_s=row.get("eta"),
-                duration_s=row.get("duration"),
+                progress=_number(row.get("progress")) or 0.0,
+                downloaded_bytes=_count(row.get("downloaded_bytes")) or 0,
+                size=_count(row.get("filesize")),
+                speed=_number(row.get("speed")),
+                eta_s=_number(row.get("eta")),
+                duration_s=_number(row.get("duration")),
                 created_at=_time(row.get("created_at")),
                 completed_at=_time(row.get("completed_at")),
+                download_url=_link(row.get("download_url")),
                 expires_at=_time(row.get("expires_at")),
+                checksum_sha256=_checksum(row.get("checksum_sha256")),
                 subtitles=tuple(_subtitles(one) for one in row.get("subtitles") or ()),
+                subtitles_missing=tuple(str(one) for one in row.get("subtitles_missing") or ()),
+                items_total=_count(row.get("items_total")),
                 items=tuple(_item(one) for one in row.get("items") or ()),
                 raw=row,
-                **{field: row.get(field) for field in _AS_THEY_ARE},
+                **{field: _text(row.get(field)) for field in _TEXTS},
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             raise NotReelhaul("The answer describes no download of this service.") from error
 
 
-_AS_THEY_ARE = (
-    "url", "title", "speed", "error", "error_code", "download_url", "checksum_sha256", "content_type", "items_total",
-    "playlist_id",
-)  # fmt: skip
+_TEXTS = ("url", "title", "error", "error_code", "content_type", "playlist_id")
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,8 +140,11 @@ class ServiceInfo:
 
 
 def _subtitles(row: Mapping[str, Any]) -> Subtitles:
+    url = _link(row["url"])
+    if url is None:
+        raise ValueError
     return Subtitles(
-        language=str(row["language"]), format=str(row["format"]), size=row.get("filesize"), url=str(row["url"])
+        language=str(row["language"]), format=str(row["format"]), size=_count(row.get("filesize")), url=url
     )
 
 
@@ -144,11 +154,50 @@ def _item(row: Mapping[str, Any]) -> Item:
         index=int(row["playlist_index"]),
         name=str(row["name"]),
         status=Status(row["status"]),
-        progress=float(row.get("progress") or 0),
-        error=row.get("error"),
-        error_code=row.get("error_code"),
+        progress=_number(row.get("progress")) or 0.0,
+        error=_text(row.get("error")),
+        error_code=_text(row.get("error_code")),
     )
+
+
+# --- what may stand in a field; each raises what `Job.of` translates --------------------------------------------------
 
 
 def _time(text: str | None) -> datetime | None:
     return None if text is None else datetime.fromisoformat(text).astimezone(UTC)
+
+
+def _text(said: Any) -> str | None:
+    if not isinstance(said, str | None):
+        raise TypeError
+    return said
+
+
+def _number(said: Any) -> float | None:
+    if said is None:
+        return None
+    if not math.isfinite(number := float(said)):  # JSON of Python's kind knows Infinity
+        raise ValueError
+    return number
+
+
+def _count(said: Any) -> int | None:
+    if said is None:
+        return None
+    if not isinstance(said, int) or said < 0:
+        raise TypeError
+    return said
+
+
+def _checksum(said: Any) -> str | None:
+    """Files are named after it."""
+    if said is not None and not _SHA256.fullmatch(said):
+        raise ValueError
+    return _text(said)
+
+
+def _link(said: Any) -> str | None:
+    text = _text(said)
+    if text is not None and not text.startswith(("https://", "http://")):
+        raise ValueError
+    return text

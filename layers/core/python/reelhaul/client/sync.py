@@ -1,6 +1,5 @@
 """`Client`: the service, called one thing at a time."""
 
-import functools
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -11,14 +10,14 @@ import httpx2
 from reelhaul.client import calls
 from reelhaul.client.calls import Call, Options, Reply
 from reelhaul.client.errors import Broken, DownloadFailed, StillRunning, Unavailable, Unreachable
-from reelhaul.client.files import LinkExpired, PartialFile, Tries, main_piece, subtitle_pieces
+from reelhaul.client.files import PartialFile
 from reelhaul.client.jobs import Job, Page, ServiceInfo, Status
+from reelhaul.client.naming import Overwriting, Piece, main_piece, subtitle_pieces
+from reelhaul.client.transport import LINK_TIMEOUT, proxies_understood, trusted, uses_proxies
+from reelhaul.client.tries import LinkExpired, Tries
 
 T = TypeVar("T")
 OnProgress = Callable[[int, int | None], None]  # bytes that are here, and in all if that is known
-LINK_TIMEOUT = httpx2.Timeout(60.0, connect=15.0)
-# Whom this machine trusts, which takes a tenth of a second to find out.
-trusted = functools.cache(httpx2.create_ssl_context)
 
 
 class Client:
@@ -26,15 +25,23 @@ class Client:
 
     Whatever goes wrong is a `ClientError`: of the network (`Unreachable`), of what the service refuses (`Refused` and
     below), or of a server that is another one (`NotReelhaul`). What may be repeated is, a few times, without making two
-    jobs of one. Raises `BadAddress` and `BadKey` for what no service has; without a key only `service` is answered. Not
-    for several threads at once.
+    jobs of one. Raises `BadAddress` and `BadKey` for what no service has, and `BadProxy`; without a key only `service`
+    is answered. Not for several threads at once.
+
+    `timeout_s` is how long nothing may come, of a connection or of an answer; what `wait` asks is held back by the
+    service, and has 35 s at least.
     """
 
     def __init__(self, url: str, key: str | None, *, timeout_s: float = calls.TIMEOUT_S) -> None:
         headers = {} if key is None else {calls.KEY_HEADER: calls.checked_key(key)}
         self.url = calls.checked_address(url)
-        self._http = httpx2.Client(base_url=self.url, headers=headers, timeout=timeout_s, verify=trusted())
-        self._links = httpx2.Client(timeout=LINK_TIMEOUT, verify=trusted())  # a key has no business where links lead to
+        self._timeout_s = timeout_s
+        with proxies_understood():
+            self._http = httpx2.Client(
+                base_url=self.url, headers=headers, verify=trusted(), trust_env=uses_proxies(self.url)
+            )  # fmt: skip
+            # Another one, as a key has no business where links lead to.
+            self._links = httpx2.Client(timeout=LINK_TIMEOUT, verify=trusted())
 
     def close(self) -> None:
         self._http.close()
@@ -55,14 +62,14 @@ class Client:
         """
         return self._call(calls.submit(url, options, idempotency_key=idempotency_key))
 
-    def job(self, job_id: str) -> Job:
-        """The job as it is now, with a fresh link if it is done."""
-        return self._call(calls.job(job_id))
+    def job(self, job_id: str, *, patient: bool = False) -> Job:
+        """The job as it is now, with a fresh link if it is done. `patient`: nobody's answering is borne for 45 s."""
+        return self._call(calls.job(job_id, patient=patient))
 
     def wait(self, job_id: str, *, timeout_s: float | None = None) -> Job:
         """The job once it has ended, well or not. It is not polled: the service answers when there is something to say.
 
-        Raises `StillRunning` after `timeout_s`, and then up to 20 s.
+        Raises `StillRunning` with the first answer after `timeout_s`: 20 s later, or more while nobody answers.
         """
         deadline = None if timeout_s is None else time.monotonic() + timeout_s
         while True:
@@ -111,51 +118,77 @@ class Client:
 
     def fetch(self, url: str, directory: Path | str = ".", **options: Unpack[Options]) -> Path:
         """Everything at once: submit `url`, wait, and save the file in `directory`. Raises `DownloadFailed`."""
-        return self.download(self.wait(self.submit(url, **options).id).id, directory)
+        return self.download(self.wait(self.submit(url, **options).id), directory)
 
     def download(
         self,
-        job_id: str,
+        job: Job | str,
         directory: Path | str = ".",
         *,
         filename: str | None = None,
-        overwrite: bool = False,
+        overwrite: Overwriting | bool = False,
         on_progress: OnProgress | None = None,
     ) -> Path:
         """Save the file of a job that is done in `directory`, under its own name or `filename`. Returns where.
 
-        What has come before, also in another process, is not fetched again; size and checksum are checked. Where
-        another file has the name it gets a number, unless it is to `overwrite`. Raises `DownloadFailed` for a job
-        without a file, `Broken` (what has come stays), `FileDamaged`, and `OSError`.
+        `job` is its id, or what `wait` gave, which saves a call. What has come before, also in another process, is not
+        fetched again; size and checksum are checked. Where another file has the name it gets a number, unless it is to
+        `overwrite`; an `Overwriting` that several downloads share keeps them from replacing each other's. Raises
+        `DownloadFailed` for a job without a file, `Broken` (what has come stays), `FileDamaged`, and `OSError`.
         """
-        job = self.job(job_id)
-        piece = main_piece(job)
+        job = self.job(job) if isinstance(job, str) else job
+        job_id, piece = job.id, main_piece(job)
         if piece is None:
             raise DownloadFailed(job)
-        with PartialFile(piece, Path(directory), filename=filename, overwrite=overwrite) as part:
-            return part.path or self._filled(part, job_id, on_progress)
 
-    def download_subtitles(self, job_id: str, directory: Path | str = ".", *, beside: str | None = None) -> list[Path]:
-        """Save the job's subtitles, called as the file `beside` (else the job's) with language and format behind."""
-        job = self.job(job_id)
-        saved: list[Path] = []
-        for piece in subtitle_pieces(job, beside or job.name):
-            with PartialFile(piece, Path(directory)) as part:
-                saved.append(part.path or self._filled(part, None))
+        def renewed() -> Piece | None:
+            return main_piece(self.job(job_id, patient=True))
+
+        part = PartialFile(piece, Path(directory), filename=filename, overwrite=overwrite)
+        return self._saved(part, renewed, on_progress)
+
+    def download_subtitles(
+        self,
+        job: Job | str,
+        directory: Path | str = ".",
+        *,
+        beside: str | None = None,
+        overwrite: Overwriting | bool = False,
+    ) -> list[Path]:
+        """Save the job's subtitles, called as the file `beside` (else the job's) with language and format behind.
+
+        `job` and `overwrite` are as for `download`; where the same subtitles lie already they stay.
+        """
+        job = self.job(job) if isinstance(job, str) else job
+        job_id, name, saved = job.id, beside or job.name, list[Path]()
+        for piece in subtitle_pieces(job, name):
+
+            def renewed(name_of_piece: str = piece.name) -> Piece | None:
+                pieces = subtitle_pieces(self.job(job_id, patient=True), name)
+                return next((each for each in pieces if each.name == name_of_piece), None)
+
+            part = PartialFile(piece, Path(directory), overwrite=overwrite)
+            saved.append(self._saved(part, renewed))
         return saved
 
-    def _filled(self, part: PartialFile, job_id: str | None, on_progress: OnProgress | None = None) -> Path:
-        """`job_id`: whose link it is, where a fresh one may be asked for."""
-        tries = Tries(part)
-        while not part.is_whole():
-            try:
-                self._fill(part, on_progress)
-            except LinkExpired as error:
-                time.sleep(tries.pause_s(error))
-                part.renew(None if job_id is None else main_piece(self.job(job_id)))
-            except (httpx2.TransportError, Broken) as error:
-                time.sleep(tries.pause_s(error))
-        return part.finish()
+    def _saved(
+        self, part: PartialFile, renewed: Callable[[], Piece | None], on_progress: OnProgress | None = None
+    ) -> Path:
+        """`renewed` asks for a fresh link."""
+        with part:
+            if part.path is not None:
+                return part.path
+            tries = Tries(part)
+            while not part.is_whole():
+                try:
+                    self._fill(part, on_progress)
+                except LinkExpired as error:
+                    time.sleep(tries.pause_s(error))
+                    part.renew(renewed())
+                except (httpx2.TransportError, Broken) as error:
+                    time.sleep(tries.pause_s(error))
+            part.settle()
+            return part.finish()
 
     def _fill(self, part: PartialFile, on_progress: OnProgress | None) -> None:
         with self._links.stream("GET", part.piece.url, headers=part.headers) as reply:
@@ -179,7 +212,10 @@ class Client:
     def _exchanged(self, call: Call[Any]) -> Reply:
         started, body = time.monotonic(), bytearray()
         try:
-            with self._http.stream(call.method, call.path, json=call.body, headers=dict(call.headers)) as reply:
+            with self._http.stream(
+                call.method, call.path, json=call.body, headers=dict(call.headers),
+                timeout=max(self._timeout_s, call.held_s),
+            ) as reply:  # fmt: skip
                 for part in reply.iter_bytes():
                     calls.add_bounded(body, part)
         except httpx2.HTTPError as error:

@@ -32,32 +32,56 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def config_file(settings: CommandSettings) -> Path:
-    """Where the command keeps what it is told, after the XDG base directory specification."""
+    """Where the command keeps what it is told, after the XDG base directory specification.
+
+    Raises `CommandFailed` for somebody who has no home.
+    """
     base = settings.xdg_config_home
-    home = Path(settings.home) if settings.home else Path.home()
-    return (Path(base) if base and Path(base).is_absolute() else home / ".config") / "reelhaul" / "config.toml"
+    config = Path(base) if base and Path(base).is_absolute() else _home(settings) / ".config"
+    return config / "reelhaul" / "config.toml"
+
+
+def _home(settings: CommandSettings) -> Path:
+    try:
+        return Path(settings.home) if settings.home else Path.home()
+    except RuntimeError as error:
+        raise CommandFailed(
+            "There is no home directory with what `reelhaul login` keeps: set HOME, or name --url and --key.",
+            Exit.NO_SERVICE,
+        ) from error
 
 
 def find(options: argparse.Namespace, settings: CommandSettings) -> Access:
     """Raises `CommandFailed` with what to do if there is none, and `BadAddress` or `BadKey`.
 
-    The key in the file goes to the service in the file and to no other, whatever else names one.
+    A key goes to the service that it was given for and to no other: that of the file to the one in the file, and that
+    of the environment not to one that --url names beside another one of the environment.
     """
-    path = config_file(settings)
-    stored = read(path)
     named = options.url or settings.reelhaul_url
-    url = checked_address(named) if named else stored and stored.url
+    url = checked_address(named) if named else None
+    key, origin = _named_key(options, settings, url)
+    if url and key:
+        return Access(url=url, key=checked_key(key), origin=origin)
+    stored = read(config_file(settings))  # not before: what is wrong with it matters to nobody who has named both
+    url = url or (stored.url if stored else None)
     if not url:
         raise CommandFailed(
             "Which service? Log in once with `reelhaul login`, or name one with --url.", Exit.NO_SERVICE
         )
-    key = options.key or settings.reelhaul_key
     if key:
-        origin = "--key" if options.key else "REELHAUL_KEY"
         return Access(url=url, key=checked_key(key), origin=origin)
     if stored is None or stored.url != url:
         raise CommandFailed(f"There is no key for {url}: `reelhaul login --url {url}` asks for one.", Exit.NO_SERVICE)
     return stored
+
+
+def _named_key(options: argparse.Namespace, settings: CommandSettings, url: str | None) -> tuple[str | None, str]:
+    """The key that somebody has named for `url`, and where."""
+    if options.key:
+        return options.key, "--key"
+    if settings.reelhaul_key and settings.reelhaul_url and url != checked_address(settings.reelhaul_url):
+        return None, ""
+    return settings.reelhaul_key, "REELHAUL_KEY"
 
 
 def read(path: Path) -> Access | None:

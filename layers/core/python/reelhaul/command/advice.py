@@ -3,11 +3,16 @@
 from urllib.parse import urlsplit
 
 _AGAIN = "It may work later: reelhaul retry {id}"
+_GO_ON = "To go on with it: reelhaul get {id}"
 _COOKIES = "Whoever runs the service: reelhaul sites set {host} --tenant ... --cookies cookies.txt"
 _PROXY = "Whoever runs the service: reelhaul sites set {host} --tenant ..., with --cookies or --proxy"
 _BY_CODE = {
     "auth.unauthorized": "Log in with a key of this service: reelhaul login",
+    "client.broken": _GO_ON,
+    "client.disk": _GO_ON,
+    "client.file_damaged": _GO_ON,
     "client.not_reelhaul": "Look at the address once more: reelhaul login",
+    "client.unreachable": _GO_ON,
     "file.expired": "Have it fetched again: reelhaul retry {id}",
     "job.cancelled": "Have it fetched all the same: reelhaul retry {id}",
     "job.crashed": _AGAIN,
@@ -46,7 +51,14 @@ def on(code: str, *, job_id: str | None = None, url: str | None = None) -> str |
     advice = _BY_CODE.get(code)
     if advice is None or ("{id}" in advice and job_id is None):
         return None
-    return advice.format(id=job_id, host=(urlsplit(url).hostname if url else None) or "example.com")
+    return advice.format(id=job_id, host=_host(url) or "example.com")
+
+
+def _host(url: str | None) -> str | None:
+    try:
+        return urlsplit(url or "").hostname
+    except ValueError:  # whoever wrote it; here it is an example only
+        return None
 
 
 CODES = frozenset(_BY_CODE)

@@ -10,6 +10,7 @@ from reelhaul.command.findings import Finding, ok, wrong
 from reelhaul.command.place import Place
 
 _DEAD_LETTERS = ("DeadLetterQueueUrl", "AnnouncerDeadLetterQueueUrl", "WebhookDeadLetterQueueUrl")
+_OUTPUTS = ("QueueUrl", "ExpressQueueUrl", "DownloaderFunctionName", *_DEAD_LETTERS)
 _WHAT = ("credentials", "stack", "queue", "dead letters", "worker")
 
 
@@ -19,7 +20,7 @@ def examined(options: argparse.Namespace) -> Iterator[Finding]:
     try:
         account = Place.access(options)
         yield credentials(account("sts"))
-    except (ClientError, BotoCoreError) as error:
+    except (ClientError, BotoCoreError, ValueError) as error:  # the last for an address without a host
         yield wrong("credentials", f"AWS: {error}", "export AWS_PROFILE=... AWS_REGION=..., or aws sso login")
         return
     try:
@@ -27,6 +28,11 @@ def examined(options: argparse.Namespace) -> Iterator[Finding]:
         yield stack(place)
     except (ClientError, BotoCoreError) as error:
         yield wrong("stack", f"{name}: {error}", "Is it the right region (AWS_REGION) and name? make deploy makes it.")
+        return
+    foreign = sorted({*_OUTPUTS} - {*place.outputs})
+    if foreign:
+        yield wrong("stack", f"{place.stack} has no {', '.join(foreign)}: it is none of Reelhaul's, or too old.",
+                    "Name the one that `make deploy` has made.")  # fmt: skip
         return
     for what, look in (("queue", queue), ("dead letters", dead_letters), ("worker", worker)):
         try:

@@ -28,6 +28,10 @@ class Display:
     def submitted(self, what: str, job: Job) -> None:
         """The service has taken it."""
 
+    def handed_over(self, what: str, job: Job) -> None:
+        """The service has taken it, and it is not waited for."""
+        self.submitted(what, job)
+
     def fetching(self, what: str, job: Job) -> None:
         """The service is at it, as `job` says."""
 
@@ -37,8 +41,14 @@ class Display:
     def saved(self, what: str, job: Job, path: Path) -> None:
         """The file is here."""
 
-    def failed(self, what: str, job_id: str | None, code: str, sentence: str) -> None:
-        """There will be no file."""
+    def failed(
+        self, what: str, job_id: str | None, code: str, sentence: str, *, url: str | None = None,
+        playlist_id: str | None = None,
+    ) -> None:  # fmt: skip
+        """There will be no file. `url` is where it was to come from, `playlist_id` the playlist that it is of."""
+
+    def ended(self, what: str, playlist: Job, directory: Path, *, saved: int) -> None:
+        """Of every item it is told what became of it; so many are here."""
 
     def note(self, sentence: str) -> None:
         """Something else that its user wants to know."""
@@ -62,11 +72,20 @@ class JsonLines(Display):
     def saved(self, what: str, job: Job, path: Path) -> None:
         print_json(
             event="saved", asked=what, id=job.id, url=job.url, path=str(path), bytes=path.stat().st_size,
-            sha256=job.checksum_sha256,
+            sha256=job.checksum_sha256, playlist_id=job.playlist_id, subtitles_missing=job.subtitles_missing,
         )  # fmt: skip
 
-    def failed(self, what: str, job_id: str | None, code: str, sentence: str) -> None:
-        print_json(event="failed", asked=what, id=job_id, code=code, message=sentence)
+    def failed(
+        self, what: str, job_id: str | None, code: str, sentence: str, *, url: str | None = None,
+        playlist_id: str | None = None,
+    ) -> None:  # fmt: skip
+        print_json(event="failed", asked=what, id=job_id, url=url, code=code, message=sentence, playlist_id=playlist_id)
+
+    def ended(self, what: str, playlist: Job, directory: Path, *, saved: int) -> None:
+        print_json(
+            event="playlist", asked=what, id=playlist.id, url=playlist.url, path=str(directory), saved=saved,
+            failed=len(playlist.items) - saved,
+        )  # fmt: skip
 
     def note(self, sentence: str) -> None:
         print(words.plain(sentence), file=sys.stderr, flush=True)
@@ -86,17 +105,20 @@ class Lines(Display):
     def saved(self, what: str, job: Job, path: Path) -> None:  # noqa: ARG002 - the line of `submitted` has them
         print(f"saved {path}", flush=True)
 
-    def failed(self, what: str, job_id: str | None, code: str, sentence: str) -> None:
-        for line in failure(what, job_id, code, sentence):
+    def failed(
+        self, what: str, job_id: str | None, code: str, sentence: str, *, url: str | None = None,
+        playlist_id: str | None = None,  # noqa: ARG002 - its items come one after the other, and name themselves
+    ) -> None:  # fmt: skip
+        for line in failure(what, job_id, code, sentence, url=url):
             print(line, file=sys.stderr, flush=True)
 
     def note(self, sentence: str) -> None:
         print(words.plain(sentence), file=sys.stderr, flush=True)
 
 
-def failure(what: str, job_id: str | None, code: str, sentence: str) -> list[str]:
+def failure(what: str, job_id: str | None, code: str, sentence: str, *, url: str | None = None) -> list[str]:
     """Why, by which code, and what can be done about it."""
-    told = advice.on(code, job_id=job_id, url=what)
+    told = advice.on(code, job_id=job_id, url=url or what)
     return [
         f"failed {words.plain(what)}: {words.plain(sentence)} ({words.plain(code)})",
         *([f"  {told}"] if told else []),
@@ -132,6 +154,9 @@ class Bars(Display):
     def submitted(self, what: str, job: Job) -> None:
         self._update(what, doing="waiting", name=what, share=job.progress / 100, detail="")
 
+    def handed_over(self, what: str, job: Job) -> None:
+        self._console.print(Text.assemble(("submitted ", "green"), f"{job.id} {words.plain(what)}"), soft_wrap=True)
+
     def fetching(self, what: str, job: Job) -> None:
         speed = f"{words.size(job.speed)}/s" if job.speed else ""
         left = words.duration(job.eta_s)
@@ -147,12 +172,18 @@ class Bars(Display):
         self._end(what)
         self._console.print(Text.assemble(("saved ", "green"), str(path), f"  {words.size(job.size)}"), soft_wrap=True)
 
-    def failed(self, what: str, job_id: str | None, code: str, sentence: str) -> None:
+    def failed(
+        self, what: str, job_id: str | None, code: str, sentence: str, *, url: str | None = None,
+        playlist_id: str | None = None,  # noqa: ARG002 - as in `Lines`
+    ) -> None:  # fmt: skip
         self._end(what)
-        first, *rest = failure(what, job_id, code, sentence)
+        first, *rest = failure(what, job_id, code, sentence, url=url)
         self._console.print(Text.assemble(("failed", "red"), first.removeprefix("failed")), soft_wrap=True)
         for line in rest:
             self._console.print(Text(line, style="dim"), soft_wrap=True)
+
+    def ended(self, what: str, playlist: Job, directory: Path, *, saved: int) -> None:  # noqa: ARG002 - lines have it
+        self._end(what)
 
     def note(self, sentence: str) -> None:
         self._console.print(Text(words.plain(sentence), style="yellow"), soft_wrap=True)

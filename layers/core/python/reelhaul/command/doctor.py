@@ -7,13 +7,24 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.text import Text
 
-from reelhaul.client import Client, ClientError, DownloadFailed, Job, NotReelhaul, ServiceInfo, Status, Unreachable
+from reelhaul.client import (
+    BadProxy,
+    Client,
+    ClientError,
+    DownloadFailed,
+    Job,
+    NotReelhaul,
+    ServiceInfo,
+    Status,
+    Unreachable,
+)
 from reelhaul.client.calls import is_this_machine
 from reelhaul.command import access, advice, login, words
 from reelhaul.command.access import Access
@@ -39,8 +50,16 @@ def add(commands: Any) -> None:
     doctor.add_argument("--json", action="store_true", help="an object a line")
     place = doctor.add_mutually_exclusive_group()
     place.add_argument("--stack", metavar="NAME", help="the deployment, such as Reelhaul-prod")
-    place.add_argument("--local", nargs="?", const=_LOCAL, metavar="URL", help="of a running `reelhaul serve`")
+    place.add_argument(
+        "--local", nargs="?", const=_LOCAL, type=_origin, metavar="URL", help="of a running `reelhaul serve`"
+    )
     access.add_options(doctor)
+
+
+def _origin(text: str) -> str:
+    if not text.startswith(("http://", "https://")):
+        raise argparse.ArgumentTypeError(f"{text!r} is no address; it looks like {_LOCAL}")
+    return text
 
 
 def _doctor(options: argparse.Namespace) -> int:
@@ -69,7 +88,7 @@ def examined(options: argparse.Namespace, settings: CommandSettings) -> Iterator
     except ClientError as error:
         yield from _no_config(wrong("config", str(error), "Log in: reelhaul login"))
     else:
-        yield config(found, settings)
+        yield config(found)
         yield from _of_service(found, options.source)
     yield from _of_deployment(options)
 
@@ -80,20 +99,20 @@ def _no_config(said: Finding) -> Iterator[Finding]:
 
 
 def _of_service(found: Access, source: str | None) -> Iterator[Finding]:
-    with Client(found.url, found.key) as client:
-        said, info = service(client)
-        yield said
-        if info is None:
-            yield from (skipped(what, "the service does not answer") for what in _NEEDS_SERVICE)
-            return
-        yield clock(info)
-        accepted = key(found)
-        yield accepted
-        if accepted.state is not State.OK:
-            yield skipped("download", "the key is not accepted")
-        elif source is None:
-            yield skipped("download", "name a small medium with --source to have one tried")
-        else:
+    said, info = service(found.url)
+    yield said
+    if info is None:
+        yield from (skipped(what, "the service does not answer") for what in _NEEDS_SERVICE)
+        return
+    yield clock(info)
+    accepted = key(found)
+    yield accepted
+    if accepted.state is not State.OK:
+        yield skipped("download", "the key is not accepted")
+    elif source is None:
+        yield skipped("download", "name a small medium with --source to have one tried")
+    else:
+        with Client(found.url, found.key) as client:
             yield download(client, source)
 
 
@@ -114,26 +133,27 @@ def _of_deployment(options: argparse.Namespace) -> Iterator[Finding]:
 # --- one look each ----------------------------------------------------------------------------------------------------
 
 
-def config(found: Access, settings: CommandSettings) -> Finding:
+def config(found: Access) -> Finding:
     """Where address and key come from, and whether others can read them."""
-    path = access.config_file(settings)
-    if found.origin == str(path) and not access.is_private(path):
+    path = Path(found.origin)
+    if path.is_absolute() and not access.is_private(path):
         return wrong("config", f"others on this machine may read {path}", f"chmod 600 {path}")
     return ok("config", f"{found.url}, with the key from {found.origin}")
 
 
-def service(client: Client) -> tuple[Finding, ServiceInfo | None]:
-    """Whether there is a Reelhaul, and which."""
+def service(url: str) -> tuple[Finding, ServiceInfo | None]:
+    """Whether there is a Reelhaul, and which. It is asked without the key, as it may be somebody else's."""
     try:
-        info = client.service()
+        with Client(url, None) as client:
+            info = client.service()
     except Unreachable as error:
-        local = is_this_machine(urlsplit(client.url).hostname or "")
+        local = is_this_machine(urlsplit(url).hostname or "")
         start = "Start it: reelhaul serve" if local else "Look at address and network; `make deploy` prints ApiUrl."
         return wrong("service", str(error), start), None
     except NotReelhaul as error:
-        return wrong(
-            "service", f"{client.url}: {error}", "Look at the address once more; `make deploy` prints ApiUrl."
-        ), None
+        return wrong("service", f"{url}: {error}", "Look at the address once more; `make deploy` prints ApiUrl."), None
+    except BadProxy as error:
+        return wrong("service", str(error)), None  # it says what to do
     except ClientError as error:
         return wrong("service", str(error), "Look at its alarms and logs, with the dashboard in CloudWatch."), None
     ours = metadata.version("reelhaul")

@@ -2,7 +2,16 @@
 
 import enum
 
-from reelhaul.client import BadAddress, BadKey, ClientError, DownloadFailed, KeyRefused, NotReelhaul, Unreachable
+from reelhaul.client import (
+    BadAddress,
+    BadKey,
+    BadProxy,
+    ClientError,
+    DownloadFailed,
+    KeyRefused,
+    NotReelhaul,
+    Unreachable,
+)
 
 
 class Exit(enum.IntEnum):
@@ -22,7 +31,7 @@ HELP = """exit codes:
   4    downloads failed, or were refused; the others are there
   130  it was interrupted
 """
-_NO_SERVICE = (Unreachable, NotReelhaul, KeyRefused, BadAddress, BadKey)
+_NO_SERVICE = (Unreachable, NotReelhaul, KeyRefused, BadAddress, BadKey, BadProxy)
 _SEVERITY = (Exit.NO_SERVICE, Exit.FAILED, Exit.JOBS_FAILED)
 
 

@@ -15,10 +15,13 @@ from reelhaul.client import (
     Job,
     KeyRefused,
     LimitReached,
+    NotFound,
     NotReelhaul,
     Options,
+    Overwriting,
     Refused,
     Status,
+    Unavailable,
 )
 from reelhaul.command import exits
 from reelhaul.command.display import Display
@@ -28,6 +31,7 @@ from reelhaul.names import safe_name
 
 _POLL_S, _SLOWEST_POLL_S = 1.0, 5.0
 _FULL_S = 15.0  # how long to wait where as many jobs run as the key allows, unless the service says
+_LAST_WORDS_S = 5.0  # for what is being submitted when somebody interrupts
 _FATAL = (KeyRefused, NotReelhaul, BadAddress)  # what would be the same for every other download
 
 
@@ -41,7 +45,10 @@ class Place:
 
 
 class Fetching:
-    """Fetches what it is told to. `unsaved` is kept: the jobs whose files are not here yet, and whether they run."""
+    """Fetches what it is told to. What an interrupt leaves is kept in `unsaved` and `unbegun`.
+
+    The former are the jobs whose files are not here yet, and whether they run; the latter the URLs without a job.
+    """
 
     def __init__(
         self,
@@ -52,19 +59,24 @@ class Fetching:
         *,
         at_once: int,
         unsaved: dict[str, bool],
+        unbegun: set[str],
     ) -> None:
         self._unsaved = unsaved
+        self._unbegun = unbegun
         self._ids: dict[str, str] = {}
+        self._submitting: set[asyncio.Task[Job]] = set()
         self._hopeless = False
         self._client = client
         self._display = display
         self._place = place
+        self._overwrite = Overwriting() if place.overwrite else False
         self._options = options
         self._places = asyncio.Semaphore(at_once)
         self._saving = asyncio.Semaphore(at_once)
 
     async def all(self, wanted: list[str]) -> Exit:
         """Fetch all of them, URLs or ids of jobs that are there. Raises `ClientError` for what would end each."""
+        self._expect(wanted)
         tasks = [asyncio.create_task(self._one(what)) for what in wanted]
         try:
             return exits.worst(await asyncio.gather(*tasks))
@@ -72,10 +84,23 @@ class Fetching:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+            await self._answered()
 
     async def submit_only(self, wanted: list[str]) -> Exit:
         """Have the service fetch them, and wait for none."""
-        return exits.worst([await self._guarded(what, self._submitted(what)) for what in wanted])
+        self._expect(wanted)
+        try:
+            return exits.worst([await self._guarded(what, self._submitted(what)) for what in wanted])
+        finally:
+            await self._answered()
+
+    def _expect(self, wanted: list[str]) -> None:
+        for what in wanted:
+            if is_id(what):
+                self._ids[what] = what
+                self._unsaved[what] = False  # for all that is known
+            else:
+                self._unbegun.add(what)
 
     async def _one(self, what: str) -> Exit:
         async with self._places:
@@ -83,39 +108,61 @@ class Fetching:
                 return Exit.NO_SERVICE
             return await self._guarded(what, self._fetched(what))
 
-    async def _guarded(self, what: str, work: Awaitable[Exit]) -> Exit:
+    async def _guarded(self, what: str, work: Awaitable[Exit], *, playlist_id: str | None = None) -> Exit:
         """How `work` has ended, with its failure told."""
         try:
             return await work
         except _FATAL:
             self._hopeless = True
             raise
-        except DownloadFailed as error:
-            self._display.failed(what, error.job.id, error.code, str(error))
-            return Exit.JOBS_FAILED
-        except Refused as error:
-            self._display.failed(what, None, error.code, str(error))
-            return Exit.JOBS_FAILED if error.status < 500 else Exit.FAILED
-        except ClientError as error:
-            self._display.failed(what, self._ids.get(what), error.code, str(error))
-            return exits.of(error)
-        except OSError as error:
-            self._display.failed(what, self._ids.get(what), "client.disk", str(error))
-            return Exit.FAILED
+        except BrokenPipeError:
+            raise  # it is not the disk: nobody reads any more what is printed
+        except (ClientError, OSError) as error:
+            self._unbegun.discard(what)
+            job_id = self._ids.get(what)
+            code = error.code if isinstance(error, ClientError) else "client.disk"
+            if isinstance(error, NotFound) and job_id is not None:
+                self._unsaved.pop(job_id, None)
+            url = error.job.url if isinstance(error, DownloadFailed) else None
+            self._display.failed(what, job_id, code, str(error), url=url, playlist_id=playlist_id)
+            return _end_of(error)
+
+    # --- submitting ---------------------------------------------------------------------------------------------------
 
     async def _submitted(self, what: str) -> Exit:
-        self._display.submitted(what, await self._client.submit(what, **self._options))
+        job = await self._submission(what)
+        self._display.handed_over(what, job)
+        del self._unsaved[job.id]
         return Exit.OK
+
+    async def _submission(self, what: str) -> Job:
+        """Ask for it. An interrupt at this moment does not undo that, so whoever interrupts is told of the job."""
+        submitting = asyncio.create_task(self._client.submit(what, **self._options))
+        self._submitting.add(submitting)
+        submitting.add_done_callback(lambda task: self._note_job(what, task))
+        return await asyncio.shield(submitting)
+
+    def _note_job(self, what: str, submitting: asyncio.Task[Job]) -> None:
+        self._submitting.discard(submitting)
+        if not submitting.cancelled() and submitting.exception() is None:
+            job_id = submitting.result().id
+            self._ids[what], self._unsaved[job_id] = job_id, True
+            self._unbegun.discard(what)
+
+    async def _answered(self) -> None:
+        """Wait a little for what was being asked when all this was ended."""
+        if self._submitting:
+            await asyncio.wait(self._submitting, timeout=_LAST_WORDS_S)
 
     async def _fetched(self, what: str) -> Exit:
         job = await self._begun(what)
-        self._ids[what] = job.id
         self._unsaved[job.id] = True
         job = await self._ended(what, job)
         if job.is_playlist:
-            code = await self._items_saved(job)
+            code = await self._items_saved(what, job)
         else:
-            await self._saved(what, job, self._place)
+            async with self._saving:
+                await self._saved(what, job, self._place)
             code = Exit.OK
         del self._unsaved[job.id]
         return code
@@ -126,7 +173,7 @@ class Fetching:
             return await self._client.job(what)
         while True:
             try:
-                job = await self._client.submit(what, **self._options)
+                job = await self._submission(what)
             except LimitReached as error:
                 if error.code != "limit.concurrent_jobs":
                     raise
@@ -145,7 +192,7 @@ class Fetching:
         while not job.has_ended:
             self._display.fetching(what, job)
             await asyncio.sleep(self._pause_s(time.monotonic() - started))
-            job = await self._client.job(job.id)
+            job = await self._client.job(job.id, patient=True)
         if job.status is Status.ERROR:
             del self._unsaved[job.id]
             raise DownloadFailed(job)
@@ -156,17 +203,25 @@ class Fetching:
         """The more are asked for and the longer it takes, the less often."""
         return min(_SLOWEST_POLL_S, max(_POLL_S, len(self._unsaved) / 4, waited_s / 60))
 
-    async def _items_saved(self, playlist: Job) -> Exit:
+    # --- saving -------------------------------------------------------------------------------------------------------
+
+    async def _items_saved(self, what: str, playlist: Job) -> Exit:
         """A playlist's files, in a directory of its name."""
-        name = self._place.filename or safe_name(playlist.name)
-        place = Place(directory=self._place.directory / name, overwrite=self._place.overwrite)
+        directory = self._place.directory / (self._place.filename or safe_name(playlist.name))
         if playlist.raw.get("truncated"):
             self._display.note(f"{playlist.name}: the playlist is longer than what was taken of it.")
-        full = await self._client.job(playlist.id)
-        return exits.worst(await asyncio.gather(*(self._item_saved(item, place) for item in full.items)))
+        place = Place(directory=directory)
+        codes = await asyncio.gather(*(self._item_saved(item, playlist, place) for item in playlist.items))
+        self._display.ended(what, playlist, directory, saved=codes.count(Exit.OK))
+        return exits.worst(codes)
 
-    async def _item_saved(self, item: Item, place: Place) -> Exit:
-        return await self._guarded(item.id, self._item(item, place))
+    async def _item_saved(self, item: Item, playlist: Job, place: Place) -> Exit:
+        """Not all are asked for at once: the service takes so many requests a second, and a playlist has a thousand."""
+        self._ids[item.id] = item.id
+        async with self._saving:
+            if self._hopeless:
+                return Exit.NO_SERVICE
+            return await self._guarded(item.id, self._item(item, place), playlist_id=playlist.id)
 
     async def _item(self, item: Item, place: Place) -> Exit:
         job = await self._client.job(item.id)
@@ -176,11 +231,21 @@ class Fetching:
         return Exit.OK
 
     async def _saved(self, what: str, job: Job, place: Place) -> None:
-        async with self._saving:
-            path = await self._client.download(
-                job.id, place.directory, filename=place.filename, overwrite=place.overwrite,
-                on_progress=lambda received, size: self._display.saving(what, job.name, received, size),
-            )  # fmt: skip
-            self._display.saved(what, job, path)
-            for subtitles in await self._client.download_subtitles(job.id, place.directory, beside=path.name):
-                self._display.note(f"subtitles {subtitles}")
+        path = await self._client.download(
+            job, place.directory, filename=place.filename, overwrite=self._overwrite,
+            on_progress=lambda received, size: self._display.saving(what, job.name, received, size),
+        )  # fmt: skip
+        self._display.saved(what, job, path)
+        for subtitles in await self._client.download_subtitles(
+            job, place.directory, beside=path.name, overwrite=self._overwrite
+        ):
+            self._display.note(f"subtitles {subtitles}")
+        if job.subtitles_missing:
+            self._display.note(f"{path.name}: there are no subtitles in {', '.join(job.subtitles_missing)}.")
+
+
+def _end_of(error: ClientError | OSError) -> Exit:
+    """How a download ends that `error` has ended."""
+    if isinstance(error, Refused) and not isinstance(error, Unavailable) and error.status < 500:
+        return Exit.JOBS_FAILED
+    return exits.of(error) if isinstance(error, ClientError) else Exit.FAILED

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import json
 import re
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any, cast
 
 from reelhaul import options as allowed
 from reelhaul.client import AsyncClient, Client, ClientError, Clip, Options
-from reelhaul.command import access
+from reelhaul.command import access, words
 from reelhaul.command.access import Access
 from reelhaul.command.display import Display, display
 from reelhaul.command.exits import CommandFailed, Exit
@@ -36,7 +37,7 @@ def add(commands: Any) -> None:
     get.add_argument("--overwrite", action="store_true", help="replace files that are there; else names get a number")
     get.add_argument("--at-once", type=_at_once, default=4, metavar="N", help="how many; default: %(default)s")
     get.add_argument("--no-wait", action="store_true", help="submit only; `reelhaul get ID` saves the file later")
-    get.add_argument("--json", action="store_true", help="an object a line: submitted, saved, failed")
+    get.add_argument("--json", action="store_true", help="an object a line: submitted, saved, failed, playlist")
     _add_wishes(get.add_argument_group("what is wanted; else it is up to the service"))
     access.add_options(get)
 
@@ -103,13 +104,12 @@ def wishes(options: argparse.Namespace) -> Options:
     return cast("Options", {name: value for name, value in said.items() if value is not None})
 
 
-def checked(urls: list[str], wanted: Options) -> list[str]:
+def checked(urls: list[str], wanted: Options, *, no_wait: bool = False) -> list[str]:
     """Each once. Raises `CommandFailed` for what the service would refuse, with all reasons, before anything begins."""
-    if urls.count(_STDIN):
-        lines = [line.strip() for line in sys.stdin]
-        urls = [url for url in urls if url != _STDIN] + [line for line in lines if line and not line.startswith("#")]
+    if _STDIN in urls:
+        urls = [url for url in urls if url != _STDIN] + _listed(sys.stdin.buffer.read())
     urls = list(dict.fromkeys(url.strip() for url in urls))
-    reasons = [reason for url in urls if not is_id(url) and (reason := _why_not(url, wanted))]
+    reasons = [reason for url in urls if (reason := _why_not(url, wanted, no_wait=no_wait))]
     if wanted.get("name") and len(urls) > 1:
         reasons.append("--name is for a single URL.")
     if not urls:
@@ -119,14 +119,39 @@ def checked(urls: list[str], wanted: Options) -> list[str]:
     return urls
 
 
-def _why_not(url: str, wanted: Options) -> str | None:
+def _listed(said: bytes) -> list[str]:
     try:
+        lines = [line.strip() for line in said.decode("utf-8-sig").splitlines()]  # editors of Windows write a mark
+    except UnicodeDecodeError as error:
+        raise CommandFailed(
+            f"The list on standard input is not UTF-8, from its byte {error.start} on. Nothing was begun.", Exit.USAGE
+        ) from error
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+def _why_not(url: str, wanted: Options, *, no_wait: bool) -> str | None:
+    if is_id(url):
+        return _why_not_id(url, wanted, no_wait=no_wait)
+    try:
+        json.dumps({"url": url, **wanted}, ensure_ascii=False).encode()
         parse_download({"url": url, **wanted}, max_retention_days=_MANY_DAYS)
+    except UnicodeEncodeError:  # what a shell took from other than UTF-8
+        return f"{words.plain(url)!r}, or what is wanted of it, is not UTF-8."
     except InvalidRequest as error:
         if error.field != "url":
             return str(error)
         hint = f" Did you mean https://{url}?" if "://" not in url and "." in url and " " not in url else ""
         return f"{url!r} cannot be fetched: {str(error).replace('url ', 'it ', 1)}{hint}"
+    return None
+
+
+def _why_not_id(job_id: str, wanted: Options, *, no_wait: bool) -> str | None:
+    """A job that is there is as it was asked for, and can be waited for only."""
+    if no_wait:
+        return f"{job_id} is there already; --no-wait is for URLs. reelhaul status {job_id} tells how far it is."
+    if wanted:
+        options = ", ".join(sorted(wanted))
+        return f"{job_id} is there already, as it was asked for; leave out what is wanted ({options}), or give its URL."
     return None
 
 
@@ -148,34 +173,48 @@ def place(options: argparse.Namespace, *, several: bool) -> Place:
 
 def _get(options: argparse.Namespace) -> int:
     wanted = wishes(options)
-    urls = checked(options.urls, wanted)
+    urls = checked(options.urls, wanted, no_wait=options.no_wait)
     where = place(options, several=len(urls) > 1)
     found = access.find(options, options.settings)
     shown = display(as_json=options.json)
-    unsaved: dict[str, bool] = {}
+    unsaved, unbegun = dict[str, bool](), set[str]()
 
     async def fetch() -> Exit:
         async with AsyncClient(found.url, found.key) as client:
-            fetching = Fetching(client, shown, where, wanted, at_once=options.at_once, unsaved=unsaved)
+            fetching = Fetching(client, shown, where, wanted, at_once=options.at_once, unsaved=unsaved, unbegun=unbegun)
             return await (fetching.submit_only(urls) if options.no_wait else fetching.all(urls))
 
     try:
         with shown:
             return asyncio.run(fetch())
     except KeyboardInterrupt:
-        return interrupted(found, shown, unsaved)
+        return interrupted(found, shown, unsaved, unbegun=len(unbegun))
+    except ClientError:
+        _tell_rest(shown, list(unsaved), len(unbegun))
+        raise
 
 
-def interrupted(found: Access, shown: Display, unsaved: dict[str, bool]) -> Exit:
-    """After Ctrl-C: whoever sits there says whether the service is to stop as well; else it goes on."""
+def interrupted(found: Access, shown: Display, unsaved: dict[str, bool], *, unbegun: int = 0) -> Exit:
+    """After Ctrl-C: whoever sits there says whether the service is to stop as well; else it goes on.
+
+    `unbegun` is how many URLs it has not heard of.
+    """
     running = [job_id for job_id, runs in unsaved.items() if runs]
     left = list(unsaved)
-    if running and shown.may_ask and sys.stdin.isatty() and _wants_to_cancel(len(running)):
-        _cancel(found, shown, running)
-        left = [job_id for job_id in left if job_id not in running]
+    try:
+        if running and shown.may_ask and sys.stdin.isatty() and _wants_to_cancel(len(running)):
+            left = [job_id for job_id in left if job_id not in running]
+            _cancel(found, shown, running)
+    finally:
+        _tell_rest(shown, left, unbegun)
+    return Exit.INTERRUPTED
+
+
+def _tell_rest(shown: Display, left: list[str], unbegun: int) -> None:
     if left:
         shown.note(f"To get the rest later: reelhaul get {' '.join(left)}")
-    return Exit.INTERRUPTED
+    if unbegun:
+        shown.note(f"Not begun: {unbegun} {'URL' if unbegun == 1 else 'URLs'}.")
 
 
 def _wants_to_cancel(count: int) -> bool:

@@ -13,10 +13,14 @@ from rich.text import Text
 from reelhaul.client import Client, ClientError, DownloadFailed, Job, Status
 from reelhaul.command import access, advice, exits, words
 from reelhaul.command.display import print_json
-from reelhaul.command.exits import CommandFailed, Exit
+from reelhaul.command.exits import Exit
 from reelhaul.ids import is_id
 
 _MAX_LISTED = 5000
+
+
+class _NoBrowser(ClientError):
+    code = "client.no_browser"
 
 
 def add(commands: Any) -> None:
@@ -62,7 +66,7 @@ def _client(options: argparse.Namespace) -> Client:
 
 def _list(options: argparse.Namespace) -> int:
     with _client(options) as client:
-        jobs = client.page(count=options.count, status=options.status).jobs
+        jobs = _newest(client, options.count, options.status)
     if options.json:
         for job in jobs:
             print_json(**job.raw)
@@ -72,6 +76,19 @@ def _list(options: argparse.Namespace) -> int:
         for row in map(_row, jobs):
             print("\t".join(row))
     return Exit.OK
+
+
+def _newest(client: Client, count: int, status: str | None) -> tuple[Job, ...]:
+    """So many, or all there are: a page may end before, where its rows are long."""
+    found: list[Job] = []
+    token: str | None = None
+    while len(found) < count:
+        page = client.page(count=count - len(found), status=status, next_token=token)
+        found += page.jobs
+        token = page.next_token
+        if token is None:
+            break
+    return tuple(found[:count])
 
 
 def _row(job: Job) -> tuple[str, ...]:
@@ -155,7 +172,7 @@ def _open(options: argparse.Namespace) -> int:
         if job.download_url is None:
             raise DownloadFailed(job)
         if not webbrowser.open(job.download_url):
-            raise CommandFailed(f"There is no browser to be found. The link, good for a day:\n{job.download_url}")
+            raise _NoBrowser(f"There is no browser to be found. The link, good for a day: {job.download_url}")
         return {"event": "opened", "url": job.download_url}
 
     return _each(options, act, "{id} is opened.")

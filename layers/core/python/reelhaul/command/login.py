@@ -5,10 +5,11 @@ import getpass
 import sys
 from typing import Any
 
-from reelhaul.client import Client, KeyRefused, NotReelhaul, ServiceInfo
+from reelhaul.client import BadAddress, BadKey, Client, KeyRefused, NotReelhaul, Refused, ServiceInfo, Unreachable
 from reelhaul.client.calls import checked_address
-from reelhaul.command import access
+from reelhaul.command import access, words
 from reelhaul.command.exits import CommandFailed, Exit
+from reelhaul.command.settings import CommandSettings
 
 CLOCK_OFF_S = 60.0  # from here on people notice: a link of 24 hours seems to last longer, or shorter
 _TRIES = 3
@@ -25,36 +26,58 @@ def add(commands: Any) -> None:
 
 
 def _login(options: argparse.Namespace) -> int:
-    url = _service(options)
-    with Client(url, None) as client:
-        service = client.service()  # a key is shown to nobody who is not known to be ours
+    url, service = _found(options)
     print(f"{url} is Reelhaul {service.version}.")
     _warn(service)
     key = _accepted(url, options)
     path = access.config_file(options.settings)
     access.write(path, url=url, key=key)
     print(f"The key is right. Both are kept in {path}, which nobody else may read.")
+    _tell_overrides(options.settings, url, key)
     return Exit.OK
 
 
-def _service(options: argparse.Namespace) -> str:
+def _found(options: argparse.Namespace) -> tuple[str, ServiceInfo]:
+    """Whose key is asked for; an address that was typed here may be typed again. Raises `ClientError`."""
     given = options.url or options.settings.reelhaul_url
     if not given and options.key_from_stdin:
         raise CommandFailed("Which service? Name it with --url.", Exit.USAGE)
-    return checked_address(given or input("Address of the service: "))
+    for left in reversed(range(1 if given else _TRIES)):
+        try:
+            return _looked_at(given or input("Address of the service: "))
+        except (BadAddress, NotReelhaul, Refused, Unreachable) as error:
+            if not left:
+                raise
+            print(f"{words.plain(error)} Once more, please.", file=sys.stderr)
+    raise AssertionError  # the last try returns or raises
+
+
+def _looked_at(text: str) -> tuple[str, ServiceInfo]:
+    url = checked_address(text)
+    with Client(url, None) as client:
+        return url, client.service()  # a key is shown to nobody who is not known to be ours
 
 
 def _accepted(url: str, options: argparse.Namespace) -> str:
-    """A key that the service knows; somebody at a terminal may try again. Raises `KeyRefused`."""
+    """A key that the service knows; somebody at a terminal may try again. Raises `KeyRefused` and `BadKey`."""
     for left in reversed(range(1 if options.key_from_stdin else _TRIES)):
         key = sys.stdin.readline() if options.key_from_stdin else getpass.getpass("Access key (it is not shown): ")
         try:
             return tried(url, key)
-        except KeyRefused as error:
+        except (KeyRefused, BadKey) as error:
             if not left:
                 raise
             print(f"{error} Once more, please.", file=sys.stderr)
     raise AssertionError  # the last try returns or raises
+
+
+def _tell_overrides(settings: CommandSettings, url: str, key: str) -> None:
+    """What was just kept is not what the next command takes, where the environment says something else."""
+    said = {"REELHAUL_URL": (settings.reelhaul_url or url).rstrip("/") != url,
+            "REELHAUL_KEY": (settings.reelhaul_key or key) != key}  # fmt: skip
+    differing = " and ".join(name for name, differs in said.items() if differs)
+    if differing:
+        print(f"Note: {differing} in your environment says something else, and counts more.", file=sys.stderr)
 
 
 def tried(url: str, key: str) -> str:

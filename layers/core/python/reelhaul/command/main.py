@@ -53,7 +53,8 @@ def _operate(given: list[str]) -> int:
 
 def _run(options: argparse.Namespace) -> int:
     try:
-        return int(options.run(options))
+        code = int(options.run(options))
+        sys.stdout.flush()  # here, where it is known what to do when nobody reads it
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     except BrokenPipeError:
@@ -62,6 +63,7 @@ def _run(options: argparse.Namespace) -> int:
         return Exit.FAILED
     except (CommandFailed, ClientError, EOFError, OSError) as error:
         return _explained(error)
+    return code
 
 
 def _explained(error: Exception) -> int:
