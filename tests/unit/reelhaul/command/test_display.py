@@ -30,7 +30,6 @@ def test_bar_tells_how_far_it_has_come_and_how_long_it_takes() -> None:
     with bars:
         bars.submitted(URL, Job.of(job(RUNNING)))
         bars.fetching(URL, Job.of(job(RUNNING)))
-        bars.refresh()
         last = screen(terminal.getvalue()).splitlines()[-1]
     for part in ("fetching", "…", "to/talk.mp4", "42%", "3.2 MB/s", "2:00"):
         assert part in last
@@ -40,7 +39,6 @@ def test_name_that_looks_like_an_order_is_shown_as_it_reads() -> None:
     bars, terminal = shown()
     with bars:
         bars.saving(URL, "[red]a\x1b[2J\nb", 50, 100)
-        bars.refresh()
         last = screen(terminal.getvalue()).splitlines()[-1]
     assert "[red]a [2J b" in last
     assert "50%" in last
@@ -64,10 +62,8 @@ def test_bar_of_a_playlist_goes_with_its_last_item() -> None:
     bars, terminal = shown()
     with bars:
         bars.submitted(URL, Job.of(job("playlist")))
-        bars.refresh()
         assert "%" in screen(terminal.getvalue())
         bars.ended(URL, Job.of(job("playlist")), Path("All"), saved=1)
-        bars.refresh()
         assert "%" not in screen(terminal.getvalue())
 
 

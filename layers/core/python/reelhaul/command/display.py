@@ -2,6 +2,7 @@
 
 import json
 import sys
+import time
 from pathlib import Path
 from typing import Any, Self
 
@@ -11,6 +12,8 @@ from rich.text import Text
 
 from reelhaul.client import Job
 from reelhaul.command import advice, words
+
+_DRAW_S = 0.1  # a file that is saved tells of every block
 
 
 class Display:
@@ -141,8 +144,11 @@ class Bars(Display):
             console=self._console,
             expand=True,
             transient=True,
+            # By the thread that all calls come from: rich's own now and then leaves a bar behind that has ended.
+            auto_refresh=False,
         )
         self._tasks: dict[str, TaskID] = {}
+        self._drawn_at = 0.0
 
     def __enter__(self) -> Self:
         self._progress.start()
@@ -188,20 +194,24 @@ class Bars(Display):
     def note(self, sentence: str) -> None:
         self._console.print(Text(words.plain(sentence), style="yellow"), soft_wrap=True)
 
-    def refresh(self) -> None:
-        """Show at once what would be shown within a tenth of a second."""
-        self._progress.refresh()
-
     def _update(self, what: str, *, doing: str, name: str, share: float, detail: str) -> None:
-        if what not in self._tasks:
+        is_new = what not in self._tasks
+        if is_new:
             self._tasks[what] = self._progress.add_task("", total=1.0, doing=doing, detail=detail)
         shown = _shortened(words.plain(name), max(16, self._console.width // 3))
         self._progress.update(self._tasks[what], description=shown, completed=share, doing=doing, detail=detail)
+        if is_new or doing != "saving" or time.monotonic() >= self._drawn_at + _DRAW_S:
+            self._draw()
 
     def _end(self, what: str) -> None:
         task = self._tasks.pop(what, None)
         if task is not None:
             self._progress.remove_task(task)
+            self._draw()
+
+    def _draw(self) -> None:
+        self._progress.refresh()
+        self._drawn_at = time.monotonic()
 
 
 def _shortened(text: str, width: int) -> str:
