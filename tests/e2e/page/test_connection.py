@@ -80,7 +80,7 @@ def test_lost_connection_is_told_and_the_page_recovers_by_itself(
     show(page)
     expect(page.get_by_text("The service cannot be reached")).to_be_visible()
     expect(said(page)).to_contain_text("lost")
-    tenant.create(source.url("clip.mp4"), name="While it was away")
+    tenant.ended(tenant.create(source.url("clip.mp4"), name="While it was away"))  # no news of it are said, then
 
     page.context.set_offline(False)
 
@@ -89,14 +89,29 @@ def test_lost_connection_is_told_and_the_page_recovers_by_itself(
     expect(said(page)).to_contain_text("Connected again")
 
 
+def test_page_that_is_back_says_so_though_there_is_no_news(page: Page) -> None:
+    page.context.set_offline(True)
+    hide(page)
+    show(page)
+    page.get_by_role("button", name="Try now").focus()
+
+    with page.expect_response(lambda reply: reply.url.endswith("/updates?wait=0")):
+        page.context.set_offline(False)
+
+    expect(page.get_by_text("The service cannot be reached")).to_have_count(0)
+    expect(said(page)).to_contain_text("Connected again")
+    expect(page.get_by_role("heading", name="Downloads")).to_be_focused()  # the button that had the focus is gone
+
+
+def _take_but_lose_the_reply(route: Route) -> None:
+    route.fetch()
+    route.abort("connectionreset")
+
+
 def test_lost_connection_never_makes_two_jobs_of_one_address(page: Page, tenant: Client, source: SourceServer) -> None:
     addresses = [source.url("clip.mp4"), source.url("other/clip.mp4")]
 
-    def take_but_lose_the_reply(route: Route) -> None:
-        route.fetch()
-        route.abort("connectionreset")
-
-    page.route("**/download", take_but_lose_the_reply, times=1)
+    page.route("**/download", _take_but_lose_the_reply, times=1)
     fetch(page, *addresses)
     expect(page.get_by_role("alert")).to_contain_text("press Fetch again")
     expect(box(page)).to_have_value("\n".join(addresses))
@@ -110,11 +125,26 @@ def test_lost_connection_never_makes_two_jobs_of_one_address(page: Page, tenant:
     assert tenant.call("GET", "/download").json["data"]["total"] == 2
 
 
+def test_address_whose_answer_was_lost_shows_the_job_as_it_is_by_now(
+    page: Page, tenant: Client, source: SourceServer
+) -> None:
+    """The service answers the second request as it did the first, with a job that waits, however long ago it ended."""
+    page.route("**/download", _take_but_lose_the_reply, times=1)
+    fetch(page, source.url("clip.mp4"))
+    expect(rows(page).first).to_contain_text("Done")
+
+    page.get_by_role("button", name="Fetch", exact=True).click()
+
+    expect(box(page)).to_have_value("")
+    expect(rows(page).first).to_contain_text("Done")
+    expect(rows(page)).to_have_count(1)
+
+
 def test_what_cannot_be_done_for_lack_of_a_connection_is_told_where_it_was_tried(
     page: Page, tenant: Client, source: SourceServer
 ) -> None:
     job = tenant.create(source.url("status/404"), name="Gone")
-    tenant.ended(job)
+    before = tenant.ended(job)["completed_at"]
     failed = row(page, "Gone")
     expect(failed).to_contain_text("Failed")
     page.route(f"**/download/{job}", lambda route: route.abort("connectionrefused"))
@@ -125,6 +155,7 @@ def test_what_cannot_be_done_for_lack_of_a_connection_is_told_where_it_was_tried
     page.unroute(f"**/download/{job}")
     failed.get_by_role("button", name="Retry").click()
     expect(failed).not_to_contain_text("cannot be reached")
+    until(lambda: tenant.job(job)["completed_at"], lambda ended: ended not in {None, before}, within_s=120)
 
 
 def test_limit_that_is_reached_leaves_the_rest_in_the_box_and_says_what_to_do(

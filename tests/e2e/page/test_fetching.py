@@ -37,6 +37,7 @@ def test_file_is_saved_under_its_name_and_its_link_copied(page: Page, source: So
     fetch(page, source.url("clip.mp4"))
     done = row(page, "Summer")
     expect(done).to_contain_text("Done")
+    expect(page.get_by_label("Name of the file")).to_have_value("")  # the next file is not called the same
 
     with page.expect_download() as saved:
         button(done, "Download").click()
@@ -52,11 +53,11 @@ def test_file_is_saved_under_its_name_and_its_link_copied(page: Page, source: So
 def test_job_under_way_shows_how_far_it_is_and_can_be_cancelled_retried_and_deleted(
     page: Page, source: SourceServer
 ) -> None:
-    fetch(page, source.url("slow/clip.mp4?rate=9000"))
+    fetch(page, source.url("slow/clip.mp4?rate=2000"))
     slow = row(page, "/slow/clip.mp4")  # it has no name yet
     expect(slow).to_contain_text("Fetching")
     expect(slow.get_by_role("progressbar")).to_have_attribute("value", re.compile(r"[1-9][\d.]*"))
-    expect(slow).to_contain_text("kB/s")
+    expect(slow).to_contain_text(re.compile(r"\d k?B/s"))
     expect(slow).to_contain_text("left")
 
     button(slow, "Cancel").click()
@@ -143,6 +144,20 @@ def test_lines_that_are_refused_stay_in_the_box_with_a_sentence_each(
     for told, sentence in zip(refused.all_inner_texts(), sentences, strict=True):
         assert sentence in told
     assert tenant.call("GET", "/download").json["data"]["total"] == 1
+
+
+def test_subtitles_that_there_are_not_are_named_and_are_no_matter_of_sound(page: Page, source: SourceServer) -> None:
+    page.get_by_text("More options").click()
+    page.get_by_label("Subtitles").fill("de")
+    fetch(page, source.url("clip.mp4"))
+    expect(rows(page).first).to_contain_text("No subtitles: de")
+
+    page.get_by_label("Subtitles").fill("in German, please!")
+    page.get_by_text("Audio", exact=True).click()
+    fetch(page, source.url("status/404"))
+
+    expect(rows(page)).to_have_count(2)
+    expect(box(page)).to_have_value("")
 
 
 def test_empty_box_and_senseless_options_are_told_before_anything_is_sent(page: Page, tenant: Client) -> None:

@@ -5,9 +5,12 @@ import re
 import pytest
 from playwright.sync_api import Page, Route, expect
 
+from reelhaul.limits import Limits
 from tests.e2e.page.conftest import Opened
-from tests.e2e.page.visit import box, rows, signed_in
+from tests.e2e.page.filling import Cloud, fill
+from tests.e2e.page.visit import box, row, signed_in
 from tests.e2e.running import Client, Service
+from tests.media import SourceServer
 
 pytestmark = pytest.mark.e2e
 
@@ -73,6 +76,16 @@ def test_server_that_is_not_ours_is_told_as_such(opened: Opened, answers: object
     expect(page.get_by_role("heading", name="Downloads")).to_be_visible()
 
 
+def test_what_stands_before_the_service_is_quoted_as_a_sentence(opened: Opened) -> None:
+    page = opened()
+    page.route("**/download?*", lambda route: route.fulfill(status=429, json={"message": "Too Many Requests"}))
+    page.get_by_label("Access key").fill("sk-0123456789abcdef")
+
+    page.get_by_role("button", name="Sign in").click()
+
+    expect(page.get_by_role("alert")).to_have_text("Too Many Requests. Wait a moment and try again; nothing is lost.")
+
+
 def test_key_that_is_revoked_meanwhile_ends_the_visit_and_loses_nothing_that_was_typed(
     page: Page, service: Service
 ) -> None:
@@ -92,13 +105,32 @@ def test_key_that_is_revoked_meanwhile_ends_the_visit_and_loses_nothing_that_was
 
 @pytest.mark.parametrize(("ahead_s", "said"), [(3 * 3600, "3 h ahead of"), (-40 * 60, "40 min behind")])
 def test_clock_that_is_off_is_told_and_the_services_is_used(
-    opened: Opened, tenant: Client, ahead_s: int, said: str
+    opened: Opened, cloud: Cloud, service: Service, ahead_s: int, said: str
 ) -> None:
-    tenant.create("http://127.0.0.1:9/nowhere.mp4")
+    name = f"clock{ahead_s}"
+    fill(cloud, name, 8)  # the first of them seven minutes ago
     page = opened()
     page.add_init_script(f"const real = Date.now; Date.now = () => real() + {ahead_s * 1000};")
     page.reload()
-    signed_in(page, tenant)
+    signed_in(page, service.client(cloud.new_key(name, Limits())))
 
     expect(page.get_by_text(said)).to_be_visible()
-    expect(rows(page).first).to_contain_text(re.compile("just now|minute"))  # and not hours ago
+    # And neither hours ago nor, as what is yet to come, just now.
+    expect(row(page, "Number 1.mp4")).to_contain_text(re.compile(r"(?<!\d)([7-9]|[12]\d) minutes ago"))
+
+
+def test_page_that_stays_open_says_how_long_ago_things_are_by_then(
+    opened: Opened, tenant: Client, source: SourceServer
+) -> None:
+    page = opened()
+    page.clock.install()
+    page.reload()
+    signed_in(page, tenant)
+    tenant.create(source.url("status/404"), name="Old")
+    expect(row(page, "Old")).to_contain_text("Failed")
+    expect(row(page, "Old")).to_contain_text("just now")
+    page.context.set_offline(True)  # else the service would tell that no time has passed
+
+    page.clock.fast_forward("10:00")
+
+    expect(row(page, "Old")).to_contain_text("10 minutes ago")

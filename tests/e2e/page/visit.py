@@ -2,10 +2,10 @@
 
 import re
 
-from playwright.sync_api import ConsoleMessage, Error, Locator, Page, Request, expect
+from playwright.sync_api import ConsoleMessage, Error, FloatRect, Locator, Page, Request, Route, expect
 
 from tests.e2e import chromium
-from tests.e2e.running import Client
+from tests.e2e.running import Client, until
 
 expect.set_options(timeout=chromium.WAIT_MS)
 # A browser reports every reply with an error and every lost connection, which tests bring about.
@@ -65,6 +65,37 @@ def row(page: Page, title: str) -> Locator:
 
 def button(row: Locator, name: str) -> Locator:
     return row.get_by_role("button", name=re.compile(f"^{name}: "))
+
+
+def resting(row: Locator) -> FloatRect:
+    """Where it is once it moves no more: scrolling goes on for a while, and so does what comes of it."""
+
+    def twice() -> tuple[FloatRect | None, FloatRect | None]:
+        first = row.bounding_box()
+        row.page.wait_for_timeout(100)
+        return first, row.bounding_box()
+
+    place, _ = until(twice, lambda seen: seen[0] == seen[1] is not None, within_s=chromium.WAIT_MS / 1000)
+    assert place is not None
+    return place
+
+
+def holding(page: Page, *addresses: str, method: str | None = None) -> list[Route]:
+    """The requests to these that come from now on. They are not answered, but by who finds them here."""
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        if method in {None, route.request.method}:
+            held.append(route)
+        else:
+            route.continue_()
+
+    page.evaluate(
+        "() => { AbortSignal.timeout = () => new AbortController().signal; }"
+    )  # the page waits as long as it takes
+    for address in addresses:
+        page.route(address, hold)
+    return held
 
 
 def said(page: Page) -> Locator:

@@ -1,18 +1,17 @@
 /** What can be done with a job. */
 
-import { signal } from "@preact/signals";
 import { say } from "./announce";
 import { call, CallFailed } from "./api";
 import * as details from "./details";
 import { sentenceFor, UNKNOWN_KEY } from "./failures";
 import { titleOf, type Job } from "./jobs";
-import { signOut } from "./session";
-import { forget } from "./store";
+import { ofVisit, signOut } from "./session";
+import { forget, remove as removeForGood } from "./store";
 
 /** What did not work, by job, until something else is tried with it. */
-export const mishaps = signal<ReadonlyMap<string, string>>(new Map());
+export const mishaps = ofVisit<ReadonlyMap<string, string>>(new Map());
 /** Jobs that something is being done with. */
-export const busy = signal<ReadonlySet<string>>(new Set());
+export const busy = ofVisit<ReadonlySet<string>>(new Set());
 
 export function cancel(job: Job): Promise<boolean> {
   return attempt(job, async () => {
@@ -32,7 +31,7 @@ export function retry(job: Job): Promise<boolean> {
 export function remove(job: Job): Promise<boolean> {
   return attempt(job, async () => {
     await call("DELETE", `/download/${encodeURIComponent(job.id)}`);
-    forget(job.id);
+    removeForGood(job.id);
     say(`${titleOf(job)} was deleted.`);
   });
 }
@@ -40,7 +39,7 @@ export function remove(job: Job): Promise<boolean> {
 /** Have the browser save the file. */
 export function save(job: Job): Promise<boolean> {
   return attempt(job, async () => {
-    const { link } = await details.lasting(job);
+    const { link } = await details.renewed(job);
     const anchor = document.createElement("a");
     anchor.href = link; // its reply says that it is to be saved, and under which name
     anchor.rel = "noopener";
@@ -51,7 +50,7 @@ export function save(job: Job): Promise<boolean> {
 /** A link that lives 24 hours, into the clipboard. Returns whether it is there. */
 export function copyLink(job: Job): Promise<boolean> {
   return attempt(job, async () => {
-    const link = details.lasting(job).then((found) => found.link);
+    const link = details.renewed(job).then((found) => found.link);
     try {
       await copy(link);
     } catch (error) {
@@ -92,6 +91,8 @@ function bear(job: Job, error: unknown): void {
     tell(job.id, "The browser did not let the link be copied. Allow this page to use the clipboard, or use Download.");
   } else if (!(error instanceof CallFailed)) {
     throw error;
+  } else if (error.failure.kind === "left") {
+    return;
   } else if (error.failure.kind === "refused" && error.failure.status === 401) {
     signOut(UNKNOWN_KEY);
   } else if (error.failure.kind === "refused" && error.failure.code === "job.not_found") {

@@ -1,15 +1,21 @@
 /** What is said to those who do not see the page. Only ends and answers: progress would never let anybody else speak. */
 
-import { signal } from "@preact/signals";
+import { atEnd, ofVisit } from "./session";
 
-export const said = signal("");
+export const said = ofVisit("");
 
 let pending: string[] = [];
 let timer = 0;
 
+atEnd(() => {
+  pending = [];
+  window.clearTimeout(timer);
+});
+
 /** Have `sentence` read out when the reader is free. What comes within a moment is said at once. */
 export function say(sentence: string): void {
   pending.push(sentence);
+  said.value = ""; // the same sentence once more would be no change, and what does not change is not read out
   window.clearTimeout(timer);
   timer = window.setTimeout(speak, 150);
 }

@@ -1,11 +1,12 @@
 /** Calls to the service that this page came from, and everything that can become of one. */
 
 import { clockSeen } from "./clock";
-import { key } from "./session";
+import { key, visit } from "./session";
 
 export type Failure =
   | { kind: "lost" } // nobody answered, or not in time
   | { kind: "foreign" } // somebody answered who is not this service
+  | { kind: "left" } // whoever asked has left: the answer is nobody's
   | { kind: "refused"; status: number; code: string; message: string; field: string; retryAfterS: number };
 
 export class CallFailed extends Error {
@@ -32,6 +33,14 @@ const TIMEOUT_MS = 30_000; // API Gateway gives up after as long
 
 /** One exchange. Throws `CallFailed`, and an `AbortError` once `stop` has been set. */
 export async function call(method: string, path: string, wanted: Call = {}): Promise<Answer> {
+  const mine = visit;
+  const answer = exchanged(method, path, wanted);
+  await answer.catch(() => undefined); // an error, as that the key is unknown, is nothing to the next visit either
+  if (mine !== visit) throw new CallFailed({ kind: "left" });
+  return answer;
+}
+
+async function exchanged(method: string, path: string, wanted: Call): Promise<Answer> {
   const reply = await sent(method, path, wanted);
   clockSeen(reply.headers.get("Date"));
   if (reply.status === 304) return { status: 304, etag: reply.headers.get("ETag"), body: null };

@@ -1,16 +1,17 @@
 /** Which jobs the list shows, in which order. */
 
-import { computed, effect, signal } from "@preact/signals";
+import { computed, effect } from "@preact/signals";
 import { face, type Job } from "./jobs";
 import * as pages from "./pages";
+import { ofVisit } from "./session";
 import { jobs, newestFirst } from "./store";
 
 export type Kind = "all" | "active" | "done" | "failed";
 
-export const search = signal("");
-export const kind = signal<Kind>("all");
+export const search = ofVisit("");
+export const kind = ofVisit<Kind>("all");
 /** Playlists whose items are shown. */
-export const unfolded = signal<ReadonlySet<string>>(new Set());
+export const unfolded = ofVisit<ReadonlySet<string>>(new Set());
 
 export const isChosen = computed(() => search.value.trim() !== "" || kind.value !== "all");
 
@@ -45,7 +46,7 @@ function haystack(job: Job): string {
 function isOfKind(job: Job, wanted: Kind): boolean {
   if (wanted === "all") return true;
   if (wanted === "active") return job.status === "processing";
-  return wanted === "done" ? job.status === "done" : job.status === "error" && face(job) !== "cancelled";
+  return face(job) === wanted;
 }
 
 function nested(): string[] {

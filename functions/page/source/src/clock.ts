@@ -4,6 +4,10 @@ import { signal } from "@preact/signals";
 
 const NOTICEABLE_MS = 120_000; // a header tells whole seconds, and a reply may be on its way for some
 
+const MINUTE_MS = 60_000;
+const minute = signal(0);
+window.setInterval(() => (minute.value += 1), MINUTE_MS);
+
 /** By how much the service's clock is ahead of this device's, in milliseconds. */
 export const skewMs = signal(0);
 
@@ -16,8 +20,9 @@ export function clockSeen(date: string | null): void {
   if (Math.abs(skew - skewMs.value) > 2_000) skewMs.value = skew;
 }
 
-/** Milliseconds since the epoch, by the service's clock. */
+/** Milliseconds since the epoch, by the service's clock. What shows it is shown anew each minute. */
 export function now(): number {
+  void minute.value;
   return Date.now() + skewMs.value;
 }
 

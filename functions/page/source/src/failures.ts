@@ -11,9 +11,11 @@ const FOREIGN =
 export function sentenceFor(failure: Failure): string {
   if (failure.kind === "lost") return LOST;
   if (failure.kind === "foreign") return FOREIGN;
+  if (failure.kind === "left") return ""; // there is nobody to read it
   const advice = adviceFor(failure.code, "");
   const wait = failure.retryAfterS > 60 ? ` That is in ${lasting(failure.retryAfterS)}.` : "";
-  return `${failure.message} ${advice}${wait}`.trim();
+  const message = /[.!?]$/.test(failure.message) ? failure.message : `${failure.message}.`; // API Gateway's have no full stop
+  return `${message} ${advice}${wait}`.trim();
 }
 
 /** What is wrong with a key by its looks alone; empty where it may be one. */

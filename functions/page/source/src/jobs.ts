@@ -42,8 +42,14 @@ export function face(job: Job): Face {
   if (job.status === "done") return "done";
   if (job.status === "error") return ENDS[job.errorCode] ?? "failed";
   if (job.items !== null) return "running";
-  if (job.progress >= 99) return "finishing";
-  return job.downloadedBytes > 0 || job.speed !== null ? "running" : "waiting";
+  if (isAllThere(job)) return "finishing";
+  return job.attempts > 0 || job.progress > 0 || job.downloadedBytes > 0 ? "running" : "waiting";
+}
+
+/** The percentage alone does not say it: the service keeps it at 99 from there on until the job is done. */
+function isAllThere(job: Job): boolean {
+  if (job.progress < 99) return false;
+  return job.speed === null || (job.filesize !== null && job.downloadedBytes >= job.filesize);
 }
 
 const ENDS: Record<string, Face> = { "job.cancelled": "cancelled", "file.expired": "expired" };

@@ -2,6 +2,7 @@
 
 import { signal } from "@preact/signals";
 import { seconds } from "./addresses";
+import { atEnd } from "./session";
 
 export const QUALITIES = ["best", "2160p", "1440p", "1080p", "720p", "480p", "360p", "240p", "144p"];
 export const AUDIO_FORMATS = ["best", "m4a", "mp3", "opus", "flac", "wav"];
@@ -33,8 +34,17 @@ const USUAL: Options = {
 
 export const options = signal(USUAL);
 
+atEnd((isAsked) => {
+  if (isAsked) options.value = USUAL;
+});
+
 export function set<Name extends keyof Options>(name: Name, value: Options[Name]): void {
   options.value = { ...options.value, [name]: value };
+}
+
+/** What was meant for these addresses alone is nothing to the next ones. */
+export function forgetTheirs(): void {
+  options.value = { ...options.value, name: USUAL.name, from: USUAL.from, to: USUAL.to };
 }
 
 /** What is wrong with them, by field; empty where nothing is. */
@@ -45,7 +55,7 @@ export function complaints(given: Options): Partial<Record<keyof Options, string
   if (from === null) found.from = "Write a time as 1:30 or in seconds, as 90.";
   if (to === null) found.to = "Write a time as 1:30 or in seconds, as 90.";
   if (typeof to === "number" && to <= (from ?? 0)) found.to = "The end has to come after the beginning.";
-  if (!languages(given.subtitles).every((each) => /^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$/.test(each))) {
+  if (given.kind === "video" && !languages(given.subtitles).every((each) => /^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$/.test(each))) {
     found.subtitles = "Write language codes with commas between them, as en, pt-BR.";
   }
   return found;

@@ -1,32 +1,39 @@
 /** Submitting what was typed. Nothing that was typed is lost, and no line becomes two jobs. */
 
-import { signal } from "@preact/signals";
 import { lines, type Line } from "./addresses";
 import { say } from "./announce";
 import { call, CallFailed, isObject, type Failure } from "./api";
 import { now } from "./clock";
+import { lookAt } from "./details";
 import { sentenceFor, UNKNOWN_KEY } from "./failures";
 import { readJob, type Job } from "./jobs";
 import { kept } from "./kept";
-import { signOut } from "./session";
+import { atEnd, ofVisit, signOut, visit } from "./session";
 import { add } from "./store";
 import { counted } from "./words";
 
 /** What stands in the box. */
 export const draft = kept("reelhaul.draft");
 /** Why lines are still in it. */
-export const refusals = signal<readonly { text: string; sentence: string }[]>([]);
+export const refusals = ofVisit<readonly { text: string; sentence: string }[]>([]);
 /** What is the matter with all that is left; empty while nothing is. */
-export const complaint = signal("");
+export const complaint = ofVisit("");
 /** How far it has come, `null` while nothing is being submitted. */
-export const sending = signal<{ done: number; of: number } | null>(null);
+export const sending = ofVisit<{ done: number; of: number } | null>(null);
 
 // The keys of requests whose answer did not come. Kept with the draft: the same request is the same job after a reload.
 const unanswered = kept("reelhaul.unanswered");
 
+atEnd((isAsked) => {
+  if (!isAsked) return;
+  draft.value = "";
+  unanswered.value = "";
+});
+
 /** Submit the box, one line after the other, with the same `fields`. What could not be is left in it with a reason. */
 export async function submit(fields: Record<string, unknown>): Promise<void> {
   if (sending.value !== null) return;
+  const mine = visit;
   const typed = lines(draft.value);
   reset();
   if (typed.length === 0) {
@@ -38,6 +45,7 @@ export async function submit(fields: Record<string, unknown>): Promise<void> {
   refusals.value = typed.filter((line) => line.complaint !== "").map(({ text, complaint: sentence }) => ({ text, sentence }));
   sending.value = { done: 0, of: good.length };
   const added = await inOrder(good, fields);
+  if (mine !== visit) return;
   sending.value = null;
   if (added > 0) say(`${counted(added, "download")} added.`);
 }
@@ -66,6 +74,7 @@ async function inOrder(good: Line[], fields: Record<string, unknown>): Promise<n
 
 /** Whether the next line would fare no better. Says why, then. */
 function stops(failure: Failure): boolean {
+  if (failure.kind === "left") return true;
   if (failure.kind === "refused" && failure.status === 401) {
     signOut(UNKNOWN_KEY);
     return true;
@@ -89,7 +98,9 @@ async function create(body: Record<string, unknown>, url: string): Promise<Job> 
   try {
     const reply = await call("POST", "/download", { body, headers: { "Idempotency-Key": idempotencyKey } });
     answered(name);
-    return made(reply.body, url, body);
+    const job = made(reply.body, url, body);
+    if (open[name] !== undefined) void lookAt(job.id); // it may have been made, and have ended, long ago
+    return job;
   } catch (error) {
     if (error instanceof CallFailed && error.failure.kind === "refused" && error.failure.status < 500) answered(name);
     throw error;

@@ -1,14 +1,14 @@
 /** Keeps the page up to date: one request at a time, which the service holds until there is news. */
 
-import { effect, signal } from "@preact/signals";
+import { effect } from "@preact/signals";
 import { say } from "./announce";
-import { call, CallFailed, type Failure } from "./api";
-import { lookAt } from "./details";
+import { call, CallFailed, type Answer, type Failure } from "./api";
+import { lookAround, lookAt } from "./details";
 import { UNKNOWN_KEY } from "./failures";
 import { readJobs } from "./jobs";
 import * as pages from "./pages";
-import { key, signOut } from "./session";
-import { doubts, forget, learn, total } from "./store";
+import { atEnd, key, ofVisit, signOut } from "./session";
+import { doubts, learnNews, total } from "./store";
 
 const HOLD_S = 20;
 const TIMEOUT_MS = (HOLD_S + 10) * 1000;
@@ -22,11 +22,17 @@ export interface Trouble {
 }
 
 /** What keeps news from coming, while something does. */
-export const trouble = signal<Trouble | null>(null);
+export const trouble = ofVisit<Trouble | null>(null);
 
 let etag: string | null = null;
+let beyond: readonly string[] = []; // see `Doubt`
 let running: AbortController | null = null;
 let wake: () => void = () => undefined;
+
+atEnd(() => {
+  etag = null;
+  beyond = [];
+});
 
 /** Follow the service while somebody is signed in and the tab is seen: a hidden one costs nothing. */
 export function follow(): void {
@@ -52,10 +58,6 @@ function start(): void {
 function stop(): void {
   running?.abort();
   running = null;
-  if (key.peek() === "") {
-    etag = null;
-    trouble.value = null;
-  }
 }
 
 async function run(ended: AbortSignal): Promise<void> {
@@ -74,19 +76,27 @@ async function run(ended: AbortSignal): Promise<void> {
   }
 }
 
+/** Whether there were news. */
 async function ask(ended: AbortSignal): Promise<boolean> {
   const headers: Record<string, string> = etag === null ? {} : { "If-None-Match": etag };
-  const reply = await call("GET", `/updates?wait=${HOLD_S}`, { headers, stop: ended, timeoutMs: TIMEOUT_MS });
-  if (ended.aborted || reply.status === 304) return false;
+  const waitS = trouble.peek() === null ? HOLD_S : 0; // that it can be reached again is news enough
+  const reply = await call("GET", `/updates?wait=${waitS}`, { headers, stop: ended, timeoutMs: TIMEOUT_MS });
+  if (ended.aborted) return false;
+  if (reply.status !== 304) await take(reply, ended);
+  lookAround(beyond);
+  return reply.status !== 304;
+}
+
+async function take(reply: Answer, ended: AbortSignal): Promise<void> {
   const news = readJobs(reply.body);
   const doubt = doubts(news.jobs, news.total);
   if (doubt.isGap) await pages.first();
-  learn(news.jobs);
-  doubt.lost.forEach(forget);
+  if (ended.aborted) return; // who follows now knows more
+  learnNews(news.jobs, doubt.lost);
   doubt.unsure.forEach((id) => void lookAt(id));
+  beyond = doubt.beyond;
   total.value = news.total;
   etag = reply.etag; // last: what went wrong before is told once more
-  return true;
 }
 
 async function bear(failure: Failure, failures: number, ended: AbortSignal): Promise<void> {
@@ -111,11 +121,13 @@ function recovered(): void {
 
 function pause(ms: number, ended: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    const timer = window.setTimeout(resolve, ms);
-    wake = () => {
+    const goOn = () => {
       window.clearTimeout(timer);
+      ended.removeEventListener("abort", goOn); // or one would stay of each pause of a long visit
       resolve();
     };
-    ended.addEventListener("abort", wake, { once: true });
+    const timer = window.setTimeout(goOn, ms);
+    ended.addEventListener("abort", goOn);
+    wake = goOn;
   });
 }

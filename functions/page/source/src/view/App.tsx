@@ -1,6 +1,6 @@
 /** The whole page: a sign-in, and behind it a box for addresses above the list. */
 
-import { useEffect } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import { key, signOut } from "../session";
 import { underWay } from "../store";
 import { Composer } from "./Composer";
@@ -16,7 +16,17 @@ export function App() {
   useEffect(() => {
     document.title = busy > 0 ? `${busy} under way – Reelhaul` : "Reelhaul";
   }, [busy]);
+  useFocusAfterSignIn(key.value === "");
   return key.value === "" ? <SignIn /> : <Desk />;
+}
+
+/** Whoever has just signed in goes on at the box: the field that had the focus is gone. After a reload nobody is moved. */
+function useFocusAfterSignIn(isOut: boolean): void {
+  const wasOut = useRef(false);
+  useLayoutEffect(() => {
+    if (wasOut.current && !isOut) document.getElementById("addresses")?.focus();
+    wasOut.current = isOut;
+  }, [isOut]);
 }
 
 function Desk() {

@@ -2,7 +2,7 @@
 
 import { useSignal } from "@preact/signals";
 import { useRef } from "preact/hooks";
-import { complaints, fields, options } from "../options";
+import { complaints, fields, forgetTheirs, options } from "../options";
 import { complaint, draft, refusals, reset, sending, submit } from "../submit";
 import { Choices, More } from "./OptionFields";
 
@@ -21,6 +21,7 @@ export function Composer() {
       return;
     }
     await submit(fields(options.value));
+    if (draft.value === "" && complaint.value === "") forgetTheirs();
     if (complaint.value !== "" || refusals.value.length > 0) box.current?.focus();
   }
 

@@ -1,13 +1,13 @@
 /** Asks once more before something is gone for good. */
 
-import { signal } from "@preact/signals";
 import { useLayoutEffect, useRef } from "preact/hooks";
 import { remove } from "../actions";
 import { titleOf, type Job } from "../jobs";
+import { ofVisit } from "../session";
 import { counted } from "../words";
 
 /** The job that somebody is about to delete. */
-const doomed = signal<Job | null>(null);
+const doomed = ofVisit<Job | null>(null);
 
 export function askToDelete(job: Job): void {
   doomed.value = job;

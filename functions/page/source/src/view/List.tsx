@@ -5,7 +5,7 @@ import { useEffect, useLayoutEffect, useReducer, useRef, useState } from "preact
 import { isChosen, rows as chosenRows } from "../choice";
 import * as pages from "../pages";
 import { isKnown, jobs } from "../store";
-import { heldRow, keepFocus, rowOf } from "./focus";
+import { heldRow, keepFocus, rowOf, useHandingOn } from "./focus";
 import { playing } from "./Player";
 import { Row } from "./Row";
 import { useRows } from "./virtual";
@@ -26,8 +26,8 @@ export function List() {
   const last = inSight.at(-1)?.index ?? 0;
 
   useEffect(() => {
-    if (last > ids.length - NEAR_END && pages.older.peek() === "there") void pages.next();
-  }, [last, ids.length]);
+    if (last > ids.length - NEAR_END && pages.older.value === "there") void pages.next();
+  }, [last, ids.length, pages.older.value]);
   useLayoutEffect(() => {
     if (wanted.current === "") keepFocus(list.current, held, ids);
     else if (focus(list.current, wanted.current)) wanted.current = "";
@@ -83,16 +83,19 @@ export function List() {
 function End() {
   const isEmpty = chosenRows.value.length === 0;
   if (!isKnown.value) return <p class="end soft">Reading the list…</p>;
-  if (pages.older.value === "failed") {
-    return (
-      <p class="end">
-        <span class="complaint">{pages.trouble}</span> <button onClick={() => void pages.next()}>Read on</button>
-      </p>
-    );
-  }
+  if (pages.older.value === "failed") return <Broken />;
   if (pages.older.value !== "none") return <p class="end soft">Reading older downloads…</p>;
   if (!isEmpty) return null;
   return <p class="end soft">{isChosen.value ? "Nothing here is like that." : "Nothing here yet. Paste an address above and press Fetch."}</p>;
+}
+
+function Broken() {
+  const place = useHandingOn<HTMLParagraphElement>();
+  return (
+    <p class="end" ref={place}>
+      <span class="complaint">{pages.trouble}</span> <button onClick={() => void pages.next()}>Read on</button>
+    </p>
+  );
 }
 
 /** The row that a key leads to, from the one that the focus is in. */

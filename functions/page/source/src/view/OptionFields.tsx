@@ -2,7 +2,9 @@
 
 import type { Signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
+import { lines } from "../addresses";
 import { AUDIO_FORMATS, complaints, CONTAINERS, options, QUALITIES, set, type Options } from "../options";
+import { draft } from "../submit";
 
 export function Choices() {
   const { kind, quality, audioFormat } = options.value;
@@ -90,13 +92,25 @@ export function More({ isOpen }: { isOpen: Signal<boolean> }) {
             ))}
           </select>
         </div>
-        <Text name="name" label="Name of the file" hint="its own title" />
+        <Text name="name" label="Name of the file" hint="its own title" note={nameNote()} />
       </div>
     </details>
   );
 }
 
-function Text({ name, label, hint }: { name: "from" | "to" | "subtitles" | "name"; label: string; hint: string }) {
+function nameNote(): string {
+  const count = options.value.name.trim() === "" ? 0 : lines(draft.value).length;
+  return count > 1 ? `All ${count} are called so.` : "";
+}
+
+interface TextProps {
+  name: "from" | "to" | "subtitles" | "name";
+  label: string;
+  hint: string;
+  note?: string;
+}
+
+function Text({ name, label, hint, note = "" }: TextProps) {
   const complaint = complaints(options.value)[name] ?? "";
   return (
     <div class="field">
@@ -111,10 +125,13 @@ function Text({ name, label, hint }: { name: "from" | "to" | "subtitles" | "name
         value={options.value[name]}
         onInput={(event) => set(name, event.currentTarget.value)}
         aria-invalid={complaint !== ""}
-        aria-describedby={`${name}-complaint`}
+        aria-describedby={`${name}-complaint ${name}-note`}
       />
       <p id={`${name}-complaint`} class="complaint small">
         {complaint}
+      </p>
+      <p id={`${name}-note`} class="soft small">
+        {note}
       </p>
     </div>
   );

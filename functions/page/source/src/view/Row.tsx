@@ -27,7 +27,6 @@ const WORDS: Record<Face, string> = {
 export function Row({ job }: { job: Job }) {
   const found = useDetails(job);
   const mishap = mishaps.value.get(job.id) ?? "";
-  const isPlaying = playing.value === job.id;
   return (
     <article class={`row card ${job.playlistId === "" ? "" : "item"}`} data-face={face(job)}>
       <Picture job={job} image={found?.image ?? ""} />
@@ -46,13 +45,14 @@ export function Row({ job }: { job: Job }) {
               Subtitles: {each.language}
             </a>
           ))}
+          {found !== null && found.missing.length > 0 && <span>No subtitles: {found.missing.join(", ")}</span>}
         </p>
         {job.status === "processing" && <Bar job={job} />}
         <Reason job={job} />
         {mishap !== "" && <p class="complaint">{mishap}</p>}
       </div>
       <Actions job={job} />
-      {isPlaying && <Player job={job} />}
+      {playing.value === job.id && job.status === "done" && <Player job={job} />}
     </article>
   );
 }
@@ -125,21 +125,21 @@ const GLANCE_MS = 250; // rows that only scroll by are not asked about
 /** What there is to see of a job that is done; nothing of it changes any more but its links. */
 function useDetails(job: Job): details.Details | null {
   const found = useSignal<details.Details | null>(null);
-  const isWanted = job.status === "done" && job.items === null && !job.isAudio;
+  const isWanted = job.status === "done" && job.items === null;
   useEffect(() => {
     found.value = null;
     if (!isWanted) return undefined;
-    let isThere = true;
+    const gone = new AbortController();
     const timer = window.setTimeout(() => {
-      details.lasting(job).then(
-        (seen) => isThere && (found.value = seen),
+      details.lasting(job, gone.signal).then(
+        (seen) => !gone.signal.aborted && (found.value = seen),
         (error: unknown) => {
           if (!(error instanceof CallFailed)) throw error; // without an image the row is as good
         },
       );
     }, GLANCE_MS);
     return () => {
-      isThere = false;
+      gone.abort();
       window.clearTimeout(timer);
     };
   }, [job.id, job.completedAt, isWanted]);

@@ -7,6 +7,7 @@ import { isOff, skewMs } from "../clock";
 import { sentenceFor } from "../failures";
 import { trouble, tryNow } from "../updates";
 import { lasting } from "../words";
+import { useHandingOn } from "./focus";
 
 export function Status() {
   return (
@@ -22,6 +23,7 @@ export function Status() {
 
 function Lost() {
   const leftS = useSignal(0);
+  const place = useHandingOn<HTMLDivElement>();
   useEffect(() => {
     const look = () => (leftS.value = Math.max(0, ((trouble.peek()?.againAt ?? 0) - Date.now()) / 1000));
     look();
@@ -30,7 +32,7 @@ function Lost() {
   }, [trouble.value]);
   if (trouble.value === null) return null;
   return (
-    <div class="notice bad">
+    <div class="notice bad" ref={place}>
       <p>
         {sentenceFor(trouble.value.failure)} Trying again {leftS.value < 1 ? "now" : `in ${lasting(leftS.value)}`}.
       </p>

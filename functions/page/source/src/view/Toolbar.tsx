@@ -1,5 +1,7 @@
 /** Searches and filters the list, and says how much of it there is. */
 
+import { useEffect } from "preact/hooks";
+import { say } from "../announce";
 import { isChosen, kind, rows, search, type Kind } from "../choice";
 import * as pages from "../pages";
 import { jobs, total, underWay } from "../store";
@@ -13,7 +15,14 @@ const KINDS: [Kind, string][] = [
   ["failed", "Failed"],
 ];
 
+const SETTLED_MS = 500; // nobody wants to hear what each letter of a word finds
+
 export function Toolbar() {
+  const found = isChosen.value && !isReading() ? summary() : "";
+  useEffect(() => {
+    const timer = window.setTimeout(() => found !== "" && say(`${found}.`), SETTLED_MS);
+    return () => window.clearTimeout(timer);
+  }, [found, search.value, kind.value]);
   return (
     <div class="toolbar" role="search" aria-label="Downloads">
       <h2 id="list-title" tabIndex={-1}>
@@ -48,9 +57,12 @@ export function Toolbar() {
 function summary(): string {
   if (isChosen.value) {
     const found = `${rows.value.length.toLocaleString("en")} found`;
-    const isReading = pages.older.value === "there" || pages.older.value === "coming";
-    return isReading ? `${found}, ${jobs.value.size.toLocaleString("en")} of ${total.value.toLocaleString("en")} looked at` : found;
+    return isReading() ? `${found}, ${jobs.value.size.toLocaleString("en")} of ${total.value.toLocaleString("en")} looked at` : found;
   }
   const busy = underWay.value > 0 ? `, ${underWay.value.toLocaleString("en")} under way` : "";
   return `${counted(total.value, "download")}${busy}`;
+}
+
+function isReading(): boolean {
+  return pages.older.value === "there" || pages.older.value === "coming";
 }

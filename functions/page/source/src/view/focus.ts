@@ -1,5 +1,7 @@
 /** The focus stays in the list when what has it goes: a button whose job has ended, a row that was deleted. */
 
+import { useLayoutEffect, useRef } from "preact/hooks";
+
 export interface Held {
   id: string;
   index: number;
@@ -21,4 +23,16 @@ export function keepFocus(list: HTMLElement | null, held: Held | null, ids: read
   const id = ids.includes(held.id) ? held.id : ids[Math.min(held.index, ids.length - 1)];
   const row = id === undefined ? null : list.querySelector<HTMLElement>(`[data-id="${CSS.escape(id)}"]`);
   (row ?? document.getElementById("list-title"))?.focus({ preventScroll: true });
+}
+
+/** For what goes by itself, as a notice does: the focus that is in it then goes to the list's heading. */
+export function useHandingOn<Kind extends HTMLElement>(): { current: Kind | null } {
+  const place = useRef<Kind>(null);
+  useLayoutEffect(() => {
+    const mine = place.current;
+    return () => {
+      if (mine?.contains(document.activeElement) === true) document.getElementById("list-title")?.focus({ preventScroll: true });
+    };
+  }, []);
+  return place;
 }
