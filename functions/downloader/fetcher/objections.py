@@ -3,6 +3,7 @@
 from typing import Any
 
 from yt_dlp.networking.exceptions import HTTPError
+from yt_dlp.utils import DownloadError
 
 CONNECTIONS = "_reelhaul_connections"  # in yt-dlp's parameters: how many a track may have at once
 _HEARD = "_reelhaul_objection"
@@ -20,6 +21,18 @@ def heed(params: dict[str, Any]) -> None:
 
 def was_heard(params: dict[str, Any]) -> bool:
     return bool(params.get(_HEARD))
+
+
+def is_one(error: BaseException) -> bool:
+    """Whether a source that allows fewer connections might say this."""
+    said = reply(error)
+    return said is not None and said.status in STATUSES
+
+
+def reply(error: BaseException) -> HTTPError | None:
+    """What a source has answered, as a downloader hands it on."""
+    cause = error.exc_info[1] if isinstance(error, DownloadError) and error.exc_info else error
+    return cause if isinstance(cause, HTTPError) else None
 
 
 class Heeding:

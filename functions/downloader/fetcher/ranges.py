@@ -66,7 +66,7 @@ def _patiently(fetch: Callable[[], Any], pauses_s: Iterable[float]) -> Any:
         try:
             return fetch()
         except (HTTPError, DownloadError) as error:
-            if not _is_objection(error):
+            if not objections.is_one(error):
                 raise
         time.sleep(pause_s)
     return fetch()
@@ -82,11 +82,6 @@ def _is_possible(downloader: Any, filename: str, info: dict[str, Any]) -> bool:
         and not info.get("request_data")
         and downloader._get_impersonate_target(info) is None  # noqa: SLF001 - as the original asks
     )
-
-
-def _is_objection(error: HTTPError | DownloadError) -> bool:
-    cause = error.exc_info[1] if isinstance(error, DownloadError) and error.exc_info else error
-    return isinstance(cause, HTTPError) and cause.status in objections.STATUSES
 
 
 class _Watched:
