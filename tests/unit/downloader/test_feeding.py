@@ -152,6 +152,7 @@ def test_one_large_piece_is_passed_on_as_it_comes_and_cannot_be_cut(
     assert data.startswith(next(track.blocks(threading.Event())))
     with pytest.raises(SourceTooSlow):
         track.cut()
+    assert track.is_too_far  # its source is held back, however large the piece says that it is
 
 
 @pytest.mark.parametrize("extension", _KINDS)
