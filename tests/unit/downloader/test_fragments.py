@@ -243,6 +243,20 @@ def test_stopped_track_is_gone_on_with_in_its_file(
     assert (tmp_path / "track").read_bytes() == expected
 
 
+def test_track_that_was_stopped_after_its_last_fragment_is_complete(
+    server: Lists, fetch: Callable[..., None], plain: Callable[[str], bytes], tmp_path: Path
+) -> None:
+    expected, ours = plain("ts/list.m3u8"), Fragments()
+    fetch("ts/list.m3u8", tmp_path / "track", ours)
+    (tmp_path / "track").rename(_part(tmp_path / "track"))
+    server.asked.clear()
+    later = Fragments(start=ours.total, count=ours.total, digest=ours.digest)
+    fetch("ts/list.m3u8", tmp_path / "track", later)
+    assert (tmp_path / "track").read_bytes() == expected
+    assert (later.done, later.done_bytes) == (later.total, len(expected))
+    assert not [path for path in server.asked if path.endswith(".ts")]
+
+
 @pytest.mark.parametrize(("count", "digest", "start"), [(24, None, 3), (None, "0" * 64, 3), (None, None, 10**6)])
 def test_list_that_is_another_is_not_gone_on_with(
     count: int | None, digest: str | None, start: int, server: Lists, fetch: Callable[..., None], tmp_path: Path
