@@ -29,6 +29,12 @@ def is_one(error: BaseException) -> bool:
     return said is not None and said.status in STATUSES
 
 
+def says_when(error: BaseException) -> bool:
+    """Whether the source asks not to be asked again before a time (RFC 9110, 10.2.3)."""
+    said = reply(error)
+    return said is not None and bool(said.response.headers.get("Retry-After"))
+
+
 def reply(error: BaseException) -> HTTPError | None:
     """What a source has answered, as a downloader hands it on."""
     cause = error.exc_info[1] if isinstance(error, DownloadError) and error.exc_info else error
