@@ -176,7 +176,7 @@ class Half:
             self.track.end()
 
     def drain(self) -> None:
-        """Nothing new is asked for. Raises `SourceTooSlow` where nobody could go on."""
+        """Nothing new is asked for."""
         self._is_draining = True
         if self._fragments is not None:
             self._fragments.stop()
