@@ -19,7 +19,14 @@ from downloader.fetcher.request import Request
 from downloader.fetcher.samples import Malformed
 from downloader.fetcher.streaming import described, is_all_wanted
 from downloader.fetcher.timing import Deadline
-from reelhaul.errors import SourceChanged, SourceNotMedia, SourceRateLimited, SourceTooLong, SourceTooSlow
+from reelhaul.errors import (
+    SourceChanged,
+    SourceNotMedia,
+    SourceRateLimited,
+    SourceRefused,
+    SourceTooLong,
+    SourceTooSlow,
+)
 
 _PROTOCOLS = {"http", "https", "m3u8_native", "m3u8", "http_dash_segments"}
 _POLL_S = 0.02
@@ -161,12 +168,14 @@ class _Merge:
         try:
             errors_of(self._left)
         except Exception as error:
-            if not objections.is_one(error) or not any(half.is_running for half in self._left):
+            said = failures.verdict(error)
+            is_other_there = any(half.is_running and half.error is None for half in self._left)
+            if isinstance(said, SourceRefused) or not objections.is_one(error) or not is_other_there:
                 raise
             objections.heed(self._params)
             if self._request.pauses and self._request.resume is None:
                 raise afresh(self._info) from error
-            raise SourceRateLimited(retry_after_s=failures.verdict(error).retry_after_s) from error
+            raise SourceRateLimited(retry_after_s=said.retry_after_s) from error
 
     def _begun(self, found: Probe, wanted: Recipe, starts_s: dict[int, float]) -> Remux:
         target = self._request.directory / f"finished.{wanted.extension}"
