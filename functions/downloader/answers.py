@@ -53,9 +53,10 @@ class FetchRequest:
     `is_item`: it was found in a playlist, and is not expanded any further. `entry` asks for the medium with this
     number, from 1, of the several at `url`. `max_memory_bytes` bounds the fetcher's address space. `max_duration_s` is
     of the whole medium, also where a clip of it is wanted; 0 is no limit. `connections` is how many its tracks may have
-    at once, all together. `cookies` go to their own domains and nowhere else. What is larger than `stream_above_bytes`
-    may be handed over while it grows; so much of its beginning stays. With `pauses` it may end unfinished; one that
-    goes on with that is told where to `resume`. All together may take `max_total_s`.
+    at once, all together; two that come side by side have one each at least, until the source objects. `cookies` go to
+    their own domains and nowhere else. What is larger than `stream_above_bytes` may be handed over while it grows; so
+    much of its beginning stays. With `pauses` it may end unfinished; one that goes on with that is told where to
+    `resume`. All together may take `max_total_s`.
     """
 
     url: str

@@ -81,6 +81,7 @@ class _InPieces(abc.ABC):
         self._next = start
         self._bounds = [start] if head else []
         self._is_too_much = False
+        self._next_ends_at = 0
         self.wanted_bytes = 0
 
     def reach(self, descriptor: int, size: int) -> int:
@@ -88,7 +89,8 @@ class _InPieces(abc.ABC):
             if not self._piece(descriptor, size):
                 break
         last = self._bounds[-1] if self._bounds else 0
-        is_near = not self._is_too_much and max(size, self.wanted_bytes) - last <= MAX_PIECE_BYTES
+        is_near = not self._is_too_much and max(size, self._next_ends_at) - last <= MAX_PIECE_BYTES
+        self.wanted_bytes = self._next_ends_at if is_near else 0  # what is passed on as it comes is not waited for
         return last if is_near else size
 
     def cut(self, read_bytes: int) -> tuple[int, int] | None:
@@ -113,7 +115,7 @@ class InBoxes(_InPieces):
         length, kind = int.from_bytes(header[:4], "big"), header[4:8]
         if length == 1:
             length = int.from_bytes(header[8:16], "big")
-        self.wanted_bytes = self._next + length + _BOX_BYTES
+        self._next_ends_at = self._next + length + _BOX_BYTES
         if length < 8 or self._next + length > size:
             return False
         if kind in {b"ftyp", b"moov"} and not self._is_complete:
@@ -139,7 +141,7 @@ class InClusters(_InPieces):
             self.head += name.to_bytes(4, "big") + _UNKNOWN_SIZE
             self._next += width
             return True
-        self.wanted_bytes = self._next + width + (length or 0) + _ELEMENT_BYTES
+        self._next_ends_at = self._next + width + (length or 0) + _ELEMENT_BYTES
         if length is None or self._next + width + length > size:
             return False
         if name == _EBML or (name in _HEADS and not self._is_complete):

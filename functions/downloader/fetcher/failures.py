@@ -216,4 +216,6 @@ def _from_text(error: BaseException, chain: list[BaseException]) -> SourceError:
             if re.search(pattern, str(error), re.IGNORECASE):
                 return kind()
         return SourceError()
+    if isinstance(error, OSError):
+        return errors.WorkerCrashed()  # of the disk, or of a program: those of the network have been named by now
     return errors.ExtractorBroken()  # anything else that an extractor let through: TypeError, KeyError, ...

@@ -44,8 +44,12 @@ class Track:
 
     @property
     def is_too_far(self) -> bool:
+        """For whoever writes it, with each block. Raises `SourceInterrupted` where he has begun anew."""
+        size = self._size
+        if size < self._asked_bytes:  # whoever reads it may come to look only once it has grown beyond that again
+            raise SourceInterrupted
         enough = max(self._read_bytes + self._most_ahead_bytes, self._bounds.wanted_bytes)
-        return self.path is None and self._size > enough
+        return self.path is None and size > enough
 
     @property
     def _size(self) -> int:

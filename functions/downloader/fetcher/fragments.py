@@ -94,12 +94,13 @@ class Fragments:
         if self._has_head is None:
             self._has_head = _has_head(durations)
         self.total, self.digest = len(entries), _digest(entries, self._seconds or durations)
-        if start and ((count, digest) != (self.total, self.digest) or start >= self.total):
+        most = self.total if there_bytes else self.total - 1  # of a file that is there, nothing may be left
+        if start and ((count, digest) != (self.total, self.digest) or start > most):
             raise SourceChanged
         if start and not there_bytes and self._has_head is None:
             raise SourceChanged
         self._heads = 1 if start and not there_bytes and self._has_head else 0
-        self._so_far = (start, there_bytes)
+        self._so_far, self._size = (start, there_bytes), there_bytes
         return iter([*entries[: self._heads], *entries[start:]])
 
     def unlisted(
@@ -167,7 +168,8 @@ def bounded(original: Any) -> Any:
 def side_by_side(self: Any, *tracks: Any, **options: Any) -> bool:
     """`FragmentFD.download_and_append_fragments_multiple`, whose pools of threads are waited for, whatever they do.
 
-    Raises what has gone wrong with any, and `Stopped` once all have stopped, or have ended.
+    Here nobody waits for the others once one has failed. Raises that, and `Stopped` once all have stopped, or have
+    ended.
     """
     one = functools.partial(self.download_and_append_fragments, **options)
     if len(tracks) == 1:

@@ -5,6 +5,7 @@ import dataclasses
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from downloader.events import Source
@@ -88,8 +89,8 @@ class Half:
         """
         looks, looked_at, seen_bytes = list(_LOOKS_BYTES), time.monotonic(), 0
         while True:
+            has_ended = not self.is_running  # before it is said why: what has failed since is no medium
             check()
-            has_ended = not self.is_running
             self._is_whole = has_ended or not looks
             come_bytes = self._come_bytes
             is_enough = bool(looks) and come_bytes >= looks[0]
@@ -98,19 +99,32 @@ class Half:
                 time.sleep(_POLL_S)
                 continue
             looks, looked_at, seen_bytes = looks[is_enough:], time.monotonic(), come_bytes
-            found = self._seen(has_ended=has_ended)
+            try:
+                found = self._seen(has_ended=has_ended)
+                if found is not None and (found.video or found.audio):
+                    self._begin(found)
+                    return found
+            except FileNotFoundError:  # completed just now, and so renamed: it is looked at once more
+                if has_ended:
+                    raise
+                continue
             if found is None and come_bytes > self._ahead_bytes:
                 looks = []  # as of an mp4 with its index at its end: it does not tell before all of it is there
-            if found is not None and (found.video or found.audio):
-                path = self.part if self.part.exists() else self.path  # it may have been completed meanwhile
-                self._is_whole = self._is_whole and not self._is_in_pieces(found)
-                self._track = Track(
-                    path, ahead_bytes=self._ahead_bytes, is_whole=self._is_whole, start=self._start, bounds=self._bounds
-                )
-                return found
+
+    @property
+    def _there(self) -> Path:
+        return self.part if self.part.exists() else self.path  # it may have been completed meanwhile
+
+    def _begin(self, found: Probe) -> None:
+        """Raises `FileNotFoundError` if it is renamed just now."""
+        self._is_whole = self._is_whole and not self._is_in_pieces(found)
+        self._track = Track(
+            self._there, ahead_bytes=self._ahead_bytes, is_whole=self._is_whole, start=self._start, bounds=self._bounds
+        )
 
     def _seen(self, *, has_ended: bool) -> Probe | None:
-        path = self.part if self.part.exists() else self.path
+        """Raises as `_begin`."""
+        path = self._there
         if not self._start:
             return probe.probe(path) if has_ended else probe.glance(path)
         beginning = path.with_name(f"beginning-{self.number}")
@@ -162,7 +176,7 @@ class Half:
             self.track.end()
 
     def drain(self) -> None:
-        """Nothing new is asked for. Raises `SourceTooSlow` where nobody could go on."""
+        """Nothing new is asked for."""
         self._is_draining = True
         if self._fragments is not None:
             self._fragments.stop()

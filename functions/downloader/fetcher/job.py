@@ -1,6 +1,7 @@
 """One fetch from end to end: look, and tell what there is, or fetch and finish it."""
 
 import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 from downloader.fetcher import (
@@ -29,7 +30,15 @@ from downloader.fetcher.request import Request
 from downloader.fetcher.space import Space
 from downloader.fetcher.streaming import Streaming, is_all_wanted
 from downloader.fetcher.timing import Deadline
-from reelhaul.errors import SourceChanged, SourceLive, SourceNotFound, SourceUnsupported
+from reelhaul.errors import (
+    SourceBlocked,
+    SourceChanged,
+    SourceForbidden,
+    SourceLive,
+    SourceNotFound,
+    SourceRateLimited,
+    SourceUnsupported,
+)
 
 _OVER = (SourceLive, SourceNotFound, SourceUnsupported)  # what there is instead of a stream that has ended
 OVERHEAD_BYTES = 2 * 1024**2  # of pages, manifests and headers, which also count against what a job may receive
@@ -40,7 +49,7 @@ def run(request: Request, reporter: Reporter) -> None:
     deadline = Deadline(request.seconds)
     patches.apply()
     tracks = Tracks(reporter, max_bytes=request.max_bytes)
-    with Extractor(options.parameters(request, on_progress=tracks)) as ydl:
+    with Extractor(options.parameters(request, on_progress=tracks)) as ydl, _heeding(ydl.params, request):
         if request.resume and request.resume.is_alone:
             objections.heed(ydl.params)
         formats.install(ydl, request)
@@ -65,6 +74,19 @@ def run(request: Request, reporter: Reporter) -> None:
                 reporter.told(
                     "paused", {**pause.fields, "is_alone": alone, "direct": extract.direct(found, request.url)}
                 )
+
+
+@contextlib.contextmanager
+def _heeding(params: dict[str, Any], request: Request) -> Iterator[None]:
+    """Whoever was refused among several may be let in alone, as the next attempt comes: `SourceRateLimited`."""
+    try:
+        yield
+    except Exception as error:
+        said = failures.verdict(error)
+        was_alone = request.resume is not None and request.resume.is_alone
+        if objections.was_heard(params) and not was_alone and isinstance(said, SourceForbidden | SourceBlocked):
+            raise SourceRateLimited(retry_after_s=said.retry_after_s) from error
+        raise
 
 
 def _found(ydl: Extractor, request: Request) -> dict[str, Any] | Several:

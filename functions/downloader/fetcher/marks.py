@@ -70,23 +70,35 @@ class Watch:
         try:
             reply = send(request)
         except HTTPError as error:
-            if error.status == 416 and start and _length(error.response.headers) != start:
+            if error.status == 416 and start and not self._ends_at(start, error.response.headers):
                 raise SourceChanged from error
             raise
-        self._look(reply, start, is_one_of_several=isinstance(request, RangeRequest))
+        part = _CONTENT_RANGE.fullmatch(reply.headers.get("Content-Range") or "") if reply.status == 206 else None
+        is_one_of_several = isinstance(request, RangeRequest)
+        if part is not None:
+            self._look_at_part(reply.headers, part, start, is_one_of_several=is_one_of_several)
+        elif reply.status == 206 and found:  # nobody knows of what: yt-dlp would take it for all, or for what it is not
+            raise SourceTooSlow if is_one_of_several else SourceChanged
+        else:
+            self._look_at_all(reply.headers, start, is_one_of_several=is_one_of_several)
         return reply
 
-    def _look(self, reply: Any, start: int, *, is_one_of_several: bool) -> None:
-        headers = reply.headers
-        part = _CONTENT_RANGE.fullmatch(headers.get("Content-Range") or "") if reply.status == 206 else None
-        if part is None:
-            length = headers.get("Content-Length") or ""
-            is_plain = length.isdecimal() and len(length) < 19 and not headers.get("Content-Encoding")
-            seen = Marks.of(headers, total_bytes=int(length) if is_plain else None)
-            if is_one_of_several or (start and self._is_resumed):
-                raise SourceChanged if self.marks is None or self.marks.contradict(seen) else SourceTooSlow
-            self.marks = seen  # yt-dlp begins anew
-            return
+    def _ends_at(self, start: int, headers: Any) -> bool:
+        """Whether the file of which nothing comes behind that is the one that is known."""
+        known = self.marks.total_bytes if self.marks else None
+        return _length(headers) == start and known in {None, start}
+
+    def _look_at_all(self, headers: Any, start: int, *, is_one_of_several: bool) -> None:
+        length = headers.get("Content-Length") or ""
+        is_plain = length.isdecimal() and len(length) < 19 and not headers.get("Content-Encoding")
+        seen = Marks.of(headers, total_bytes=int(length) if is_plain else None)
+        if is_one_of_several or (start and self._is_resumed):
+            raise SourceChanged if self.marks is None or self.marks.contradict(seen) else SourceTooSlow
+        if start and self.marks is not None and self.marks.contradict(seen):
+            raise SourceChanged  # somebody may have made something of what came before
+        self.marks = seen  # yt-dlp begins anew
+
+    def _look_at_part(self, headers: Any, part: re.Match[str], start: int, *, is_one_of_several: bool) -> None:
         last = None if is_one_of_several else part[2]
         total = part[3] if part[3] != "*" else str(int(last) + 1) if last else None
         seen = Marks.of(headers, total_bytes=int(total) if total else None)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from yt_dlp.networking.exceptions import HTTPError
+from yt_dlp.utils import DownloadError
 
 CONNECTIONS = "_reelhaul_connections"  # in yt-dlp's parameters: how many a track may have at once
 _HEARD = "_reelhaul_objection"
@@ -20,6 +21,24 @@ def heed(params: dict[str, Any]) -> None:
 
 def was_heard(params: dict[str, Any]) -> bool:
     return bool(params.get(_HEARD))
+
+
+def is_one(error: BaseException) -> bool:
+    """Whether a source that allows fewer connections might say this."""
+    said = reply(error)
+    return said is not None and said.status in STATUSES
+
+
+def says_when(error: BaseException) -> bool:
+    """Whether the source asks not to be asked again before a time (RFC 9110, 10.2.3)."""
+    said = reply(error)
+    return said is not None and bool(said.response.headers.get("Retry-After"))
+
+
+def reply(error: BaseException) -> HTTPError | None:
+    """What a source has answered, as a downloader hands it on."""
+    cause = error.exc_info[1] if isinstance(error, DownloadError) and error.exc_info else error
+    return cause if isinstance(cause, HTTPError) else None
 
 
 class Heeding:

@@ -55,18 +55,21 @@ def ranged(original: Any) -> Any:
                 return _patiently(by_one, _FIRST_PATIENCE_S)
         except _Switch:
             ranges.give_up_the_first()
-        return _patiently(by_one, _PATIENCE_S if ranges.fetch() else ())
+        return _patiently(by_one, _PATIENCE_S if ranges.fetch() else _FIRST_PATIENCE_S)
 
     return real_download
 
 
 def _patiently(fetch: Callable[[], Any], pauses_s: Iterable[float]) -> Any:
-    """A server that counts connections may still see one that is closed, as that by which the file was looked at."""
+    """A server that counts connections may still see one that is closed, as that by which the file was looked at.
+
+    One that says when to come again is not asked before: that is for the queue.
+    """
     for pause_s in pauses_s:
         try:
             return fetch()
         except (HTTPError, DownloadError) as error:
-            if not _is_objection(error):
+            if not objections.is_one(error) or objections.says_when(error):
                 raise
         time.sleep(pause_s)
     return fetch()
@@ -82,11 +85,6 @@ def _is_possible(downloader: Any, filename: str, info: dict[str, Any]) -> bool:
         and not info.get("request_data")
         and downloader._get_impersonate_target(info) is None  # noqa: SLF001 - as the original asks
     )
-
-
-def _is_objection(error: HTTPError | DownloadError) -> bool:
-    cause = error.exc_info[1] if isinstance(error, DownloadError) and error.exc_info else error
-    return isinstance(cause, HTTPError) and cause.status in objections.STATUSES
 
 
 class _Watched:

@@ -20,7 +20,7 @@ from downloader.fetcher.growth import Growth
 from downloader.fetcher.probe import Probe
 from downloader.fetcher.recipes import Recipe
 from downloader.fetcher.timing import Deadline
-from reelhaul.errors import SourceChanged, SourceError, SourceNotMedia, SourceTooSlow
+from reelhaul.errors import SourceChanged, SourceError, SourceNotMedia, SourceTooSlow, WorkerCrashed
 
 EXTENSIONS = {"mp4", "m4a"}  # what can be made this way
 PATIENCE_S = 5.0  # after which a source is listened to for a moment, lest it give up
@@ -185,8 +185,11 @@ class Remux:
     def check(self) -> None:
         """Raises what has gone wrong by now."""
         for error in self._errors:
-            if not isinstance(error, BrokenPipeError | Malformed):
+            if isinstance(error, BrokenPipeError | Malformed):
+                continue
+            if isinstance(error, OSError | SourceError | MemoryError):
                 raise error
+            raise WorkerCrashed from error  # a mistake of ours
         if self._errors and self._process.poll() is None:
             self.cancel()
         if self._errors:
@@ -196,7 +199,7 @@ class Remux:
     def _guarded(self, job: Any, *arguments: Any) -> None:
         try:
             job(*arguments)
-        except (OSError, SourceError, Malformed, MemoryError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, ffmpeg waits for this thread; see `check`
             self._errors.append(error)
             self._stop.set()
 

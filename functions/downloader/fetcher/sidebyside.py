@@ -4,7 +4,7 @@ import dataclasses
 import time
 from typing import Any
 
-from downloader.fetcher import aside, recipes
+from downloader.fetcher import aside, failures, objections, recipes
 from downloader.fetcher.aside import Aside
 from downloader.fetcher.finishing import Output
 from downloader.fetcher.growth import Growth
@@ -19,7 +19,14 @@ from downloader.fetcher.request import Request
 from downloader.fetcher.samples import Malformed
 from downloader.fetcher.streaming import described, is_all_wanted
 from downloader.fetcher.timing import Deadline
-from reelhaul.errors import SourceChanged, SourceNotMedia, SourceTooLong, SourceTooSlow
+from reelhaul.errors import (
+    SourceChanged,
+    SourceNotMedia,
+    SourceRateLimited,
+    SourceRefused,
+    SourceTooLong,
+    SourceTooSlow,
+)
 
 _PROTOCOLS = {"http", "https", "m3u8_native", "m3u8", "http_dash_segments"}
 _POLL_S = 0.02
@@ -47,7 +54,10 @@ def is_possible(info: dict[str, Any], request: Request) -> bool:
 def fetch(
     ydl: Any, info: dict[str, Any], request: Request, growth: Growth, tracks: Tracks, *, deadline: Deadline
 ) -> Output:
-    """Raises `SourceError`, whatever yt-dlp does, and `Pause`."""
+    """Raises `SourceError`, whatever yt-dlp does, and `Pause`.
+
+    That, too, where the source refuses the one while the other comes: the next one fetches one after the other.
+    """
     tracks.expect(info)
     before = _before(request)
     sources = request.resume.tracks if request.resume else (None, None)
@@ -60,7 +70,7 @@ def fetch(
     ydl.watch = Watches(half.watch for half in left if half.watch is not None)
     for half in left:
         half.start()
-    merge = _Merge(info, both, left, request, growth, before=before, deadline=deadline)
+    merge = _Merge(info, both, left, request, growth, before=before, deadline=deadline, params=ydl.params)
     try:
         return merge.output(tracks)
     finally:
@@ -87,9 +97,9 @@ class _Merge:
 
     def __init__(
         self, info: dict[str, Any], both: list[Half], left: list[Half], request: Request, growth: Growth, *,
-        before: Aside | None, deadline: Deadline,
+        before: Aside | None, deadline: Deadline, params: dict[str, Any],
     ) -> None:  # fmt: skip
-        self._info = info
+        self._params, self._info = params, info
         self._both, self._request, self._growth, self._before = both, request, growth, before
         self._deadline = deadline
         self._picture, self._sound = sorted(both, key=lambda half: not half.has_picture)
@@ -126,7 +136,7 @@ class _Merge:
     def _check(self, remux: Remux) -> None:
         for half in self._left:
             half.end_if_there()
-        errors_of(self._left)
+        self._check_halves()
         remux.check()
         self._deadline.left()
 
@@ -147,11 +157,25 @@ class _Merge:
 
         As long as there is any, what comes may tell: to begin again costs more than to stop late.
         """
-        errors_of(self._left)
+        self._check_halves()
         self._deadline.left()
         is_over = self._deadline.seconds <= self._stop_s * _LAST_LOOK_SHARE
         if is_over and self._request.pauses and self._request.resume is None:
             raise afresh(self._info)
+
+    def _check_halves(self) -> None:
+        """Raises what has gone wrong with any; `Pause` where that is the company of the other one."""
+        try:
+            errors_of(self._left)
+        except Exception as error:
+            said = failures.verdict(error)
+            is_other_there = any(half.is_running and half.error is None for half in self._left)
+            if isinstance(said, SourceRefused) or not objections.is_one(error) or not is_other_there:
+                raise
+            objections.heed(self._params)
+            if self._request.pauses and self._request.resume is None:
+                raise afresh(self._info) from error
+            raise SourceRateLimited(retry_after_s=said.retry_after_s) from error
 
     def _begun(self, found: Probe, wanted: Recipe, starts_s: dict[int, float]) -> Remux:
         target = self._request.directory / f"finished.{wanted.extension}"

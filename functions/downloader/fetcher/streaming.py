@@ -55,7 +55,7 @@ class Streaming:
             if self._before is not None and self._remade is None and path.is_file():
                 self._make_on(path)
             if self._as_it_is is not None:
-                self._as_it_is.extend()
+                self._as_it_is.extend(self.fragments)
         if self._remade is not None:
             remux, track = self._remade
             remux.hold(track)
@@ -188,12 +188,14 @@ class _AsItIs:
         self._path, self._found, self._growth, self._walk = path, found, growth, walk
         self._file = path.open("rb")
 
-    def extend(self) -> None:
+    def extend(self, fragments: Fragments | None) -> None:
+        """Tell what is final: of `fragments` those that count as done, behind which another can go on."""
         size = self._path.stat().st_size
         if size < self._growth.told_bytes:
             raise SourceInterrupted
         final = self._walk.advance(self._file, size) if self._walk else size
-        self._growth.extend(min(final, size - TAIL_BYTES))
+        done = size if fragments is None else fragments.done_bytes
+        self._growth.extend(min(final, size - TAIL_BYTES, done))
 
     def place(self, path: Path) -> tuple[int, int | None]:
         size = path.stat().st_size

@@ -117,6 +117,10 @@ def test_failure_has_its_code(error: Exception, code: str) -> None:
         assert failures.verdict(reported(error)).code == code
 
 
+def test_file_that_is_gone_is_no_fault_of_an_extractor() -> None:
+    assert isinstance(failures.verdict(FileNotFoundError(errno.ENOENT, "gone")), errors.WorkerCrashed)
+
+
 def test_cause_of_a_failed_write_is_found() -> None:
     error = UnavailableVideoError("unable to write")
     error.__context__ = OSError(errno.ENOSPC, "full")  # as it is when yt-dlp raises the one while it handles the other

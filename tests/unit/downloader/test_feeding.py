@@ -124,6 +124,17 @@ def test_track_that_begins_anew_is_no_track_any_more(growing: tuple[Track, Path,
         list(blocks)
 
 
+def test_track_that_begins_anew_is_seen_to_before_it_has_grown_beyond_what_was_read(
+    growing: tuple[Track, Path, bytes],
+) -> None:
+    track, path, data = growing
+    path.write_bytes(data)
+    assert next(track.blocks(threading.Event()))
+    path.write_bytes(b"anew")
+    with pytest.raises(SourceInterrupted):
+        _ = track.is_too_far
+
+
 def test_one_large_piece_is_passed_on_as_it_comes_and_cannot_be_cut(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,6 +152,7 @@ def test_one_large_piece_is_passed_on_as_it_comes_and_cannot_be_cut(
     assert data.startswith(next(track.blocks(threading.Event())))
     with pytest.raises(SourceTooSlow):
         track.cut()
+    assert track.is_too_far  # its source is held back, however large the piece says that it is
 
 
 @pytest.mark.parametrize("extension", _KINDS)

@@ -1,5 +1,6 @@
 """What comes in fragments: in order, never far ahead, stopped in time, and gone on with."""
 
+import collections
 import contextlib
 import itertools
 import re
@@ -22,10 +23,12 @@ from yt_dlp.utils import DownloadError
 from downloader.fetcher import fragments, live, patches
 from downloader.fetcher.fragments import KEY, Fragments, Stopped
 from downloader.fetcher.objections import CONNECTIONS
+from downloader.fetcher.options import RETRIES
 from downloader.fetcher.timing import TimeUp, at_most
 from infra.local.media import ffmpeg
-from reelhaul.errors import SourceChanged
+from reelhaul.errors import SourceChanged, SourceRateLimited
 from tests.media import SourceHandler, SourceServer
+from tests.unit.downloader.fetching import Fetching
 
 _PICTURE = ["-f", "lavfi", "-i", "testsrc2=size=64x36:rate=10:duration=5"]
 _CODEC = ["-c:v", "libx264", "-preset", "ultrafast", "-g", "2", "-pix_fmt", "yuv420p"]
@@ -240,6 +243,20 @@ def test_stopped_track_is_gone_on_with_in_its_file(
     assert (tmp_path / "track").read_bytes() == expected
 
 
+def test_track_that_was_stopped_after_its_last_fragment_is_complete(
+    server: Lists, fetch: Callable[..., None], plain: Callable[[str], bytes], tmp_path: Path
+) -> None:
+    expected, ours = plain("ts/list.m3u8"), Fragments()
+    fetch("ts/list.m3u8", tmp_path / "track", ours)
+    (tmp_path / "track").rename(_part(tmp_path / "track"))
+    server.asked.clear()
+    later = Fragments(start=ours.total, count=ours.total, digest=ours.digest)
+    fetch("ts/list.m3u8", tmp_path / "track", later)
+    assert (tmp_path / "track").read_bytes() == expected
+    assert (later.done, later.done_bytes) == (later.total, len(expected))
+    assert not [path for path in server.asked if path.endswith(".ts")]
+
+
 @pytest.mark.parametrize(("count", "digest", "start"), [(24, None, 3), (None, "0" * 64, 3), (None, None, 10**6)])
 def test_list_that_is_another_is_not_gone_on_with(
     count: int | None, digest: str | None, start: int, server: Lists, fetch: Callable[..., None], tmp_path: Path
@@ -385,3 +402,33 @@ def test_two_tracks_of_a_live_stream_come_side_by_side_and_each_says_how_far_it_
     assert [(tmp_path / f"track-{number}").read_bytes() for number in (0, 1)] == [expected, expected]
     assert [one.so_far for one in ours] == [(10, len(expected))] * 2
     assert {live.Place.of(1, one.digest).recorded_s for one in ours} == {2.0}
+
+
+def test_source_that_forbids_what_comes_beside_another_is_to_be_asked_by_one(server: Lists, fetching: Fetching) -> None:
+    refused: collections.Counter[str] = collections.Counter()
+    first = threading.Event()
+
+    def before(path: str, _: int) -> None:
+        if not path.endswith(".ts"):
+            return
+        with server.lock:
+            is_first = not first.is_set()
+            first.set()
+            if not is_first and path in server.broken:
+                refused[path] += 1
+        if is_first:
+            server.broken.pop(path)
+            _wait_for(lambda: max(refused.values(), default=0) > RETRIES)
+
+    server.before = before
+    server.broken = {f"/ts/list{number}.ts": "403" for number in range(30)}
+    fetching.source = server
+    with pytest.raises(SourceRateLimited):
+        fetching("ts/list.m3u8")
+
+
+def _wait_for(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + _WAIT_S
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.02)
+    assert condition()

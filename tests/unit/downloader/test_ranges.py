@@ -49,7 +49,7 @@ class _Handler(MediaHandler):
             if self.headers.get("If-Range") not in {None, server.etag}:
                 first, last, status = 0, len(server.whole) - 1, 200
             if refusal:
-                self.send_error(refusal)
+                self._refuse(refusal)
                 return
             self.send_response(status)
             self.send_header("Content-Length", str(last - first + 1))
@@ -60,6 +60,13 @@ class _Handler(MediaHandler):
             self._send(first, last + 1, is_slow=not is_piece)
         finally:
             self._is_done()
+
+    def _refuse(self, status: int) -> None:
+        self.send_response(status)
+        for name, value in self.server.refuses_with.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
 
     def _is_done(self) -> None:
         with self.server.lock:
@@ -91,6 +98,7 @@ class Miserly(MediaServer):
         self.asked: list[str | None] = []
         self.busy: set[_Handler] = set()
         self.most_busy = 0
+        self.refuses_with: dict[str, str] = {}
         self.refuse: Callable[[int], int | None] = lambda _: None
         self.refuse_one: Callable[[], int | None] = lambda: None
 
@@ -109,7 +117,8 @@ def server(tmp_path: Path) -> Iterator[Miserly]:
 def fetch(server: Miserly, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fetch:
     """Everything about it is small, so that no test has to wait for long."""
     sizes = {"LEAST_BYTES": 64 * 1024, "MOST_BYTES": 64 * 1024, "TAIL_BYTES": 4096}
-    for name, value in {"LOOK_S": 0.3, "WORTH_S": 0.5, **sizes}.items():
+    # Others are worth it here even while the machine has no time for them: how fast they are, a busy one cannot tell.
+    for name, value in {"LOOK_S": 0.3, "WORTH_S": 0.5, "GAIN": 0.5, **sizes}.items():
         monkeypatch.setattr(ranges, name, value)
     monkeypatch.setattr(ranges, "_PATIENCE_S", (0.1, 0.1, 0.1))
     monkeypatch.setattr(ranges, "_FIRST_PATIENCE_S", (0.1, 0.1))
@@ -173,7 +182,24 @@ def test_server_that_takes_no_connection_is_not_pestered(server: Miserly, fetch:
     assert server.asked == [None, None, None]
 
 
-def test_source_that_divides_its_speed_among_connections_is_asked_by_one(server: Miserly, fetch: Fetch) -> None:
+def test_server_that_says_when_to_come_again_is_not_asked_before(server: Miserly, fetch: Fetch) -> None:
+    server.refuse_one, server.refuses_with = lambda: 429, {"Retry-After": "7"}
+    with pytest.raises((HTTPError, DownloadError)):
+        fetch()
+    assert server.asked == [None]
+
+
+def test_server_that_still_sees_the_others_is_asked_for_the_end_again(server: Miserly, fetch: Fetch) -> None:
+    refusals = [429]
+    server.refuse_one = lambda: refusals.pop() if server.pieces and refusals else None
+    assert fetch().read_bytes() == WHOLE
+    assert server.asked.count(f"bytes={len(WHOLE) - 4096}-") == 2
+
+
+def test_source_that_divides_its_speed_among_connections_is_asked_by_one(
+    server: Miserly, fetch: Fetch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ranges, "GAIN", 5.0)  # far from both, 1.1 and what a busy machine makes of it
     server.piece_s = 0.2
     assert fetch().read_bytes() == WHOLE
     assert len(server.pieces) == 1

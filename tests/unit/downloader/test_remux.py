@@ -1,6 +1,7 @@
 """Tracks that grow, made one mp4: by the real ffmpeg, behind its wrapper."""
 
 import dataclasses
+import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,7 +14,7 @@ from downloader.fetcher.growth import Growth
 from downloader.fetcher.remux import Remux
 from downloader.fetcher.reporting import Reporter
 from downloader.fetcher.timing import Deadline
-from reelhaul.errors import SourceInterrupted, SourceTooSlow
+from reelhaul.errors import SourceInterrupted, SourceTooSlow, WorkerCrashed
 from reelhaul.options import Options
 from tests.unit.downloader.fragmented import FFMPEG, assert_same_packets
 
@@ -86,4 +87,15 @@ def test_track_that_begins_anew_is_interrupted(growing: Growing) -> None:
     growing.remux.settle(Deadline(_WAIT_S))
     growing.paths[0].write_bytes(b"")
     with pytest.raises(SourceInterrupted):
+        growing.remux.finish(deadline=Deadline(_WAIT_S))
+
+
+def test_mistake_in_a_thread_is_not_waited_for(growing: Growing, monkeypatch: pytest.MonkeyPatch) -> None:
+    def mistaken(*_: int) -> bytes:
+        raise KeyError("track")
+
+    growing.remux.settle(Deadline(_WAIT_S))
+    monkeypatch.setattr(os, "pread", mistaken)
+    growing.end()
+    with pytest.raises(WorkerCrashed):
         growing.remux.finish(deadline=Deadline(_WAIT_S))
