@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from downloader import digest, holes
 from reelhaul.aws import error_code, translated
-from reelhaul.errors import LeaseLost, ServiceUnavailable, SourceTooSlow, StoredAmiss, WorkerCrashed
+from reelhaul.errors import LeaseLost, ServiceUnavailable, StorageUnavailable, StoredAmiss, WorkerCrashed
 from reelhaul.jobs import StoredObject
 
 PART_BYTES = 8 * 1024**2  # S3 asks for 5 MiB at least; what is less than a part is sent after the source has ended
@@ -64,8 +64,9 @@ class Uploader:
     def upload(self, path: Path, *, key: str, content_type: str, disposition: str) -> StoredObject:
         """Store the file at `path` as `key`, which must not exist yet, and verify what S3 says it has.
 
-        Raises `StoredAmiss` when that does not match, `LeaseLost` when stopped, `SourceTooSlow` at the deadline,
-        `ServiceUnavailable` for AWS. What was begun stays: the caller removes it, as it must after a crash anyway.
+        Raises `StoredAmiss` when that does not match, `LeaseLost` when stopped, `StorageUnavailable` at the deadline (a
+        source's own is earlier), `ServiceUnavailable` for AWS. What was begun stays: the caller removes it, as it must
+        after a crash anyway.
         """
         with self.growing(path, key=key, content_type=content_type, disposition=disposition, keep=True) as growing:
             return growing.finish(path.stat().st_size)
@@ -145,7 +146,7 @@ class Uploader:
         if self._stop.is_set():
             raise LeaseLost
         if time.monotonic() > self._deadline:
-            raise SourceTooSlow
+            raise StorageUnavailable
 
 
 class Growing:

@@ -20,7 +20,7 @@ from reelhaul.jobs import MAX_ATTEMPTS, Job
 
 _BACKOFF_S = 2.0  # the first wait is up to this, each further one up to twice the one before
 _MAX_RETRY_AFTER_S = 600.0  # a source that wants a longer pause is not waited for
-# Put in doubt what an earlier worker has handed over. The source's moods do not, nor does a storage that is down or slow.
+# Put in doubt what an earlier worker has handed over. The source's moods do not, nor does a storage that is down.
 _BEGUN_ANEW = (SourceChanged, StoredAmiss, WorkerCrashed)
 # Of S3: that what was handed over is not there, or not as it was.
 _AMISS = frozenset(

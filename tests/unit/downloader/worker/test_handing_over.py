@@ -242,6 +242,20 @@ def test_storage_that_is_down_for_a_while_costs_nothing_that_was_handed_over(
     ends_well(cloud, job, hire)
 
 
+def test_storage_that_takes_all_the_time_there_is_costs_nothing_that_was_handed_over(
+    cloud: Cloud, job: Job, hire: Callable[[], Worker]
+) -> None:
+    run(hire(), job)
+    before = now_in(cloud, job)
+
+    run(hire(), job, seconds=0)
+
+    after = now_in(cloud, job)
+    assert before.checkpoint is not None
+    assert (after.state, after.attempts, after.checkpoint) == (State.QUEUED, 1, before.checkpoint)
+    ends_well(cloud, job, hire)
+
+
 def test_what_was_handed_over_and_is_gone_is_not_gone_on_with(
     cloud: Cloud, job: Job, hire: Callable[[], Worker]
 ) -> None:
