@@ -77,7 +77,8 @@ class Fetch(Protocol):
 class Worker:
     """Runs jobs, one at a time, each in a fresh directory below `work_directory`, which no other worker uses.
 
-    One that takes longer than a worker lives is handed over to the next, until all of it took `max_total_s`.
+    One that takes longer than a worker lives is handed over to the next, until all of it took `max_total_s`, attempts
+    that have failed included.
     """
 
     def __init__(

@@ -340,6 +340,15 @@ def test_job_that_has_had_its_time_is_too_slow(
     assert cloud.object_keys() == []
 
 
+def test_time_of_attempts_that_failed_counts(cloud: Cloud, job: Job, relaying: Relaying, tmp_path: Path) -> None:
+    cloud.store.swap(job, dataclasses.replace(job, attempts=1, spent_s=3600.0))
+
+    run(made(cloud, relaying, tmp_path, max_total_s=3600.0), job)
+
+    failed = now_in(cloud, job)
+    assert (failed.state, failed.error_code) == (State.FAILED, "source.too_slow")
+
+
 def test_deleted_job_leaves_nothing(cloud: Cloud, job: Job, hire: Callable[[], Worker]) -> None:
     run(hire(), job)
 
