@@ -16,7 +16,7 @@ from typing import Any, Self
 from downloader.answers import Resume
 from downloader.events import Direct, Source
 from downloader.transfer import Begun
-from reelhaul.errors import StorageUnavailable
+from reelhaul.errors import StoredAmiss
 from reelhaul.jobs import Checkpoint, StoredObject
 
 _NAME = "begun"
@@ -61,9 +61,9 @@ class Baggage:
 
     @classmethod
     def unpacked(cls, data: bytes, checkpoint: Checkpoint) -> Self:
-        """Raises `StorageUnavailable` unless it is what the table says."""
+        """Raises `StoredAmiss` unless it is what the table says."""
         if hashlib.sha256(data).hexdigest() != checkpoint.baggage_sha256:
-            raise StorageUnavailable
+            raise StoredAmiss
         line, _, rest = data.partition(b"\n")
         fields = json.loads(line)
         head_bytes = fields["head_bytes"]

@@ -161,12 +161,12 @@ def _heard(
     while (lines := child.lines(wait_s=POLL_S, most=events.MAX_EVENT_BYTES)) is not None:
         if stop.is_set():
             raise LeaseLost
-        if proxy.verdict:
+        for line in lines:
+            yield answer.take(line)
+        if proxy.verdict and not answer.ends_well:  # a last word that came in time counts, however late it is heard
             raise source_error(proxy.verdict)
         if not room.fits(directory):
             raise SourceTooLarge
-        for line in lines:
-            yield answer.take(line)
         if outlet:
             outlet.tend()
     if proxy.verdict and not answer.ends_well:

@@ -15,7 +15,7 @@ from reelhaul.submit import send
 
 
 class Relay:
-    """Hands jobs over, until all workers of one together took `max_total_s`.
+    """Hands jobs over, until all workers of one together took `max_total_s`, those that failed among them.
 
     `clean` removes what the worker of a job has written.
     """
@@ -41,7 +41,7 @@ class Relay:
         """
         before = job.checkpoint
         spent_s = (before.spent_s if before else 0.0) + time.monotonic() - began_at
-        if spent_s >= self._max_total_s or (before is not None and paused.place <= before.place):
+        if job.spent_s + spent_s >= self._max_total_s or (before is not None and paused.place <= before.place):
             raise SourceTooSlow
         return outlet.hand_over(paused, spent_s=spent_s)
 

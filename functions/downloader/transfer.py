@@ -17,7 +17,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from downloader import digest, holes
 from reelhaul.aws import error_code, translated
-from reelhaul.errors import LeaseLost, ServiceUnavailable, SourceTooSlow, StorageUnavailable, WorkerCrashed
+from reelhaul.errors import LeaseLost, ServiceUnavailable, StorageUnavailable, StoredAmiss, WorkerCrashed
 from reelhaul.jobs import StoredObject
 
 PART_BYTES = 8 * 1024**2  # S3 asks for 5 MiB at least; what is less than a part is sent after the source has ended
@@ -64,8 +64,9 @@ class Uploader:
     def upload(self, path: Path, *, key: str, content_type: str, disposition: str) -> StoredObject:
         """Store the file at `path` as `key`, which must not exist yet, and verify what S3 says it has.
 
-        Raises `StorageUnavailable` when that does not match, `LeaseLost` when stopped, `SourceTooSlow` at the deadline,
-        `ServiceUnavailable` for AWS. What was begun stays: the caller removes it, as it must after a crash anyway.
+        Raises `StoredAmiss` when that does not match, `LeaseLost` when stopped, `StorageUnavailable` at the deadline (a
+        source's own is earlier), `ServiceUnavailable` for AWS. What was begun stays: the caller removes it, as it must
+        after a crash anyway.
         """
         with self.growing(path, key=key, content_type=content_type, disposition=disposition, keep=True) as growing:
             return growing.finish(path.stat().st_size)
@@ -97,16 +98,18 @@ class Uploader:
             os.close(descriptor)
 
     def put(self, key: str, body: bytes) -> None:
-        """Store `body` as `key`, which must not exist yet. Raises `ServiceUnavailable`, `LeaseLost` when stopped."""
+        """Store `body` as `key`, which must not exist yet, and verify it. Raises as `upload` does."""
         self._check()
-        checked = _checked(hashlib.sha256(body).digest())
+        place, checksum = {"Bucket": self._bucket, "Key": key}, hashlib.sha256(body).digest()
+        put = functools.partial(
+            self._client.put_object, **place, Body=body, **_checked(checksum), IfNoneMatch=_MUST_BE_NEW
+        )
         with translated():
-            self._client.put_object(Bucket=self._bucket, Key=key, Body=body, **checked, IfNoneMatch=_MUST_BE_NEW)
+            _commit(self._client, put, place, size=len(body), shown=_text(checksum))
 
     def get(self, key: str) -> bytes:
-        """Raises `ServiceUnavailable`."""
-        with translated():
-            return bytes(self._client.get_object(Bucket=self._bucket, Key=key)["Body"].read())
+        """What is stored as `key`. Raises as `upload` does."""
+        return self._read({"Bucket": self._bucket, "Key": key})
 
     def fetch(self, stored: StoredObject, path: Path) -> None:
         """Put what is stored into the new file at `path`. Raises as `upload` does."""
@@ -121,19 +124,21 @@ class Uploader:
                     part.cancel()
         with path.open("rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != stored.checksum_sha256:
-                raise StorageUnavailable
+                raise StoredAmiss
 
     def _fetch_part(self, key: str, descriptor: int, start: int, length: int) -> None:
         place = {"Bucket": self._bucket, "Key": key, "Range": f"bytes={start}-{start + length - 1}"}
+        os.pwrite(descriptor, self._read(place), start)
+
+    def _read(self, place: dict[str, str]) -> bytes:
         self._check()
         try:
-            body = self._read_part(place)
+            return self._read_once(place)
         except ServiceUnavailable:  # the SDK tries a call again, but not the rest of a reply
             self._check()
-            body = self._read_part(place)
-        os.pwrite(descriptor, body, start)
+            return self._read_once(place)
 
-    def _read_part(self, place: dict[str, str]) -> bytes:
+    def _read_once(self, place: dict[str, str]) -> bytes:
         with translated():
             return bytes(self._client.get_object(**place)["Body"].read())
 
@@ -141,7 +146,7 @@ class Uploader:
         if self._stop.is_set():
             raise LeaseLost
         if time.monotonic() > self._deadline:
-            raise SourceTooSlow
+            raise StorageUnavailable
 
 
 class Growing:
@@ -191,11 +196,11 @@ class Growing:
                 self._send(part_bytes(self._next))
 
     def go_on(self, begun: Begun) -> None:
-        """Begin behind the parts that somebody else has sent. Raises `StorageUnavailable`."""
+        """Begin behind the parts that somebody else has sent. Raises `StoredAmiss`."""
         try:
             self._whole = digest.resumed(begun.state)
         except ValueError as error:
-            raise StorageUnavailable from error
+            raise StoredAmiss from error
         self._headers = {**self._headers, "Key": begun.key}
         self._upload = {"UploadId": begun.upload_id}
         self._digests = list(begun.digests)
@@ -232,15 +237,8 @@ class Growing:
             is_whole = not self._digests and size <= part_bytes(1)
             shown, commit = self._as_one(size) if is_whole else self._as_parts(size)
             self._check()
-            try:
-                commit()
-            except (BotoCoreError, ClientError):
-                # What S3 has is what counts: the reply to a call that succeeded may be lost, its repetition refused.
-                if not self._is_stored(size=size, shown=shown):
-                    raise
-            else:
-                if not self._is_stored(size=size, shown=shown):
-                    raise StorageUnavailable
+            place = {"Bucket": self._headers["Bucket"], "Key": self._headers["Key"]}
+            _commit(self._client, commit, place, size=size, shown=shown)
         return StoredObject(key=self._headers["Key"], size=size, checksum_sha256=self._whole.hexdigest())
 
     @property
@@ -318,16 +316,28 @@ class Growing:
             if not self._keep and part.number > 1:
                 holes.punch(self._descriptor, part.offset, part.length)
 
-    def _is_stored(self, *, size: int, shown: str) -> bool:
-        try:
-            head = self._client.head_object(
-                Bucket=self._headers["Bucket"], Key=self._headers["Key"], ChecksumMode="ENABLED"
-            )
-        except ClientError as error:
-            if error_code(error) == "404":
-                return False
+
+def _commit(client: Any, commit: Callable[[], object], place: dict[str, str], *, size: int, shown: str) -> None:
+    """Have an object appear, and see whether it is the one. Raises `StoredAmiss`, or what `commit` does."""
+    try:
+        commit()
+    except (BotoCoreError, ClientError):
+        # What S3 has is what counts: the reply to a call that succeeded may be lost, its repetition refused.
+        if not _is_stored(client, place, size=size, shown=shown):
             raise
-        return bool(head["ContentLength"] == size and head.get("ChecksumSHA256") == shown)
+    else:
+        if not _is_stored(client, place, size=size, shown=shown):
+            raise StoredAmiss
+
+
+def _is_stored(client: Any, place: dict[str, str], *, size: int, shown: str) -> bool:
+    try:
+        head = client.head_object(**place, ChecksumMode="ENABLED")
+    except ClientError as error:
+        if error_code(error) == "404":
+            return False
+        raise
+    return bool(head["ContentLength"] == size and head.get("ChecksumSHA256") == shown)
 
 
 def _checked(checksum: bytes) -> dict[str, str]:

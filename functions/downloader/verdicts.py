@@ -2,13 +2,17 @@
 
 import random
 
+from botocore.exceptions import ClientError
+
 from reelhaul import steps
+from reelhaul.aws import error_code
 from reelhaul.errors import (
     LimitReached,
     ServiceUnavailable,
     SourceChanged,
     SourceError,
     StorageUnavailable,
+    StoredAmiss,
     Transient,
     WorkerCrashed,
 )
@@ -16,8 +20,13 @@ from reelhaul.jobs import MAX_ATTEMPTS, Job
 
 _BACKOFF_S = 2.0  # the first wait is up to this, each further one up to twice the one before
 _MAX_RETRY_AFTER_S = 600.0  # a source that wants a longer pause is not waited for
-# Put in doubt what an earlier worker has handed over; the source's moods do not.
-_BEGUN_ANEW = (SourceChanged, StorageUnavailable, WorkerCrashed)
+# Put in doubt what an earlier worker has handed over. The source's moods do not, nor does a storage that is down.
+_BEGUN_ANEW = (SourceChanged, StoredAmiss, WorkerCrashed)
+# Of S3: that what was handed over is not there, or not as it was.
+_AMISS = frozenset(
+    {"EntityTooSmall", "InvalidPart", "InvalidPartOrder", "InvalidRange", "NoSuchKey", "NoSuchUpload",
+     "PreconditionFailed"}
+)  # fmt: skip
 
 
 def after(job: Job, error: Exception, *, now: float, tidy: bool) -> tuple[Job, float]:
@@ -40,8 +49,12 @@ def _told(error: Exception) -> SourceError:
     if isinstance(error, SourceError):
         return error
     if isinstance(error, ServiceUnavailable):
-        return StorageUnavailable()
+        return StoredAmiss() if _is_amiss(error.__cause__) else StorageUnavailable()
     return WorkerCrashed()
+
+
+def _is_amiss(cause: BaseException | None) -> bool:
+    return isinstance(cause, ClientError) and error_code(cause) in _AMISS
 
 
 def _delay_s(error: SourceError, attempts: int) -> float:

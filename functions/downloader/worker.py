@@ -77,7 +77,8 @@ class Fetch(Protocol):
 class Worker:
     """Runs jobs, one at a time, each in a fresh directory below `work_directory`, which no other worker uses.
 
-    One that takes longer than a worker lives is handed over to the next, until all of it took `max_total_s`.
+    One that takes longer than a worker lives is handed over to the next, until all of it took `max_total_s`, attempts
+    that have failed included.
     """
 
     def __init__(
@@ -130,8 +131,9 @@ class Worker:
             return
         job, queued_s = claimed
         self._logger.info("job_claimed", job_id=job.id, tenant=job.tenant, attempt=job.attempts, fence=job.fence)
-        if not self._interrupted:
-            self._stop.clear()
+        self._stop.clear()
+        if self._interrupted:  # asked only now, or an interruption just before the line above would be forgotten
+            self._stop.set()
         self._attempt(job, queued_s=queued_s, ends_at=ends_at)
 
     def _claim(self, message: JobMessage) -> tuple[Job, float] | None:

@@ -4,6 +4,7 @@ A worker keeps others out of its `/proc` (PR_SET_DUMPABLE), so whoever looks has
 """
 
 import collections
+import contextlib
 import os
 import signal
 from pathlib import Path
@@ -64,13 +65,20 @@ def _owner_of(port: int) -> int:
     sockets = {f"socket:[{fields[9]}]" for fields in lines if fields[1].endswith(f":{port:04X}")}
     for pid in _pids():
         try:
-            if b"awslambdaric" in Path(f"/proc/{pid}/cmdline").read_bytes() and sockets & {
-                str(entry.readlink()) for entry in Path(f"/proc/{pid}/fd").iterdir()
-            }:
+            if b"awslambdaric" in Path(f"/proc/{pid}/cmdline").read_bytes() and sockets & _open_in(pid):
                 return pid
         except OSError:
             continue
     raise LookupError(f"nobody has port {port}, or nobody that we may look into")
+
+
+def _open_in(pid: int) -> set[str]:
+    """What the process has open. Raises `OSError` where we may not look."""
+    found = set()
+    for entry in Path(f"/proc/{pid}/fd").iterdir():
+        with contextlib.suppress(OSError):  # closed by now, as one that claims a job opens and closes many at that time
+            found.add(str(entry.readlink()))
+    return found
 
 
 def _parent(pid: int) -> int:

@@ -79,8 +79,9 @@ class Carrying:
     def paused(self) -> dict[str, Any]:
         """The fields of the event, for files that nobody writes to any more. Raises `SourceTooSlow`."""
         if self.whole is not None:
+            size = _size(self.whole)
             name = self._sent(self.whole, _WHOLE)
-            return self._fields([track.source(is_whole=True) for track in self.tracks], [name])
+            return self._fields([track.source(size, is_whole=True) for track in self.tracks], [name])
         sources, names = [], []
         for number, track in enumerate(self.tracks):
             is_whole = track.path.exists()
@@ -143,7 +144,10 @@ class _Track:
         return size > 0
 
     def source(self, come: int | None = None, *, is_whole: bool = False) -> Source:
-        """`come`: how many bytes are there, or all of it. Raises `SourceTooSlow` for what could not be known again."""
+        """`come`: how many bytes are there, or all of it. Raises `SourceTooSlow` for what could not be known again.
+
+        One whose length nobody has told may be gone by the time it `is_whole`, merged: what it is part of counts then.
+        """
         come = come or self._cut_at
         if self.fragments is not None:
             return self._of_fragments(self.fragments, is_whole=is_whole)
@@ -154,7 +158,7 @@ class _Track:
             raise SourceTooSlow
         said = _NOTHING_SAID if marks is None else dataclasses.asdict(marks)
         total = said["total_bytes"]
-        place = (total or _size(self.path)) if is_whole else come or 0
+        place = (total or come or _size(self.path)) if is_whole else come or 0
         return Source(format_id=self._id, place=place if total is None else min(place, total), **said)
 
     def _of_fragments(self, come: Fragments, *, is_whole: bool) -> Source:

@@ -11,6 +11,7 @@ import signal
 import subprocess
 from pathlib import Path
 
+from downloader import room
 from downloader.content_types import CONTENT_TYPES
 from downloader.fetcher import clips, editlists, programs, recipes
 from downloader.fetcher.clips import Cut
@@ -56,6 +57,7 @@ class Output:
 def finish(path: Path, options: Options, *, deadline: Deadline, max_duration_s: int = 0) -> Output:
     """Make the file at `path` what is handed over, in the same directory.
 
+    Should it not come to its end, the file is there for another try, unless the disk has no room for that.
     Raises as `probe` does, `SourceNoAudio`, `SourceClipOutOfRange`, `SourceTooLong` for what came (a clip is not yet
     cut out of it) unless `max_duration_s` is 0, and `SourceTooSlow` at the deadline.
     """
@@ -73,6 +75,7 @@ def finish(path: Path, options: Options, *, deadline: Deadline, max_duration_s: 
         path = _make(path, found, wanted, deadline=deadline)
     if path != came_as:
         found = probe(path)
+        came_as.unlink(missing_ok=True)
     as_audio = wanted.video is None
     return Output(
         path=path,
@@ -89,15 +92,27 @@ def finish(path: Path, options: Options, *, deadline: Deadline, max_duration_s: 
 def _clip(path: Path, found: Probe, wanted: Recipe, clip: Clip, *, deadline: Deadline) -> tuple[Path, float]:
     """The part of the file, and where it starts in the whole."""
     with_video = wanted.video is not None
+    whole = path
     if with_video and (found.fragmented or not any(found.is_read_by(one) for one in _INDEXED)):
-        path = _indexed(path, found, deadline=deadline)
+        path = _indexed(whole, found, deadline=deadline)
         found = probe(path)
+        if not _is_room_for_another(path):
+            whole.unlink()
     cut = clips.find(path, found, clip, with_video=with_video)
     wanted = recipes.for_clip(wanted, found, on_key_frame=cut.on_key_frame)
     made = _make(path, found, wanted, cut=cut, deadline=deadline)
     if wanted.has_edit_lists and cut.seconds is not None:
         editlists.end_at(made, cut.seconds)
+    if path != whole:
+        path.unlink()
     return made, cut.start_s
+
+
+def _is_room_for_another(path: Path) -> bool:
+    """Whether something as large as that file can lie beside all that is there. A clip may be nearly all of it."""
+    held = sum(file.stat().st_blocks for file in path.parent.iterdir()) * 512
+    size = path.stat().st_size
+    return held + size <= room.most_bytes(path.parent) and size < shutil.disk_usage(path.parent).free
 
 
 def _indexed(path: Path, found: Probe, *, deadline: Deadline) -> Path:
@@ -113,7 +128,7 @@ def _indexed(path: Path, found: Probe, *, deadline: Deadline) -> Path:
 
 
 def _make(path: Path, found: Probe, wanted: Recipe, *, deadline: Deadline, cut: Cut | None = None) -> Path:
-    """The file made anew; the old one is gone."""
+    """The file made anew, beside the old one."""
     target = path.with_name(f"{'clip' if cut else 'finished'}.{wanted.extension}")
     before = [*wanted.before_input, *(cut.before_input if cut else [])]
     after = cut.after_input if cut else []
@@ -128,7 +143,6 @@ def _make(path: Path, found: Probe, wanted: Recipe, *, deadline: Deadline, cut: 
         target.unlink(missing_ok=True)
         said = done.stderr.decode(errors="replace")
         raise why(done.returncode, said, target)(said[-300:])
-    path.unlink()
     return target
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from downloader import child
 from reelhaul import errors
+from reelhaul.egress import EgressProxy
 from reelhaul.errors import LeaseLost, SourceError
 from reelhaul.jobs import Phase, Progress
 from reelhaul.options import Clip
@@ -178,6 +179,24 @@ def test_slow_source_ends_at_the_deadline(fetching: Fetching) -> None:
     with pytest.raises(errors.SourceTooSlow):
         fetching("slow/clip.mp4?rate=5000", seconds=2)
     assert time.monotonic() - started > 1.9
+
+
+def test_last_word_that_is_heard_with_the_end_of_the_time_counts(
+    fetching: Fetching, source: SourceServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines, late_words = child.Child.lines, list[bytes]()
+
+    def late(self: child.Child, **limits: Any) -> Any:
+        heard = lines(self, **limits)
+        said = None if heard is None else list(heard)
+        if said and b'"finished"' in said[-1]:
+            monkeypatch.setattr(EgressProxy, "verdict", errors.SourceTooSlow.code)
+            late_words.append(said[-1])
+        return said
+
+    monkeypatch.setattr(child.Child, "lines", late)
+    assert fetching("clip.mp4").path.read_bytes() == (source.directory / "clip.mp4").read_bytes()
+    assert len(late_words) == 1
 
 
 def test_job_ends_when_its_proxy_is_deaf(fetching: Fetching, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 
+from downloader import room
 from downloader.fetcher import finishing, guard, programs, recipes, structure
 from downloader.fetcher.probe import Probe, probe
-from downloader.fetcher.timing import Deadline
+from downloader.fetcher.timing import Deadline, TimeUp
 from reelhaul import errors
-from reelhaul.options import Options
+from reelhaul.options import Clip, Options
 from tests.media import probed
 
 pytestmark = pytest.mark.usefixtures("programs_known")
@@ -89,6 +90,48 @@ def test_file_becomes_what_was_asked_for(
     assert [file.name for file in output.path.parent.iterdir()] == [output.path.name]
     assert structure.is_webm(output.path) == (extension == "webm")
     assert not structure.is_fragmented(output.path)
+
+
+@pytest.mark.parametrize("at", [1, 2, 3])
+def test_clip_that_there_is_no_time_for_can_be_made_by_the_next(
+    came: Came, at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clip of what has to be made something else first: at each probe on the way there the time may be up."""
+    path, probes = came("hls/180-0.ts"), 0
+    content = path.read_bytes()
+    run = programs.run
+
+    def interrupted(name: str, *arguments: str, timeout_s: float) -> Any:
+        nonlocal probes
+        probes += name == "ffprobe"
+        if probes > at:
+            raise TimeUp
+        return run(name, *arguments, timeout_s=timeout_s)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(programs, "run", interrupted)
+        with pytest.raises(TimeUp):
+            finish(path, clip=Clip(start_s=0.2, end_s=0.8))
+    assert path.read_bytes() == content
+
+    again = finish(path, clip=Clip(start_s=0.2, end_s=0.8))
+    assert again.clip_start_s == pytest.approx(0.2, abs=0.1)
+    assert [file.name for file in path.parent.iterdir()] == [again.path.name]
+
+
+def test_clip_is_made_where_the_disk_has_room_for_no_more_than_two(came: Came, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, held = came("hls/180-0.ts"), list[int]()
+    size, run = path.stat().st_size, programs.run
+
+    def seen(*arguments: str, timeout_s: float) -> Any:
+        done = run(*arguments, timeout_s=timeout_s)
+        held.append(len([file for file in path.parent.iterdir() if file.stat().st_size]))
+        return done
+
+    monkeypatch.setattr(room, "most_bytes", lambda _: size * 2.5)
+    monkeypatch.setattr(programs, "run", seen)
+    finish(path, clip=Clip(start_s=0.2, end_s=0.8))
+    assert max(held) == 2
 
 
 @pytest.mark.parametrize(

@@ -153,6 +153,24 @@ def test_file_without_a_length_cannot_be_gone_on_with(tmp_path: Path) -> None:
         carrying.paused()
 
 
+def test_track_without_a_length_counts_once_it_is_merged(tmp_path: Path) -> None:
+    """Else the worker that has fetched it would seem to have come no further than the one before."""
+    formats = [one("a"), one("b", ext="m4a")]
+    info = {**one("a+b", ext="mkv"), "requested_formats": formats}
+    known = source(format_id="a", place=10), source(format_id="b", place=0, total_bytes=None, etag=None)
+    carrying = Carrying(Ydl(tmp_path), info, request(tmp_path, *known, files=("track-0",)))
+    (tmp_path / "track-0").write_bytes(b"0123456789")
+    carrying.lay_out(("track-0",))
+    (tmp_path / "media.fa.mp4").unlink()
+    (tmp_path / "media.mkv").write_bytes(b"0123456789 and the sound")
+    carrying.whole = tmp_path / "media.mkv"
+
+    said = carrying.paused()
+
+    assert said["files"] == ["whole"]
+    assert sum(track["place"] for track in said["tracks"]) > sum(track.place for track in known)
+
+
 def test_medium_that_comes_otherwise_than_before_has_changed(tmp_path: Path) -> None:
     with pytest.raises(SourceChanged):
         Carrying(Ydl(tmp_path), one("0", protocol="m3u8_native"), request(tmp_path, source()))

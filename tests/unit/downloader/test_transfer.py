@@ -12,7 +12,7 @@ import pytest
 from downloader import transfer
 from downloader.transfer import Uploader
 from reelhaul import aws
-from reelhaul.errors import LeaseLost, ServiceUnavailable, SourceTooSlow, StorageUnavailable, WorkerCrashed
+from reelhaul.errors import LeaseLost, ServiceUnavailable, StorageUnavailable, WorkerCrashed
 from tests.conftest import Cloud
 from tests.faults import hooked, refused, reply_lost
 
@@ -119,7 +119,7 @@ def test_stop_after_the_last_part_was_sent_leaves_no_object(cloud: Cloud, tmp_pa
 
 @pytest.mark.usefixtures("small_parts")
 def test_upload_ends_at_its_deadline(cloud: Cloud, tmp_path: Path) -> None:
-    with pytest.raises(SourceTooSlow):
+    with pytest.raises(StorageUnavailable):
         upload(cloud, file_of(tmp_path, 6 * MIB), seconds=-1)
 
 

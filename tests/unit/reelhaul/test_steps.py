@@ -329,6 +329,35 @@ def test_worker_that_dies_leaves_the_last_checkpoint() -> None:
     assert (afresh.checkpoint, afresh.untidy) == (None, True)
 
 
+def claimed_later(job: Job) -> Job:
+    return steps.claim(job, now=NOW + 1000)
+
+
+def test_time_of_attempts_that_failed_is_remembered() -> None:
+    first = steps.requeue(steps.claim(queued(), now=NOW), now=NOW + 60)
+    assert first.spent_s == 60.0
+
+    second = steps.requeue(claimed_later(first), now=NOW + 1045, cut_off=True)  # by the sweeper
+    assert (second.spent_s, second.claimed_at) == (105.0, None)
+
+
+def test_time_of_what_was_handed_over_counts_once_whatever_becomes_of_it() -> None:
+    handed_over = steps.hand_over(steps.claim(queued(), now=NOW), CHECKPOINT, now=NOW + 700)
+    assert handed_over.spent_s == 0.0  # the checkpoint has it
+
+    assert steps.requeue(claimed_later(handed_over), now=NOW + 1020).spent_s == 20.0
+    assert steps.requeue(claimed_later(handed_over), now=NOW + 1020, afresh=True).spent_s == 20.0 + CHECKPOINT.spent_s
+
+
+def test_time_begins_again_for_a_user_who_asks_again() -> None:
+    spent = steps.claim(steps.requeue(steps.claim(queued(), now=NOW), now=NOW + 60), now=NOW + 100)
+    assert steps.retry(steps.fail(spent, SourceNotFound(), now=NOW + 110), now=NOW + 200).spent_s == 0.0
+
+
+def test_clocks_that_differ_take_no_time_back() -> None:
+    assert steps.requeue(steps.claim(queued(), now=NOW), now=NOW - 300).spent_s == 0.0
+
+
 @pytest.mark.parametrize("step", ["complete", "fail", "cancel", "expand", "condemn"])
 def test_what_was_handed_over_is_left_to_be_removed_whatever_becomes_of_the_job(step: str) -> None:
     job = steps.claim(steps.hand_over(running(), CHECKPOINT, now=NOW), now=NOW)

@@ -338,6 +338,10 @@ class StorageUnavailable(Transient):
     sentence = "The media could not be stored. Please try again."
 
 
+class StoredAmiss(StorageUnavailable):
+    """What the storage has is not what it was given: nothing can be gone on with that rests on it."""
+
+
 class SiteUnreadable(Transient):
     """Neither the source's fault. Without what is set for it a site is not asked: the proxy may be relied on."""
 

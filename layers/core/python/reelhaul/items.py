@@ -58,7 +58,10 @@ _PREFIX_CHARS = len("TENANT#")
 _FIELDS = frozenset(field.name for field in dataclasses.fields(Job))
 _NUMBERS = (int, float)
 _REQUIRED = {"state", "fence", "generation"}  # a default must not stand for these
-_CALCULATED = ("fence", "generation", "attempts", "sends", "created_at", "updated_at", "retention_days", "completed_at")
+_CALCULATED = (
+    "fence", "generation", "attempts", "sends", "created_at", "updated_at", "retention_days", "completed_at",
+    "claimed_at", "spent_s",
+)  # fmt: skip
 _STATES = {state.value: state for state in State}
 _PHASES = {phase.value: phase for phase in Phase}
 

@@ -141,8 +141,8 @@ class Checkpoint:
     `media` are as they were told first. The first `final_bytes` of the `bytes` that came are the first `parts` of the
     multipart upload `upload_id`, begun as `object_key`. Of what is not stored while it comes there is none of these.
     Whatever else is needed lies in the object `baggage_key`, of which `baggage_sha256` is the checksum, in hexadecimal.
-    `place`: how much of the source has been used, in its own measure. `spent_s`: how long all workers have been at it
-    so far.
+    `place`: how much of the source has been used, in its own measure. `spent_s`: how long those workers have been at it
+    that came this far; not those of attempts that have failed.
     """
 
     media: Media | None = None
@@ -224,7 +224,8 @@ class Job:
     `fence` counts claims and everything that takes a job from its worker: a worker acts only while the table still
     shows the fence it was given. `generation` counts the user's tries, `sends` the messages of this wait in the queue.
     `due_at` is when the sweeper has to look at the job, `None` for never. `limits` are those of the key it was last
-    asked for with.
+    asked for with. `claimed_at` is since when the worker is at it that has it now, and `spent_s` how long those were
+    whose attempts have failed since the user asked: with a checkpoint's they are bounded, all together.
     """
 
     id: str
@@ -244,6 +245,8 @@ class Job:
     attempts: int = 0
     sends: int = 1
     due_at: float | None = None
+    claimed_at: float | None = None
+    spent_s: float = 0.0
     untidy: bool = False  # a worker was cut off: it may have left an object or a multipart upload behind
     stray_until: float | None = None  # until then it may still be there, and leave some more
     progress: Progress = Progress()

@@ -86,6 +86,7 @@ def claim(job: Job, *, now: float) -> Job:
         State.RUNNING,
         fence=job.fence + 1,
         attempts=job.attempts + 1,
+        claimed_at=now,
         due_at=now + LEASE_S,
         updated_at=now,
         progress=job.progress if job.checkpoint else Progress(),
@@ -174,16 +175,19 @@ def requeue(
 ) -> Job:
     """Back into the queue, for after `delay_s`. Without `count` the claim that ends here was no attempt.
 
-    With `afresh` what an earlier worker has handed over is of no use any more, and is left to be removed.
+    With `afresh` what an earlier worker has handed over is of no use any more, and is left to be removed. The time that
+    it took counts all the same, as does that of this claim.
     Raises `Conflict` unless it is running.
     """
     if job.state is not State.RUNNING:
         raise Conflict("Only a running job goes back into the queue.")
+    lost_s = job.checkpoint.spent_s if afresh and job.checkpoint else 0.0
+    spent_s = job.spent_s + lost_s + _held_s(job, now=now)
     seen = _cut_off(job, now=now) if cut_off else job
     seen = _without_checkpoint(seen) if afresh else seen
     return seen.to(
         State.QUEUED, fence=job.fence + 1, attempts=job.attempts if count else job.attempts - 1, sends=1,
-        due_at=now + delay_s + _patience_s(1), updated_at=now,
+        due_at=now + delay_s + _patience_s(1), updated_at=now, claimed_at=None, spent_s=spent_s,
     )  # fmt: skip
 
 
@@ -193,7 +197,8 @@ def hand_over(job: Job, checkpoint: Checkpoint, *, now: float) -> Job:
 
     Raises `Conflict` unless it is running.
     """
-    return dataclasses.replace(requeue(job, now=now, count=False), checkpoint=checkpoint)
+    seen = requeue(job, now=now, count=False)
+    return dataclasses.replace(seen, checkpoint=checkpoint, spent_s=job.spent_s)  # the rest is in the checkpoint
 
 
 @_by_the_table
@@ -214,8 +219,9 @@ def retry(job: Job, *, now: float, limits: Limits | None = None) -> Job:
     if job.state not in RETRYABLE:
         raise Conflict(f"A download that is {_SPOKEN[job.state]} cannot be retried.")
     return job.to(
-        State.QUEUED, generation=job.generation + 1, fence=job.fence + 1, attempts=0, sends=1, progress=Progress(),
-        media=None, stored=None, extras=(), playlist=None, webhook=None, error_code=None, error=None,
+        State.QUEUED, generation=job.generation + 1, fence=job.fence + 1, attempts=0, sends=1,
+        claimed_at=None, spent_s=0.0, progress=Progress(), media=None, stored=None, extras=(), playlist=None,
+        webhook=None, error_code=None, error=None,
         completed_at=None, untidy=job.untidy or bool(job.keys), due_at=now + _patience_s(1), updated_at=now,
         limits=limits,
     )  # fmt: skip
@@ -281,6 +287,11 @@ def _without_checkpoint(job: Job) -> Job:
 def _cut_off(job: Job, *, now: float) -> Job:
     """The job remembers its worker, which may not know yet that it is cut off, and write for as long as it lives."""
     return dataclasses.replace(job, untidy=True, stray_until=now + STRAY_S)
+
+
+def _held_s(job: Job, *, now: float) -> float:
+    """How long its worker has had the job, by clocks that may differ."""
+    return 0.0 if job.claimed_at is None else max(0.0, now - job.claimed_at)
 
 
 def _due_at(job: Job, *, now: float) -> float | None:

@@ -287,6 +287,28 @@ def test_interrupted_worker_gives_the_job_back_unharmed(
     assert len(cloud.messages()) == 1
 
 
+def test_interruption_while_a_job_is_taken_up_is_heard(
+    worker: Worker, cloud: Cloud, job: Job, fetching: Fetching, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clear, heard = threading.Event.clear, list[bool]()
+
+    def interrupted(event: threading.Event) -> None:
+        worker.interrupt()  # as by a signal, just before
+        clear(event)
+
+    def stopped(_job: Job, _directory: Path, stop: threading.Event) -> None:
+        heard.append(stop.is_set())
+        raise LeaseLost
+
+    fetching.act = stopped
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Event, "clear", interrupted)
+        run(worker, job)
+
+    assert heard == [True]
+    assert (now_in(cloud, job).state, now_in(cloud, job).attempts) == (State.QUEUED, 0)
+
+
 def test_storage_outage_is_tried_again(worker: Worker, cloud: Cloud, job: Job) -> None:
     with refused("s3", "PutObject"):
         run(worker, job)

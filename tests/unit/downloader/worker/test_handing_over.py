@@ -2,12 +2,14 @@
 
 import contextlib
 import dataclasses
+import io
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.response import StreamingBody
 
 from downloader import transfer
 from downloader.events import Source
@@ -20,7 +22,7 @@ from reelhaul.jobs import Job, State
 from reelhaul.objects import MediaBucket
 from sweeper.sweep import Sweeper
 from tests.conftest import Cloud
-from tests.faults import hooked, meanwhile, refused, reply_lost
+from tests.faults import connection_lost, hooked, meanwhile, refused, reply_lost
 from tests.unit.downloader.worker.working import MEDIA, made, now_in, run
 
 PIECES = (b"the first piece of it, " * 100, b"and the second, " * 100, b"and the last" * 100)
@@ -223,6 +225,93 @@ def test_attempt_that_fails_goes_on_from_the_checkpoint(
     assert relaying.numbers == [0, 1, 2]
 
 
+@pytest.mark.parametrize("operation", ["UploadPart", "PutObject", "GetObject"])
+def test_storage_that_is_down_for_a_while_costs_nothing_that_was_handed_over(
+    cloud: Cloud, job: Job, hire: Callable[[], Worker], operation: str
+) -> None:
+    run(hire(), job)
+    before = now_in(cloud, job)
+
+    with refused("s3", operation) as refusals:
+        run(hire(), job)
+
+    after = now_in(cloud, job)
+    assert refusals
+    assert before.checkpoint is not None
+    assert (after.state, after.attempts, after.checkpoint) == (State.QUEUED, 1, before.checkpoint)
+    ends_well(cloud, job, hire)
+
+
+def test_storage_that_takes_all_the_time_there_is_costs_nothing_that_was_handed_over(
+    cloud: Cloud, job: Job, hire: Callable[[], Worker]
+) -> None:
+    run(hire(), job)
+    before = now_in(cloud, job)
+
+    run(hire(), job, seconds=0)
+
+    after = now_in(cloud, job)
+    assert before.checkpoint is not None
+    assert (after.state, after.attempts, after.checkpoint) == (State.QUEUED, 1, before.checkpoint)
+    ends_well(cloud, job, hire)
+
+
+def test_what_was_handed_over_and_is_gone_is_not_gone_on_with(
+    cloud: Cloud, job: Job, hire: Callable[[], Worker]
+) -> None:
+    run(hire(), job)
+    for key in cloud.object_keys():
+        aws.client("s3").delete_object(Bucket=cloud.bucket, Key=key)
+
+    run(hire(), job)
+
+    assert (now_in(cloud, job).attempts, now_in(cloud, job).checkpoint) == (1, None)
+    ends_well(cloud, job, hire)
+
+
+@pytest.mark.parametrize("relaying", [Relaying(grows=True)], ids=["grows"])
+def test_upload_that_is_gone_is_not_gone_on_with(
+    cloud: Cloud, job: Job, hire: Callable[[], Worker], relaying: Relaying
+) -> None:
+    run(hire(), job)
+    begun = now_in(cloud, job).checkpoint
+    assert begun is not None
+    aws.client("s3").abort_multipart_upload(Bucket=cloud.bucket, Key=begun.object_key, UploadId=begun.upload_id)
+
+    run(hire(), job)
+
+    assert (now_in(cloud, job).attempts, now_in(cloud, job).checkpoint) == (1, None)
+    ends_well(cloud, job, hire)
+    assert relaying.numbers == [0, 1, 0, 1, 2]
+
+
+def test_reply_that_breaks_off_is_read_again(
+    cloud: Cloud, job: Job, hire: Callable[[], Worker], relaying: Relaying
+) -> None:
+    run(hire(), job)
+    broken: list[object] = []
+
+    def break_off(parsed: dict[str, Any], **_: Any) -> None:
+        if not broken:
+            broken.append(parsed["Body"])
+            parsed["Body"] = StreamingBody(io.BytesIO(b"the beginning"), 1000)
+
+    with hooked("after-call", "s3", "GetObject", break_off):
+        run(hire(), job)
+
+    assert broken
+    assert (now_in(cloud, job).attempts, relaying.numbers) == (0, [0, 1])
+
+
+def test_hand_over_whose_reply_is_lost_has_happened(cloud: Cloud, job: Job, hire: Callable[[], Worker]) -> None:
+    with connection_lost("s3", "PutObject") as lost:
+        run(hire(), job)
+
+    assert lost
+    assert (now_in(cloud, job).state, now_in(cloud, job).attempts) == (State.QUEUED, 0)
+    assert now_in(cloud, job).checkpoint is not None
+
+
 def test_job_that_makes_no_headway_is_too_slow(
     cloud: Cloud, job: Job, hire: Callable[[], Worker], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -249,6 +338,15 @@ def test_job_that_has_had_its_time_is_too_slow(
     assert (failed.state, failed.error_code, failed.checkpoint) == (State.FAILED, "source.too_slow", None)
     swept(cloud, after_s=7200.0)
     assert cloud.object_keys() == []
+
+
+def test_time_of_attempts_that_failed_counts(cloud: Cloud, job: Job, relaying: Relaying, tmp_path: Path) -> None:
+    cloud.store.swap(job, dataclasses.replace(job, attempts=1, spent_s=3600.0))
+
+    run(made(cloud, relaying, tmp_path, max_total_s=3600.0), job)
+
+    failed = now_in(cloud, job)
+    assert (failed.state, failed.error_code) == (State.FAILED, "source.too_slow")
 
 
 def test_deleted_job_leaves_nothing(cloud: Cloud, job: Job, hire: Callable[[], Worker]) -> None:

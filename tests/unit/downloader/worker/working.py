@@ -81,8 +81,9 @@ def made(cloud: Cloud, fetching: Fetch, work_directory: Path, *, max_total_s: fl
     )
 
 
-def run(worker: Worker, job: Job) -> None:
-    worker.run(JobMessage(tenant=job.tenant, job_id=job.id, generation=job.generation), ends_at=time.monotonic() + 60)
+def run(worker: Worker, job: Job, *, seconds: float = 60) -> None:
+    message = JobMessage(tenant=job.tenant, job_id=job.id, generation=job.generation)
+    worker.run(message, ends_at=time.monotonic() + seconds)
 
 
 def now_in(cloud: Cloud, job: Job) -> Job:
