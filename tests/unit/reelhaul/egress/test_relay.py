@@ -213,6 +213,33 @@ def test_deadline_resets_a_silent_source() -> None:
         assert proxy.verdict == "source.too_slow"
 
 
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nf4240\r\n",
+        b"HTTP/1.1 200 OK\r\n\r\n",
+    ],
+    ids=["length", "chunk", "until its end"],
+)
+def test_what_comes_together_with_the_head_is_passed_on_before_there_is_more(head: bytes) -> None:
+    """As of a live source, or one that is slow: whoever reads would wait for what the proxy has already."""
+    came = b"x" * 1000
+    listener = socket.create_server(("127.0.0.1", 0))
+    with listener, a_proxy(f"127.0.0.1:{listener.getsockname()[1]}") as proxy:
+        client = ask(proxy, f"GET http://127.0.0.1:{listener.getsockname()[1]}/")
+        source, _ = listener.accept()
+        with source, client:
+            source.recv(65_536)
+            source.sendall(head + came)
+            client.settimeout(20)
+            received = b""
+            while came not in received:
+                piece = client.recv(65_536)
+                assert piece, received[-200:]
+                received += piece
+
+
 def test_end_leaves_no_thread_and_no_socket(source: SourceServer) -> None:
     with a_proxy(source.origin) as proxy:
         tunnel = ask(proxy, f"CONNECT {source.origin}")

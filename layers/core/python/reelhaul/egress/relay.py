@@ -106,6 +106,7 @@ class Exchange:
         self._client, self._upstream, self._budget = client, upstream, budget
         self._source = io.BufferedReader(upstream.makefile("rb", buffering=0), LINE_BUFFER)
         self._view = memoryview(bytearray(BUFFER))
+        self._is_behind_lines = False
         self._patience_s = 0.0
 
     def send_request(self, head: bytes, body: io.BufferedReader, length: int) -> None:
@@ -136,6 +137,7 @@ class Exchange:
         for _ in range(MAX_INTERIM):
             self._limit_waiting()
             head = framing.read_head(self._source)
+            self._is_behind_lines = True
             if head is None:
                 raise BrokenOff
             self._budget.take(head.size)
@@ -172,6 +174,7 @@ class Exchange:
         """What `read` makes of the next line, which is not passed on if that raises."""
         self._limit_waiting()
         line = self._source.readline(framing.MAX_LINE)
+        self._is_behind_lines = True
         self._budget.take(len(line))
         if not line.endswith(b"\n"):
             raise BrokenOff
@@ -182,6 +185,10 @@ class Exchange:
     def _read(self, most: int) -> int:
         self._budget.wait_for_room()
         self._limit_waiting()
+        if self._is_behind_lines:  # asked for more than its buffer could hold, readinto1 waits with what came with them
+            held = len(self._source.peek())
+            self._is_behind_lines = held > most
+            most = min(most, held)
         got = self._source.readinto1(self._view[:most])
         self._budget.take(got)
         return got
