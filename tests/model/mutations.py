@@ -11,9 +11,9 @@ import pytest
 import sweeper.handler
 from announcer import announcing
 from announcer.announcing import Announcer
+from downloader import transfer
 from downloader import worker as working
 from downloader.relay import Relay
-from downloader.transfer import Growing
 from downloader.worker import Worker
 from reelhaul import aws, remove, steps, store, table
 from reelhaul.counters import Counters
@@ -247,7 +247,7 @@ def _announce(job: Job) -> None:
 
 @_mutation("submit_and_work")
 def what_was_stored_is_not_verified(patch: Patch) -> None:
-    patch.setattr(Growing, "_is_stored", lambda *_, **__: True)
+    patch.setattr(transfer, "_is_stored", lambda *_, **__: True)
 
 
 class _Any(int):
