@@ -81,7 +81,7 @@ def _session() -> Session:
 
 
 class LeanLoader(Loader):
-    """botocore's, without what takes a cold start a sixth of its time and has no say in where our services are."""
+    """botocore's, without what most of a client's time goes to and has no say in where our services are."""
 
     def list_available_services(self, type_name: str) -> Any:  # noqa: ARG002 - as in the base class
         return _SERVICES  # not looked for in the folders of all 400
