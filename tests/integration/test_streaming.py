@@ -16,6 +16,7 @@ from downloader.fetcher import structure
 from reelhaul import aws, steps
 from reelhaul.jobs import Job, State
 from reelhaul.options import Clip, Options
+from tests.benchmarks.usage import allocated
 from tests.conftest import Cloud
 from tests.events import Context
 from tests.faults import hooked, refused
@@ -257,19 +258,38 @@ def test_storage_that_fails_ends_the_fetch(cloud: Cloud, source: PatientServer, 
     assert no_trace(cloud, tmp_path)
 
 
-@pytest.mark.parametrize("path", ["large/front.mp4", "large/list.m3u8", "large/manifest.mpd"])
+@pytest.fixture(scope="module")
+def larger(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What is on its way in the kernel, some megabytes of a connection, is little beside it."""
+    directory = tmp_path_factory.mktemp("larger")
+    make_large(directory, seconds=24)
+    return directory
+
+
+@pytest.mark.parametrize(
+    ("path", "held"),
+    [
+        ("large/front.mp4", "large/front.mp4"),
+        ("large/list.m3u8", "large/list40.ts"),
+        ("large/manifest.mpd", "large/chunk-stream0-00040.m4s"),
+    ],
+)
 def test_disk_holds_a_few_parts_however_slow_the_storage_is(
-    cloud: Cloud, source: PatientServer, handle: Handle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+    cloud: Cloud, source: PatientServer, handle: Handle, larger: Path, tmp_path: Path, path: str, held: str
 ) -> None:
     most = 0
 
     def measure(**_: Any) -> None:
         nonlocal most
-        time.sleep(0.3)  # of which the source would make use
-        most = max(most, sum(file.lstat().st_blocks * 512 for file in tmp_path.rglob("*") if file.is_file()))
+        source.goes_on.set()
+        time.sleep(0.1)  # of which the source would make use
+        most = max(most, allocated(tmp_path))
 
+    source.directory = larger
+    source.hold(held)  # on loopback all of it may be there before anybody has looked
+    source.held_bytes = (larger / held).stat().st_size * 2 // 3
     with hooked("before-call", "s3", "UploadPart", measure):
         made = stored(cloud, handle(path), tmp_path)
 
-    assert most > 0
-    assert most < made.stat().st_size * 3 // 4
+    assert not source.gave_up
+    assert 0 < most < made.stat().st_size * 3 // 4

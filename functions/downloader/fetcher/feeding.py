@@ -44,9 +44,10 @@ class Track:
 
     @property
     def is_too_far(self) -> bool:
-        """For whoever writes it, with each block. Raises `SourceInterrupted` where he has begun anew."""
+        """With each block that comes, for any thread. Raises `SourceInterrupted` where the source has begun anew."""
+        asked = self._asked_bytes  # before the look: fragments are written by another thread, and read by a third
         size = self._size
-        if size < self._asked_bytes:  # whoever reads it may come to look only once it has grown beyond that again
+        if size < asked:  # whoever reads it may come to look only once it has grown beyond that again
             raise SourceInterrupted
         enough = max(self._read_bytes + self._most_ahead_bytes, self._bounds.wanted_bytes)
         return self.path is None and size > enough

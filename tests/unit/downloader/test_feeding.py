@@ -95,6 +95,24 @@ def test_part_of_a_fragment_is_waited_for(growing: tuple[Track, Path, bytes]) ->
     assert next(blocks) == data[ends[0] : ends[1]]
 
 
+def test_track_that_grows_and_is_read_during_a_look_has_not_begun_anew(
+    growing: tuple[Track, Path, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    track, path, data = growing
+    blocks, look, read = track.blocks(threading.Event()), os.fstat, []
+
+    def look_meanwhile(descriptor: int) -> os.stat_result:
+        seen = look(descriptor)
+        monkeypatch.setattr(os, "fstat", look)
+        path.write_bytes(data)
+        read.append(next(blocks))
+        return seen
+
+    monkeypatch.setattr(os, "fstat", look_meanwhile)
+    assert not track.is_too_far
+    assert len(read[0]) > 200
+
+
 def test_source_is_not_held_back_before_a_fragment_is_there(growing: tuple[Track, Path, bytes]) -> None:
     track, path, data = growing
     ends = _ends(data)
