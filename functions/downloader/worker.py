@@ -297,7 +297,9 @@ class Worker:
         except ServiceUnavailable:
             self._logger.exception("job_left_to_the_sweeper", **details)
         else:
-            self._logger.info("job_attempt_failed", **details, state=after.state, error_code=after.error_code)
+            code = after.error_code or getattr(error, "code", None)  # a job that is tried again keeps none
+            cause = repr(error.__cause__) if error.__cause__ else None
+            self._logger.info("job_attempt_failed", **details, state=after.state, error_code=code, cause=cause)
             if isinstance(error, ExtractorBroken):
                 self._measures.extractor_broken(job, error.extractor)
             if after.state is State.QUEUED:

@@ -309,11 +309,16 @@ def test_interruption_while_a_job_is_taken_up_is_heard(
     assert (now_in(cloud, job).state, now_in(cloud, job).attempts) == (State.QUEUED, 0)
 
 
-def test_storage_outage_is_tried_again(worker: Worker, cloud: Cloud, job: Job) -> None:
-    with refused("s3", "PutObject"):
+def test_storage_outage_is_tried_again_and_told(
+    worker: Worker, cloud: Cloud, job: Job, caplog: pytest.LogCaptureFixture
+) -> None:
+    with refused("s3", "PutObject"), caplog.at_level("INFO", logger="worker"):
         run(worker, job)
 
     assert (now_in(cloud, job).state, now_in(cloud, job).untidy) == (State.QUEUED, False)
+    (told,) = [line for line in caplog.messages if line.startswith("job_attempt_failed")]
+    assert "service.unavailable" in told
+    assert "InternalError" in told  # what AWS said
 
 
 def test_what_could_not_be_removed_is_remembered(worker: Worker, cloud: Cloud, job: Job, fetching: Fetching) -> None:
