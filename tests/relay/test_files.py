@@ -21,7 +21,7 @@ from tests.relay.conftest import Submit
 from tests.relay.relaying import Rationed, ended, invocation, stored, swept
 
 ENOUGH = 1000  # segments
-SHORT_MS = 6_000
+SHORT_MS = 10_000
 
 _BOTH_PLAIN = """<?xml version="1.0"?>
 <MPD xmlns="urn:mpeg:dash:schema:mpd:2011" type="static" mediaPresentationDuration="PT8S" profiles="x">
@@ -139,7 +139,7 @@ def arduous(source: Rationed) -> str:
     """Where there is something that it takes a while to make a webm of."""
     playlist = source.directory / "large" / "wide.m3u8"
     if not playlist.exists():
-        noise = "testsrc2=size=1280x720:rate=25:duration=8,noise=alls=20:allf=t"
+        noise = "testsrc2=size=1280x720:rate=25:duration=12,noise=alls=20:allf=t"
         coded = ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-qp", "35"]
         ffmpeg("-f", "lavfi", "-i", noise, *coded, "-f", "hls", "-hls_playlist_type", "vod", str(playlist))
     source.give(ENOUGH)
