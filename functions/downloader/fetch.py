@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import json
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -40,6 +41,7 @@ __all__ = [
 ]  # fmt: skip
 
 POLL_S = 0.1
+_UNFINISHED = ".part"
 # Endings that a connection which policy denied, or an upstream did not make, explains better than they do themselves.
 _VAGUE = (SourceUnsupported, SourceUnreachable, ExtractorBroken)
 
@@ -178,9 +180,19 @@ def _pass_on(event: Event, directory: Path, *, on_progress: Callable[[Progress],
         case Progress():
             on_progress(event)
         case Growing(name, media) if outlet:
-            outlet.begin(checked(directory / name), media)
+            _begin(outlet, directory / name, media)
         case Grown(final_bytes) if outlet:
             outlet.extend(final_bytes)
+
+
+def _begin(outlet: Outlet, path: Path, media: Media) -> None:
+    """yt-dlp takes its suffix away once all of it has come, which may be before anybody has heard of the file."""
+    try:
+        outlet.begin(checked(path), media)
+    except (WorkerCrashed, FileNotFoundError):
+        if path.suffix != _UNFINISHED or os.path.lexists(path):
+            raise
+        outlet.begin(checked(path.with_suffix("")), media)
 
 
 def _explained(error: SourceError, proxy: EgressProxy) -> SourceError:

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from downloader import handler
+from downloader.answers import checked
 from downloader.fetcher import structure
 from reelhaul import aws, steps
 from reelhaul.jobs import Job, State
@@ -115,6 +116,26 @@ def test_parts_are_in_s3_before_the_source_has_ended(
     assert path.read_bytes() == (source.directory / "large" / "front.mp4").read_bytes()
     assert done.media is not None
     assert done.media.duration_s == pytest.approx(8, abs=0.1)
+
+
+@pytest.mark.parametrize("moment", ["before it is looked for", "before it is opened"])
+def test_file_that_is_complete_before_anybody_has_opened_it_is_the_medium(
+    cloud: Cloud, source: PatientServer, handle: Handle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    seen = []
+
+    def late(path: Path) -> Path:
+        seen.append(path.suffix)
+        found = checked(path) if moment == "before it is opened" else path
+        if path.suffix == ".part":
+            wait_for(lambda: not path.exists())
+        return checked(path) if moment == "before it is looked for" else found
+
+    monkeypatch.setattr("downloader.fetch.checked", late)
+    made = stored(cloud, handle("large/front.mp4"), tmp_path)
+
+    assert seen[:2] == [".part", ".mp4"]
+    assert made.read_bytes() == (source.directory / "large" / "front.mp4").read_bytes()
 
 
 @pytest.mark.parametrize(
@@ -226,9 +247,14 @@ def test_source_that_ends_before_its_index_says_leaves_nothing(
     whole = (source.directory / "large" / "front.mp4").read_bytes()
     (source.directory / "short.mp4").write_bytes(whole[:-300_000])
 
-    failed = handle("short.mp4")
+    def go_on(_: Job) -> None:
+        wait_for(lambda: parts)
+        source.goes_on.set()
 
-    assert parts
+    source.hold("short.mp4")
+    failed = handle("short.mp4", meanwhile=go_on)
+
+    assert not source.gave_up
     assert (failed.state, failed.attempts) == (State.QUEUED, 1)
     assert no_trace(cloud, tmp_path)
 

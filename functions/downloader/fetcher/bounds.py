@@ -33,6 +33,9 @@ class Bounds(Protocol):
         `None` where the muxer has a part of a fragment already, or nobody knows how to cut.
         """
 
+    def is_end(self, place: int) -> bool:
+        """Whether nothing comes behind that place, as far as is known; whoever fetches it may not have said so yet."""
+
 
 class Uncut:
     """Nobody knows how to cut it."""
@@ -45,6 +48,9 @@ class Uncut:
 
     def cut(self, read_bytes: int) -> tuple[int, int] | None:  # noqa: ARG002 - as of others
         return None
+
+    def is_end(self, place: int) -> bool:  # noqa: ARG002 - as of others
+        return False
 
 
 class InFragments:
@@ -59,7 +65,7 @@ class InFragments:
         self._counts: list[int] = []
 
     def reach(self, descriptor: int, size: int) -> int:  # noqa: ARG002 - as of others
-        count, end = self._fragments.so_far
+        count, end, _ = self._fragments.so_far
         if end and (not self._ends or end > self._ends[-1]):
             self._ends.append(end)
             self._counts.append(count)
@@ -68,6 +74,9 @@ class InFragments:
     def cut(self, read_bytes: int) -> tuple[int, int] | None:
         index = bisect_left(self._ends, read_bytes)
         return (self._ends[index], self._counts[index]) if index < len(self._ends) else None
+
+    def is_end(self, place: int) -> bool:
+        return place == self._fragments.total > 0
 
 
 class _InPieces(abc.ABC):
@@ -96,6 +105,9 @@ class _InPieces(abc.ABC):
     def cut(self, read_bytes: int) -> tuple[int, int] | None:
         index = bisect_left(self._bounds, read_bytes)
         return (self._bounds[index],) * 2 if index < len(self._bounds) else None
+
+    def is_end(self, place: int) -> bool:  # noqa: ARG002 - as of others
+        return False
 
     @abc.abstractmethod
     def _piece(self, descriptor: int, size: int) -> bool:

@@ -84,10 +84,10 @@ class Carrying:
             return self._fields([track.source(size, is_whole=True) for track in self.tracks], [name])
         sources, names = [], []
         for number, track in enumerate(self.tracks):
-            is_whole = track.path.exists()
-            is_there = is_whole or track.cut()
-            sources.append(track.source(is_whole=is_whole))
-            if is_there:
+            is_part = not track.path.exists() and track.cut()
+            is_whole = not is_part and track.path.exists()  # after that: it may have been completed meanwhile
+            sources.append(track.source(is_whole=is_whole) if is_part or is_whole else track.nothing)
+            if is_part or is_whole:
                 path, name = (track.path, _TRACK) if is_whole else (track.part, _TRACK_PART)
                 names.append(self._sent(path, name.format(number)))
         if not names:
@@ -132,16 +132,23 @@ class _Track:
 
     def cut(self) -> bool:
         """What is not to be gone on with goes. False where nothing is left."""
-        if not self.part.exists():
+        most: int | None = None
+        if self.fragments is not None:  # before the look: of two tracks the other one may still be appended to
+            so_far = self.fragments.so_far
+            most, self._done = so_far.bytes, (so_far.done, so_far.digest)
+        try:
+            size = _size(self.part) if most is None else min(_size(self.part), most)
+            _detach(self.part)
+            os.truncate(self.part, size)
+        except FileNotFoundError:  # it has none, or has just been completed
             return False
-        size = _size(self.part)
-        if self.fragments is not None:  # of two tracks the other one may still be appended to
-            done, done_bytes = self.fragments.so_far
-            size, self._done = min(size, done_bytes), (done, self.fragments.digest)
-        _detach(self.part)
-        os.truncate(self.part, size)
         self._cut_at = size
         return size > 0
+
+    @property
+    def nothing(self) -> Source:
+        """Of which nothing goes along."""
+        return Source(format_id=self._id, place=0, **_NOTHING_SAID)
 
     def source(self, come: int | None = None, *, is_whole: bool = False) -> Source:
         """`come`: how many bytes are there, or all of it. Raises `SourceTooSlow` for what could not be known again.
@@ -153,7 +160,7 @@ class _Track:
             return self._of_fragments(self.fragments, is_whole=is_whole)
         marks = self.watch.marks if self.watch else None
         if not is_whole and not come:
-            return Source(format_id=self._id, place=0, **_NOTHING_SAID)
+            return self.nothing
         if not is_whole and (marks is None or marks.total_bytes is None):
             raise SourceTooSlow
         said = _NOTHING_SAID if marks is None else dataclasses.asdict(marks)
@@ -164,7 +171,8 @@ class _Track:
     def _of_fragments(self, come: Fragments, *, is_whole: bool) -> Source:
         if is_whole and self._before is not None and not come.total:  # it was so before
             return self._before
-        done, digest = self._done or (come.done, come.digest)
+        done, _, digest = come.so_far
+        done, digest = self._done or (done, digest)
         place = come.total if is_whole and come.total else done
         return Source(format_id=self._id, place=place, fragments=come.total, digest=digest or None, **_NOTHING_SAID)
 

@@ -85,7 +85,7 @@ class Track:
             if found is None:
                 raise SourceTooSlow
             self._until, place = found
-            return place
+            return None if self._bounds.is_end(place) else place
 
     def close(self) -> None:
         os.close(self._descriptor)
@@ -97,7 +97,10 @@ class Track:
         while not stop.is_set():
             start, count, is_over = self._ask()
             if count:
-                yield os.pread(self._descriptor, count, start)
+                data = os.pread(self._descriptor, count, start)
+                if len(data) < count:
+                    raise SourceInterrupted  # begun anew since it was asked for
+                yield data
                 self._read_bytes = start + count
                 self._punch()
             elif is_over:

@@ -13,7 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from downloader.fetcher.live import Place, Recording
 from downloader.fetcher.objections import Heeding, connections
@@ -28,6 +28,17 @@ _POLL_S = 0.05
 _SECONDS = re.compile(r"^#EXTINF:([\d.]{1,20})", re.MULTILINE | re.ASCII)
 
 
+class SoFar(NamedTuple):
+    """At one time: how many fragments lie in the file whole, the file's size then, and by what the list is known.
+
+    The number has those before `start` in it. What is behind the size does not count.
+    """
+
+    done: int
+    bytes: int
+    digest: str
+
+
 class Fragments:
     """The fragments of one track, which the downloader finds as `info[KEY]`; there it need not be.
 
@@ -39,9 +50,8 @@ class Fragments:
 
     def __init__(self, *, start: int = 0, count: int | None = None, digest: str | None = None) -> None:
         self.total = 0  # while it is not known, and for live streams
-        self.digest = ""
         self._begun = (start, count, digest)
-        self._so_far = (start, 0)
+        self._so_far = SoFar(start, 0, "")
         self._size = 0
         self._recording: Recording | None = None
         self._heads = 0  # fragments at the beginning of the file that are there for the second time
@@ -51,17 +61,19 @@ class Fragments:
 
     @property
     def done(self) -> int:
-        """How many fragments lie in the file whole, those before `start` included."""
-        return self.so_far[0]
+        return self.so_far.done
 
     @property
     def done_bytes(self) -> int:
-        """The file's size then. What is behind it does not count."""
-        return self.so_far[1]
+        return self.so_far.bytes
 
     @property
-    def so_far(self) -> tuple[int, int]:
-        """`done` and `done_bytes` at one time. The last of all fragments counts only when the track is complete."""
+    def digest(self) -> str:
+        return self.so_far.digest
+
+    @property
+    def so_far(self) -> SoFar:
+        """For any thread. The last of all fragments counts only when the track is complete."""
         return self._so_far
 
     @property
@@ -93,14 +105,15 @@ class Fragments:
         start, count, digest = self._begun
         if self._has_head is None:
             self._has_head = _has_head(durations)
-        self.total, self.digest = len(entries), _digest(entries, self._seconds or durations)
+        self.total, known = len(entries), _digest(entries, self._seconds or durations)
+        self._so_far = self._so_far._replace(digest=known)
         most = self.total if there_bytes else self.total - 1  # of a file that is there, nothing may be left
-        if start and ((count, digest) != (self.total, self.digest) or start > most):
+        if start and ((count, digest) != (self.total, known) or start > most):
             raise SourceChanged
         if start and not there_bytes and self._has_head is None:
             raise SourceChanged
         self._heads = 1 if start and not there_bytes and self._has_head else 0
-        self._so_far, self._size = (start, there_bytes), there_bytes
+        self._so_far, self._size = SoFar(start, there_bytes, known), there_bytes
         return iter([*entries[: self._heads], *entries[start:]])
 
     def unlisted(
@@ -112,9 +125,9 @@ class Fragments:
             if recording is None:
                 raise SourceChanged
             recording.go_on(start, digest or "", has_beginning=bool(there_bytes))
-            self._so_far = (start, there_bytes)
-        if recording is not None:
-            self.digest = recording.place.digest if not start else digest or ""
+            self._so_far = SoFar(start, there_bytes, digest or "")
+        elif recording is not None:
+            self._so_far = self._so_far._replace(digest=recording.place.digest)
         self._recording = recording
         return named
 
@@ -125,17 +138,17 @@ class Fragments:
             self._recorded(self._recording.appended(), size)
         elif self._heads:
             self._heads -= 1
-            self._so_far = (self.done, size)
+            self._so_far = self._so_far._replace(bytes=size)
         elif self.done + 1 != self.total:
-            self._so_far = (self.done + 1, size)
+            self._so_far = self._so_far._replace(done=self.done + 1, bytes=size)
 
     def _recorded(self, place: Place, size: int) -> None:
         """What segments begin with does not count without one that does."""
         if place.number != self.done:
-            self._so_far, self.digest = (place.number, size), place.digest
+            self._so_far = SoFar(place.number, size, place.digest)
 
     def completed(self) -> None:
-        self._so_far = (self.total or self.done, self._size)
+        self._so_far = self._so_far._replace(done=self.total or self.done, bytes=self._size)
 
 
 def bounded(original: Any) -> Any:

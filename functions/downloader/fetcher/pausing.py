@@ -140,6 +140,8 @@ class Pausing:
         return self._stream is not None and self._stream.has_begun
 
     def _paused(self, deadline: Deadline) -> dict[str, Any]:
+        if self._stream is not None:
+            self._stream.settle()
         if self._stream is None or not self._stream.has_begun:
             return self._carrying.paused()
         (track,) = self._carrying.tracks

@@ -27,6 +27,7 @@ PATIENCE_S = 5.0  # after which a source is listened to for a moment, lest it gi
 _POLL_S = 0.02
 _SETTLED_S = 0.3  # without anybody reading on, all that was there has been read
 _SAID_BYTES = 4096
+_ENDS_S = 1.0  # what ffmpeg may take to end once it has closed its input
 # A fragment is written when it is complete: short ones, so that little waits in memory. The index can say where sound
 # starts only if it is written after the first of them.
 FRAGMENTS = [
@@ -190,9 +191,11 @@ class Remux:
             if isinstance(error, OSError | SourceError | MemoryError):
                 raise error
             raise WorkerCrashed from error  # a mistake of ours
-        if self._errors and self._process.poll() is None:
-            self.cancel()
         if self._errors:
+            with contextlib.suppress(subprocess.TimeoutExpired):  # it may be about to say why
+                self._process.wait(_ENDS_S if isinstance(self._errors[0], BrokenPipeError) else 0)
+            self.cancel()
+            self._threads[-1].join(_ENDS_S)
             said = self._said.decode(errors="replace")
             raise finishing.why(self._process.wait(), said, self.target)(said[-300:]) from self._errors[0]
 

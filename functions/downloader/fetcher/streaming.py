@@ -97,6 +97,11 @@ class Streaming:
         aside = Aside(found=self._found, starts_s=(), ends_s=(), has_ended=(False,), heads=(track.head,), state=state)
         return made_bytes, place, [aside.write(directory)]
 
+    def settle(self) -> None:
+        """What is not handed over as it comes by now is not any more. Waits for a thread that is just finding out."""
+        with self._lock:
+            self._is_decided = True
+
     @property
     def has_begun(self) -> bool:
         """Whether it is handed over as it comes."""

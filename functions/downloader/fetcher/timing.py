@@ -68,8 +68,8 @@ def at_most(seconds: float) -> Iterator[None]:
 
     if seconds <= 0:
         raise TimeUp
+    outer, interval = signal.setitimer(signal.ITIMER_REAL, 0)  # first: its time must not be taken for this one's
     before, began_at = signal.signal(signal.SIGALRM, stop), time.monotonic()
-    outer, interval = signal.getitimer(signal.ITIMER_REAL)
     try:
         signal.setitimer(signal.ITIMER_REAL, seconds if interval else min(seconds, outer or seconds))
         yield

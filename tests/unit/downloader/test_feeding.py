@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from downloader.fetcher import bounds
-from downloader.fetcher.bounds import in_pieces
+from downloader.fetcher.bounds import InFragments, in_pieces
 from downloader.fetcher.feeding import Track
+from downloader.fetcher.fragments import Fragments
 from downloader.fetcher.structure import Walk, boxes
 from reelhaul.errors import SourceInterrupted, SourceTooSlow
 from tests.unit.downloader.fragmented import FFMPEG, packets
@@ -191,6 +192,40 @@ def test_index_that_is_too_large_to_go_along_is_passed_on_and_cannot_be_cut(
             path.write_bytes(data)
             track.end()
     assert seen == len(data)
+
+
+def test_track_whose_end_nobody_has_told_yet_is_not_left_at_its_end(tmp_path: Path) -> None:
+    fragments = Fragments()
+    fragments.chosen(iter([{}, {}]), None, there_bytes=0)
+    path = tmp_path / "part"
+    path.write_bytes(b"")
+    track = Track(path, ahead_bytes=0, bounds=lambda _: InFragments(fragments))
+    for size in (10, 20):
+        path.write_bytes(b"x" * size)
+        fragments.appended(size)
+    fragments.completed()
+
+    assert track.cut() is None
+    assert fed(track) == b"x" * 20
+
+
+def test_source_that_begins_anew_while_it_is_read_is_interrupted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "part"
+    path.write_bytes(b"1" * 1000)
+    track = Track(path, ahead_bytes=0)
+    read = os.pread
+
+    def read_anew(descriptor: int, count: int, start: int) -> bytes:
+        path.write_bytes(b"")
+        data = read(descriptor, count, start)
+        path.write_bytes(b"2" * 2000)  # as much as was there, before anybody looks again
+        return data
+
+    monkeypatch.setattr(os, "pread", read_anew)
+    with pytest.raises(SourceInterrupted):
+        next(track.blocks(threading.Event()))
 
 
 def test_what_nobody_knows_to_cut_is_passed_on_as_it_comes(tmp_path: Path) -> None:

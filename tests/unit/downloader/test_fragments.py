@@ -400,7 +400,7 @@ def test_two_tracks_of_a_live_stream_come_side_by_side_and_each_says_how_far_it_
         ydl.dl(str(tmp_path / "both"), {**info, "url": tracks[0]["url"], "requested_formats": tracks})
     expected = b"".join((lists / "ts" / f"list{number}.ts").read_bytes() for number in range(10))
     assert [(tmp_path / f"track-{number}").read_bytes() for number in (0, 1)] == [expected, expected]
-    assert [one.so_far for one in ours] == [(10, len(expected))] * 2
+    assert [(one.done, one.done_bytes) for one in ours] == [(10, len(expected))] * 2
     assert {live.Place.of(1, one.digest).recorded_s for one in ours} == {2.0}
 
 

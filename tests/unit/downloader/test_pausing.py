@@ -12,6 +12,7 @@ from yt_dlp.networking.exceptions import HTTPError
 
 from downloader.answers import Resume
 from downloader.events import Source
+from downloader.fetcher import carrying as module
 from downloader.fetcher import timing
 from downloader.fetcher.carrying import Carrying
 from downloader.fetcher.marks import Watch, Watches
@@ -144,6 +145,53 @@ def test_what_is_still_in_a_buffer_does_not_get_into_the_file(tmp_path: Path) ->
         file.write(b"45")
         (place,) = (each["place"] for each in carrying.paused()["tracks"])
     assert (place, (tmp_path / "track-0.part").read_bytes()) == (4, b"0123")
+
+
+def test_fragment_that_is_appended_during_the_look_is_for_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded = one("a", protocol="http_dash_segments_generator")
+    carrying = Carrying(Ydl(tmp_path), recorded, request(tmp_path))
+    (track,) = carrying.tracks
+    assert track.fragments is not None
+    track.part.write_bytes(b"a" * 100)
+    track.fragments.appended(100)
+    track.part.write_bytes(b"a" * 100 + b"b" * 40)
+
+    def look_meanwhile(path: Path) -> int:
+        seen = path.stat().st_size if path.exists() else 0
+        if path == track.part and track.fragments is not None:
+            path.write_bytes(b"a" * 100 + b"b" * 100)
+            track.fragments.appended(200)
+        return seen
+
+    monkeypatch.setattr(module, "_size", look_meanwhile)
+
+    (said,) = carrying.paused()["tracks"]
+
+    assert (said["place"], (tmp_path / "track-0.part").read_bytes()) == (1, b"a" * 100)
+
+
+def test_track_that_is_completed_during_the_look_goes_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorded = one("a", protocol="http_dash_segments_generator")
+    carrying = Carrying(Ydl(tmp_path), recorded, request(tmp_path))
+    (track,) = carrying.tracks
+    assert track.fragments is not None
+    track.part.write_bytes(b"a" * 100)
+    track.fragments.appended(100)
+
+    def look_meanwhile(path: Path) -> int:
+        seen = path.stat().st_size if path.exists() else 0
+        if path == track.part and path.exists():
+            path.rename(track.path)
+        return seen
+
+    monkeypatch.setattr(module, "_size", look_meanwhile)
+
+    said = carrying.paused()
+
+    assert (said["tracks"][0]["place"], said["files"]) == (1, ["track-0"])
+    assert (tmp_path / "track-0").read_bytes() == b"a" * 100
 
 
 def test_file_without_a_length_cannot_be_gone_on_with(tmp_path: Path) -> None:

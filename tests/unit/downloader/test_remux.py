@@ -3,18 +3,19 @@
 import dataclasses
 import os
 import subprocess
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from downloader.fetcher import probe, recipes
+from downloader.fetcher import guard, probe, recipes
 from downloader.fetcher.feeding import Track
 from downloader.fetcher.growth import Growth
 from downloader.fetcher.remux import Remux
 from downloader.fetcher.reporting import Reporter
 from downloader.fetcher.timing import Deadline
-from reelhaul.errors import SourceInterrupted, SourceTooSlow, WorkerCrashed
+from reelhaul.errors import SourceInterrupted, SourceNotMedia, SourceTooSlow, WorkerCrashed
 from reelhaul.options import Options
 from tests.unit.downloader.fragmented import FFMPEG, assert_same_packets
 
@@ -41,6 +42,7 @@ class Growing:
     contents: list[bytes]
     tracks: list[Track]
     remux: Remux
+    begin: Callable[[str], tuple[list[Track], Remux]]
 
     def end(self) -> None:
         for path, content, track in zip(self.paths, self.contents, self.tracks, strict=True):
@@ -55,14 +57,18 @@ def growing(whole: tuple[Path, Path], tmp_path: Path, programs_known: None) -> I
     paths = [tmp_path / path.name for path in whole]
     for path, content in zip(paths, contents, strict=True):
         path.write_bytes(content[: len(content) // 2])
-    tracks = [Track(path, ahead_bytes=0) for path in paths]
     seen, heard = (probe.probe(path) for path in whole)
     found = dataclasses.replace(heard, video=seen.video, lines=seen.lines, duration_s=None)
     with (tmp_path / "told").open("wb") as told:
         growth = Growth(Reporter(told.fileno(), secrets=()), "A title")
         wanted = recipes.recipe(found, Options())
-        remux = Remux(tracks, tmp_path / "made.mp4", found, wanted, growth, sound_from=1)
-        yield Growing(paths, contents, tracks, remux)
+
+        def begin(name: str) -> tuple[list[Track], Remux]:
+            tracks = [Track(path, ahead_bytes=0) for path in paths]
+            return tracks, Remux(tracks, tmp_path / name, found, wanted, growth, sound_from=1)
+
+        tracks, remux = begin("made.mp4")
+        yield Growing(paths, contents, tracks, remux, begin)
         remux.cancel()
 
 
@@ -99,3 +105,19 @@ def test_mistake_in_a_thread_is_not_waited_for(growing: Growing, monkeypatch: py
     growing.end()
     with pytest.raises(WorkerCrashed):
         growing.remux.finish(deadline=Deadline(_WAIT_S))
+
+
+def test_ffmpeg_that_does_not_read_on_may_say_why(
+    growing: Growing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stub = tmp_path / "bin" / "ffmpeg"
+    stub.parent.mkdir()
+    says = "import os, sys, time; os.closerange(3, 64); time.sleep(0.3); sys.exit('Invalid data found')"
+    stub.write_text(f'#!/bin/sh\nexec {sys.executable} -I -c "{says}"\n')
+    stub.chmod(0o755)
+    monkeypatch.setattr(guard, "BIN", stub.parent)
+    tracks, remux = growing.begin("other.mp4")
+    for track in tracks:
+        track.end()
+    with pytest.raises(SourceNotMedia, match="Invalid data found"):
+        remux.finish(deadline=Deadline(_WAIT_S))

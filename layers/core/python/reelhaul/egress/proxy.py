@@ -262,7 +262,8 @@ class EgressProxy:
                 upstream_error = error.code
                 if error.is_final:
                     break
-        self.upstream_error = upstream_error or self.upstream_error
+        if upstream_error:
+            self.upstream_error = upstream_error
         raise failure
 
     def _open(self, address: str, port: int) -> socket.socket:
