@@ -116,6 +116,8 @@ def test_ffmpeg_that_does_not_read_on_may_say_why(
     stub.write_text(f'#!/bin/sh\nexec {sys.executable} -I -c "{says}"\n')
     stub.chmod(0o755)
     monkeypatch.setattr(guard, "BIN", stub.parent)
+    for path in growing.paths:
+        path.write_bytes(bytes(1024**2))  # more than a pipe holds
     tracks, remux = growing.begin("other.mp4")
     for track in tracks:
         track.end()
