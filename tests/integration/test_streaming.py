@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from downloader import handler
+from downloader import handler, transfer
 from downloader.answers import checked
 from downloader.fetcher import structure
 from reelhaul import aws, steps
@@ -301,8 +301,9 @@ def larger(tmp_path_factory: pytest.TempPathFactory) -> Path:
     ],
 )
 def test_disk_holds_a_few_parts_however_slow_the_storage_is(
-    cloud: Cloud, source: PatientServer, handle: Handle, larger: Path, tmp_path: Path, path: str, held: str
-) -> None:
+    cloud: Cloud, source: PatientServer, handle: Handle, larger: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    path: str, held: str,
+) -> None:  # fmt: skip
     most = 0
 
     def measure(**_: Any) -> None:
@@ -311,6 +312,9 @@ def test_disk_holds_a_few_parts_however_slow_the_storage_is(
         time.sleep(0.1)  # of which the source would make use
         most = max(most, allocated(tmp_path))
 
+    # Of smaller ones those that may wait are no more than what nobody has told yet (`growth.EVERY_BYTES`), and what is
+    # held back for them hardly moves.
+    monkeypatch.setattr(transfer, "PART_BYTES", 1024**2)
     source.directory = larger
     source.hold(held)  # on loopback all of it may be there before anybody has looked
     source.held_bytes = (larger / held).stat().st_size * 2 // 3
