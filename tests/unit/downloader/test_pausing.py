@@ -147,15 +147,21 @@ def test_what_is_still_in_a_buffer_does_not_get_into_the_file(tmp_path: Path) ->
     assert (place, (tmp_path / "track-0.part").read_bytes()) == (4, b"0123")
 
 
-def test_fragment_that_is_appended_during_the_look_is_for_the_next(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    recorded = one("a", protocol="http_dash_segments_generator")
-    carrying = Carrying(Ydl(tmp_path), recorded, request(tmp_path))
+def recorded(directory: Path) -> Carrying:
+    """Of a live stream's track one fragment is there."""
+    carrying = Carrying(Ydl(directory), one("a", protocol="http_dash_segments_generator"), request(directory))
     (track,) = carrying.tracks
     assert track.fragments is not None
     track.part.write_bytes(b"a" * 100)
     track.fragments.appended(100)
+    return carrying
+
+
+def test_fragment_that_is_appended_during_the_look_is_for_the_next(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    carrying = recorded(tmp_path)
+    (track,) = carrying.tracks
     track.part.write_bytes(b"a" * 100 + b"b" * 40)
 
     def look_meanwhile(path: Path) -> int:
@@ -173,12 +179,8 @@ def test_fragment_that_is_appended_during_the_look_is_for_the_next(
 
 
 def test_track_that_is_completed_during_the_look_goes_along(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    recorded = one("a", protocol="http_dash_segments_generator")
-    carrying = Carrying(Ydl(tmp_path), recorded, request(tmp_path))
+    carrying = recorded(tmp_path)
     (track,) = carrying.tracks
-    assert track.fragments is not None
-    track.part.write_bytes(b"a" * 100)
-    track.fragments.appended(100)
 
     def look_meanwhile(path: Path) -> int:
         seen = path.stat().st_size if path.exists() else 0
