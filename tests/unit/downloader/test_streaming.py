@@ -1,21 +1,27 @@
 """How far a file that comes is handed over while it grows."""
 
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
 from downloader.fetcher import probe, streaming
+from downloader.fetcher.extract import Extractor
 from downloader.fetcher.fragments import Fragments
 from downloader.fetcher.growth import Growth
+from downloader.fetcher.pausing import Pausing
 from downloader.fetcher.probe import Probe
 from downloader.fetcher.reporting import Reporter
 from downloader.fetcher.request import Request
 from downloader.fetcher.streaming import Streaming
+from downloader.fetcher.timing import Deadline
 from downloader.kernel import Support
 from infra.local.media import ffmpeg
+from reelhaul.errors import SourceTooSlow
 from reelhaul.options import Options
 
 _MIB = 1024**2
@@ -32,14 +38,18 @@ def path(tmp_path: Path, programs_known: None) -> Path:
 
 
 @pytest.fixture
-def stream(tmp_path: Path) -> Iterator[Streaming]:
-    request = Request(
+def request_of_it(tmp_path: Path) -> Request:
+    return Request(
         url="https://media.example/", options=Options(download_type="audio"), is_item=False, entry=None, inspect=False,
         seconds=60.0, proxy="", directory=tmp_path, max_bytes=0, max_memory_bytes=0,
-        kernel=Support(seccomp=False, landlock=False),
+        kernel=Support(seccomp=False, landlock=False), pauses=True,
     )  # fmt: skip
+
+
+@pytest.fixture
+def stream(tmp_path: Path, request_of_it: Request) -> Iterator[Streaming]:
     with (tmp_path / "told").open("wb") as told:
-        stream = Streaming(request, Growth(Reporter(told.fileno(), secrets=()), "A title"), head_bytes=_MIB)
+        stream = Streaming(request_of_it, Growth(Reporter(told.fileno(), secrets=()), "A title"), head_bytes=_MIB)
         stream.fragments = Fragments()
         stream.fragments.appended(2 * _MIB)  # and a part of the next is there already
         yield stream
@@ -84,7 +94,13 @@ def test_who_stops_waits_for_a_thread_that_is_finding_out(
     assert seen == [True]
 
 
-def test_nothing_is_begun_once_it_was_stopped(stream: Streaming, path: Path) -> None:
-    stream.settle()
+def test_nothing_is_begun_once_the_time_was_up(
+    stream: Streaming, path: Path, tmp_path: Path, request_of_it: Request
+) -> None:
+    info = {"format_id": "0", "url": request_of_it.url, "ext": "mp3", "protocol": "https"}
+    ydl = SimpleNamespace(prepare_filename=lambda _: str(tmp_path / "other.mp3"), watch=None)
+    pausing = Pausing(cast("Extractor", ydl), info, request_of_it, stream)
+    with pytest.raises(SourceTooSlow), pausing.in_time(Deadline(0)):  # nothing has come of that
+        time.sleep(_WAIT_S)
     stream(coming(path))
     assert not stream.has_begun
