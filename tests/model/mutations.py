@@ -28,22 +28,18 @@ Patch = pytest.MonkeyPatch
 
 @dataclasses.dataclass(frozen=True)
 class Mutation:
-    """`apply` takes the guard away. `rules` are those of the machine that have to do with it: more would be noise.
-
-    `given` are arguments of theirs without which the guard is never asked.
-    """
+    """`apply` takes the guard away. `rules` are those of the machine that have to do with it: more would be noise."""
 
     apply: Callable[[Patch], None]
     rules: frozenset[str]
-    given: dict[str, Any]
 
 
 MUTATIONS: dict[str, Mutation] = {}
 
 
-def _mutation(*rules: str, **given: Any) -> Callable[[Callable[[Patch], None]], None]:
+def _mutation(*rules: str) -> Callable[[Callable[[Patch], None]], None]:
     def known(mutate: Callable[[Patch], None]) -> None:
-        MUTATIONS[mutate.__name__.replace("_", " ")] = Mutation(mutate, frozenset(rules), given)
+        MUTATIONS[mutate.__name__.replace("_", " ")] = Mutation(mutate, frozenset(rules))
 
     return known
 
@@ -129,12 +125,12 @@ def a_lease_never_ends(patch: Patch) -> None:
     patch.setattr(Sweeper, "_take_back", lambda *_: "requeued")
 
 
-@_mutation("submit_and_work", "announce", kind="small", told=True, lost=True)
+@_mutation("submit_and_work", "announce")
 def a_lost_webhook_is_not_sent_again(patch: Patch) -> None:
     patch.setattr(Sweeper, "_announce_again", lambda *_: "announced")
 
 
-@_mutation("submit_and_work", "announce", kind="small", told=True)
+@_mutation("submit_and_work", "announce")
 def what_could_not_be_announced_is_forgotten(patch: Patch) -> None:
     run = Announcer.run
 
@@ -189,7 +185,7 @@ def deletion_leaves_no_tombstone(patch: Patch) -> None:
     patch.setattr(JobStore, "delete", lambda self, job, **_: self.forget(job))
 
 
-@_mutation("submit_and_work", "delete", kind="list")
+@_mutation("submit_and_work", "delete")
 def the_items_of_a_deleted_playlist_stay(patch: Patch) -> None:
     patch.setattr(remove, "delete_items", lambda *_, **__: True)
 

@@ -3,12 +3,11 @@
 import functools
 import inspect
 from collections.abc import Iterator
-from typing import Any, cast
 
 import pytest
 from hypothesis import Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RULE_MARKER, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import RULE_MARKER, run_state_machine_as_test
 from hypothesis.strategies._internal.featureflags import FeatureFlags
 
 from tests.conftest import Cloud
@@ -43,19 +42,7 @@ def confined(mutation: Mutation) -> type[Machine]:
     assert mutation.rules <= rules.keys()
     others = rules.keys() - mutation.rules - {"sweep_after"}
     # Of the others the methods stay, for rules that call them, without the mark that makes them rules.
-    methods: dict[str, Any] = {name: functools.partialmethod(rules[name]) for name in others}
-    narrowed = {name: _narrowed(rules[name], mutation.given) for name in mutation.rules}
-    return type("Confined", (Confined,), methods | narrowed)
-
-
-def _narrowed(method: Any, given: dict[str, Any]) -> Any:
-    """The rule with what it takes of `given`."""
-    before = getattr(method, RULE_MARKER)
-    same = {name: st.just(value) for name, value in given.items() if name in before.arguments}
-    made = cast("Any", rule)(**before.arguments | same)(before.function)
-    for condition in before.preconditions:
-        made = precondition(condition)(made)
-    return made
+    return type("Confined", (Confined,), {name: functools.partialmethod(rules[name]) for name in others})
 
 
 @pytest.mark.parametrize("mutation", MUTATIONS.values(), ids=list(MUTATIONS))
