@@ -24,6 +24,13 @@ class Bounds(Protocol):
 
     wanted_bytes: int  # how large the file has to be for more of it to be within reach, if that is known
 
+    @property
+    def end(self) -> int | None:
+        """The source's name for the place behind which nothing comes, where that is known, for any thread.
+
+        Whoever fetches it may not have said yet that it is there.
+        """
+
     def reach(self, descriptor: int, size: int) -> int:
         """How far a file of that size may be read: to the end of a fragment, unless these are too large for that."""
 
@@ -33,24 +40,19 @@ class Bounds(Protocol):
         `None` where the muxer has a part of a fragment already, or nobody knows how to cut.
         """
 
-    def is_end(self, place: int) -> bool:
-        """Whether nothing comes behind that place, as far as is known; whoever fetches it may not have said so yet."""
-
 
 class Uncut:
     """Nobody knows how to cut it."""
 
     head = b""
     wanted_bytes = 0
+    end = None
 
     def reach(self, descriptor: int, size: int) -> int:  # noqa: ARG002 - as of others
         return size
 
     def cut(self, read_bytes: int) -> tuple[int, int] | None:  # noqa: ARG002 - as of others
         return None
-
-    def is_end(self, place: int) -> bool:  # noqa: ARG002 - as of others
-        return False
 
 
 class InFragments:
@@ -75,14 +77,16 @@ class InFragments:
         index = bisect_left(self._ends, read_bytes)
         return (self._ends[index], self._counts[index]) if index < len(self._ends) else None
 
-    def is_end(self, place: int) -> bool:
-        return place == self._fragments.total > 0
+    @property
+    def end(self) -> int | None:
+        return self._fragments.total or None
 
 
 class _InPieces(abc.ABC):
     """Of one file over HTTP, by what stands in it. `start` is where it is begun with."""
 
     head_bytes = _BOX_BYTES
+    end = None
 
     def __init__(self, start: int, *, head: bytes = b"") -> None:
         self.head = head
@@ -105,9 +109,6 @@ class _InPieces(abc.ABC):
     def cut(self, read_bytes: int) -> tuple[int, int] | None:
         index = bisect_left(self._bounds, read_bytes)
         return (self._bounds[index],) * 2 if index < len(self._bounds) else None
-
-    def is_end(self, place: int) -> bool:  # noqa: ARG002 - as of others
-        return False
 
     @abc.abstractmethod
     def _piece(self, descriptor: int, size: int) -> bool:

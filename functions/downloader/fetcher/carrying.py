@@ -14,7 +14,7 @@ from yt_dlp.utils import prepend_extension
 
 from downloader.events import Source
 from downloader.fetcher import fragments
-from downloader.fetcher.fragments import Fragments
+from downloader.fetcher.fragments import Fragments, SoFar
 from downloader.fetcher.live import RECORDED
 from downloader.fetcher.marks import Watch, Watches
 from downloader.fetcher.request import Request
@@ -113,7 +113,7 @@ class _Track:
         self._id = str(info.get("format_id"))
         self._before = before
         self._cut_at: int | None = None
-        self._done: tuple[int, str] | None = None  # how many fragments that is, and by what their list is known
+        self._done: SoFar | None = None  # what that is of fragments
         begun = before if before is not None and before.place else None
         is_plain = info.get("protocol") in _PLAIN
         if begun is not None and is_plain != (begun.fragments is None):
@@ -132,15 +132,14 @@ class _Track:
 
     def cut(self) -> bool:
         """What is not to be gone on with goes. False where nothing is left."""
-        most: int | None = None
         if self.fragments is not None:  # before the look: of two tracks the other one may still be appended to
-            so_far = self.fragments.so_far
-            most, self._done = so_far.bytes, (so_far.done, so_far.digest)
+            self._done = self.fragments.so_far
         try:
-            size = _size(self.part) if most is None else min(_size(self.part), most)
+            size = min(_size(self.part), self._done.bytes) if self._done else _size(self.part)
             _detach(self.part)
             os.truncate(self.part, size)
-        except FileNotFoundError:  # it has none, or has just been completed
+        except FileNotFoundError:  # it has none, or has just been completed, perhaps by one more
+            self._done = None
             return False
         self._cut_at = size
         return size > 0
@@ -171,10 +170,10 @@ class _Track:
     def _of_fragments(self, come: Fragments, *, is_whole: bool) -> Source:
         if is_whole and self._before is not None and not come.total:  # it was so before
             return self._before
-        done, _, digest = come.so_far
-        done, digest = self._done or (done, digest)
-        place = come.total if is_whole and come.total else done
-        return Source(format_id=self._id, place=place, fragments=come.total, digest=digest or None, **_NOTHING_SAID)
+        so_far = self._done or come.so_far
+        place = come.total if is_whole and come.total else so_far.done
+        digest = so_far.digest or None
+        return Source(format_id=self._id, place=place, fragments=come.total, digest=digest, **_NOTHING_SAID)
 
 
 def _fragments(begun: Source | None) -> Fragments:

@@ -85,7 +85,7 @@ class Track:
             if found is None:
                 raise SourceTooSlow
             self._until, place = found
-            return None if self._bounds.is_end(place) else place
+            return None if place == self._bounds.end else place
 
     def close(self) -> None:
         os.close(self._descriptor)

@@ -184,7 +184,9 @@ def test_track_that_is_completed_during_the_look_goes_along(tmp_path: Path, monk
 
     def look_meanwhile(path: Path) -> int:
         seen = path.stat().st_size if path.exists() else 0
-        if path == track.part and path.exists():
+        if path == track.part and path.exists() and track.fragments is not None:
+            path.write_bytes(b"a" * 100 + b"b" * 100)
+            track.fragments.appended(200)
             path.rename(track.path)
         return seen
 
@@ -192,8 +194,8 @@ def test_track_that_is_completed_during_the_look_goes_along(tmp_path: Path, monk
 
     said = carrying.paused()
 
-    assert (said["tracks"][0]["place"], said["files"]) == (1, ["track-0"])
-    assert (tmp_path / "track-0").read_bytes() == b"a" * 100
+    assert (said["tracks"][0]["place"], said["files"]) == (2, ["track-0"])
+    assert (tmp_path / "track-0").read_bytes() == b"a" * 100 + b"b" * 100
 
 
 def test_file_without_a_length_cannot_be_gone_on_with(tmp_path: Path) -> None:
